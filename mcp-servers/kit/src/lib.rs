@@ -1,0 +1,1 @@
+//! What every Ropewalk tool server shares: transports, limits, schemas, citations.

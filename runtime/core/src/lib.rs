@@ -1,0 +1,13 @@
+//! The pure heart of Ropewalk: no IO, no async, no clock.
+//!
+//! Read it in this order:
+//! - [`message`]: what is said between people, models and tools.
+//! - [`tool`]: what a tool is ([`tool::ToolSpec`]) and what a call came to ([`tool::ToolOutcome`]).
+//! - [`citation`]: where a statement comes from, and whether an answer's markers resolve.
+//! - [`agent`]: the ReAct machine: ask it for the next step, do the step, feed the result back.
+//! - [`definition`]: an agent as a person writes it (`agents/*.md`).
+//! - [`event`]: everything that happens in a run, as values.
+
+pub mod citation;
+pub mod message;
+pub mod tool;

@@ -1,0 +1,147 @@
+//! What is said between people, models and tools, and what a model is asked.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::tool::{ToolCall, ToolOutcome, ToolSpec};
+
+/// One turn of a conversation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "role", rename_all = "snake_case")]
+pub enum Message {
+    /// Instructions that frame the whole conversation.
+    System {
+        /// The instructions.
+        text: String,
+    },
+    /// What a person said.
+    User {
+        /// Their words.
+        text: String,
+    },
+    /// What a model said, and the calls it asked for.
+    Assistant {
+        /// Words for the reader; may be empty when there are calls.
+        text: String,
+        /// Calls to perform, in the order the model gave them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        calls: Vec<ToolCall>,
+    },
+    /// What one call came to.
+    Tool {
+        /// The id of the [`ToolCall`] this answers.
+        call_id: String,
+        /// The tool that was called.
+        name: String,
+        /// Its result or its error.
+        outcome: ToolOutcome,
+    },
+}
+
+/// How a reply is sampled. Empty fields leave the engine's own default.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sampling {
+    /// 0 is greedy; higher is more varied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f32>,
+    /// Keep the smallest set of tokens whose probabilities sum to this (0 to 1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f32>,
+    /// Same seed and same request, same reply (where the engine can).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<i64>,
+    /// Most tokens the reply may have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u32>,
+    /// Texts that end the reply.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stop: Vec<String>,
+}
+
+/// One question to an engine: the whole conversation, and the tools on offer.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ChatRequest {
+    /// The conversation, oldest first.
+    pub messages: Vec<Message>,
+    /// Tools the model may call.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<ToolSpec>,
+    /// How to sample.
+    #[serde(default)]
+    pub sampling: Sampling,
+    /// A JSON schema that the reply's text must satisfy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_schema: Option<Value>,
+}
+
+/// Why a reply ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FinishReason {
+    /// The model had said what it wanted.
+    Stop,
+    /// It asks for tool calls.
+    ToolCalls,
+    /// It ran into a limit on length.
+    Length,
+    /// The provider withheld the rest.
+    ContentFilter,
+}
+
+/// Tokens that a call cost. Engines that do not count report zero.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Usage {
+    /// Tokens read.
+    pub input_tokens: u64,
+    /// Tokens written.
+    pub output_tokens: u64,
+}
+
+/// An engine's answer to a [`ChatRequest`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChatReply {
+    /// Words for the reader.
+    #[serde(default)]
+    pub text: String,
+    /// Reasoning the model shows apart from its answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thinking: Option<String>,
+    /// Calls it asks for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<ToolCall>,
+    /// Why it ended.
+    pub finish: FinishReason,
+    /// What it cost.
+    #[serde(default)]
+    pub usage: Usage,
+    /// The engine declines to answer: what it was given does not support one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub abstained: bool,
+}
+
+/// A piece of a reply while it is being written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "delta", rename_all = "snake_case")]
+pub enum Delta {
+    /// More of the answer's text.
+    Text {
+        /// The new characters.
+        text: String,
+    },
+    /// More of the reasoning.
+    Thinking {
+        /// The new characters.
+        text: String,
+    },
+    /// More of a tool call's arguments.
+    CallArguments {
+        /// Position of the call within the reply.
+        index: usize,
+        /// The tool's name, once known.
+        name: String,
+        /// The new characters of the arguments' JSON.
+        fragment: String,
+    },
+}

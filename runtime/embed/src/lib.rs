@@ -1,0 +1,1 @@
+//! Sentence embeddings on the CPU with candle.

@@ -1,0 +1,1 @@
+//! Runs agent machines: performs their effects and logs every event.
