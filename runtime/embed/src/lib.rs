@@ -1,1 +1,19 @@
 //! Sentence embeddings on the CPU with candle.
+//!
+//! Read it in this order:
+//! - [`Embedder`]: texts in, unit vectors out; batches by length, never works on padding.
+//! - `folder`: reads a model folder (safetensors) or the shipped GGUF into weights.
+//! - `bert`: the encoder's forward pass over packed sequences; matrices are int8 (Q8_0) and
+//!   multiplied by candle's kernels, which choose AVX-512/VNNI, AVX2 or NEON at run time.
+//! - `kernels`: what lies between the matrices: GELU, layer norm, softmax, attention.
+//! - [`EmbedError`]: everything that can go wrong, one enum.
+
+mod bert;
+mod embedder;
+mod error;
+mod folder;
+mod kernels;
+
+pub use embedder::{Embedder, cosine};
+pub use error::EmbedError;
+pub use folder::write_quantised;
