@@ -1,0 +1,198 @@
+//! The tools as MCP: listing, calling, progress, cancellation; over stdio or any byte stream.
+
+use std::sync::Arc;
+
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation,
+    ListToolsResult, PaginatedRequestParams, ProgressNotificationParam, ServerCapabilities,
+    ServerConfig, Tool, ToolAnnotations,
+};
+use rmcp::service::RequestContext;
+use rmcp::transport::async_rw::AsyncRwTransport;
+use rmcp::{ErrorData, RoleServer, ServerHandler, serve_server};
+use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use crate::context::{CallContext, Progress, Report};
+use crate::server::{KitError, ServedTool, ToolServer};
+
+/// Longest line accepted on a byte stream, in bytes. A document given as an argument fits; a
+/// client that never ends its line does not fill the memory.
+const MAX_LINE_BYTES: usize = 16 << 20;
+
+/// Largest result sent, in bytes of JSON.
+const MAX_RESULT_BYTES: usize = 4 << 20;
+
+/// Calls running at once; more wait.
+const MAX_CONCURRENT_CALLS: usize = 64;
+
+impl ToolServer {
+    /// Serves one client over standard input and output, until it leaves or `shutdown` fires.
+    /// Standard output carries the protocol only: logs go to standard error.
+    ///
+    /// # Errors
+    /// When the client does not speak MCP.
+    pub async fn serve_stdio(self, shutdown: CancellationToken) -> Result<(), KitError> {
+        self.serve(tokio::io::stdin(), tokio::io::stdout(), shutdown).await
+    }
+
+    /// Serves one client over a byte stream, such as an in-process duplex.
+    ///
+    /// # Errors
+    /// When the client does not speak MCP.
+    pub async fn serve_io(
+        self,
+        io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        shutdown: CancellationToken,
+    ) -> Result<(), KitError> {
+        let (read, write) = tokio::io::split(io);
+        self.serve(read, write, shutdown).await
+    }
+
+    async fn serve(
+        self,
+        read: impl AsyncRead + Send + Unpin + 'static,
+        write: impl AsyncWrite + Send + Unpin + 'static,
+        shutdown: CancellationToken,
+    ) -> Result<(), KitError> {
+        let transport =
+            AsyncRwTransport::new_server(read, write).with_max_line_length(MAX_LINE_BYTES);
+        let connection = |error: &dyn std::error::Error| KitError::Connection(error.to_string());
+        let starting = serve_server(McpTools::new(self), transport);
+        let mut running = tokio::select! {
+            started = starting => started.map_err(|error| connection(&error))?,
+            () = shutdown.cancelled() => return Ok(()),
+        };
+        let stop = running.cancellation_token();
+        tokio::select! {
+            () = shutdown.cancelled() => stop.cancel(),
+            () = closed(&running) => {}
+        }
+        running.close().await.map_err(|error| connection(&error))?;
+        Ok(())
+    }
+}
+
+async fn closed(running: &rmcp::service::RunningService<RoleServer, McpTools>) {
+    while !running.is_closed() && !running.peer().is_transport_closed() {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+/// A [`ToolServer`] as rmcp sees it.
+#[derive(Clone)]
+pub(crate) struct McpTools {
+    server: ToolServer,
+    calls: Arc<Semaphore>,
+}
+
+impl McpTools {
+    pub(crate) fn new(server: ToolServer) -> Self {
+        Self { server, calls: Arc::new(Semaphore::new(MAX_CONCURRENT_CALLS)) }
+    }
+}
+
+impl ServerHandler for McpTools {
+    fn get_info(&self) -> ServerConfig {
+        let identity = &self.server.identity;
+        let mut info = Implementation::new(identity.name.clone(), identity.version.clone());
+        info.title = Some(identity.title.clone());
+        let mut config = ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+            .with_instructions(identity.instructions.clone());
+        config.server_info = info;
+        config
+    }
+
+    async fn list_tools(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let tools = self.server.tools.values().map(described).collect();
+        Ok(ListToolsResult::with_all_items(tools))
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        self.server.tools.get(name).map(described)
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let Some(tool) = self.server.tools.get(request.name.as_ref()) else {
+            let known: Vec<&str> = self.server.tools.keys().copied().collect();
+            let message = format!("unknown tool `{}`; tools: {}", request.name, known.join(", "));
+            return Err(ErrorData::invalid_params(message, None));
+        };
+        let Ok(_permit) = self.calls.acquire().await else {
+            return Err(ErrorData::internal_error("the server is shutting down", None));
+        };
+        let (sender, mut reports) = mpsc::unbounded_channel();
+        let token = context.meta.get_progress_token();
+        let progress = if token.is_some() { Progress::new(sender) } else { Progress::default() };
+        let call = CallContext { cancel: context.ct.clone(), progress };
+        let arguments = request.arguments.map_or(Value::Null, Value::Object);
+        let running = tool.call(arguments, call);
+        tokio::pin!(running);
+        let notify = async |report: Report| {
+            let Some(token) = token.clone() else { return };
+            let mut parameters = ProgressNotificationParam::new(token, report.done);
+            parameters.total = report.total;
+            parameters.message = Some(report.message);
+            // A caller that left does not need to know.
+            let _ = context.peer.notify_progress(parameters).await;
+        };
+        let result = loop {
+            tokio::select! {
+                biased;
+                Some(report) = reports.recv() => notify(report).await,
+                result = &mut running => break result,
+            }
+        };
+        while let Ok(report) = reports.try_recv() {
+            notify(report).await;
+        }
+        let result = match result {
+            Ok(value) => succeeded(tool, value),
+            Err(error) => failed(error.to_string()),
+        };
+        Ok(result.into())
+    }
+}
+
+fn described(tool: &ServedTool) -> Tool {
+    let meta = tool.meta;
+    let annotations = ToolAnnotations::with_title(meta.title)
+        .read_only(meta.read_only)
+        .destructive(meta.destructive)
+        .idempotent(meta.idempotent)
+        .open_world(meta.open_world);
+    Tool::new(meta.name, meta.description, Arc::clone(&tool.input))
+        .with_title(meta.title)
+        .with_raw_output_schema(Arc::clone(&tool.output))
+        .with_annotations(annotations)
+}
+
+/// The data, and the same as text for clients that read only text.
+fn succeeded(tool: &ServedTool, value: Value) -> CallToolResult {
+    let text = value.to_string();
+    if text.len() > MAX_RESULT_BYTES {
+        return failed(format!(
+            "the result of `{}` has {} bytes, more than the {MAX_RESULT_BYTES} allowed; ask for \
+             less, with a smaller limit or a filter",
+            tool.meta.name,
+            text.len()
+        ));
+    }
+    let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
+    result.structured_content = Some(value);
+    result
+}
+
+fn failed(message: String) -> CallToolResult {
+    CallToolResult::error(vec![ContentBlock::text(message)])
+}
