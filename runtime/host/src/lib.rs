@@ -1,1 +1,44 @@
 //! The MCP client side: connections, catalogue, validated calls.
+//!
+//! Read it in this order:
+//! - [`config`]: servers as a person writes them (`ropewalk.toml`, the standard `mcpServers` JSON).
+//! - [`Host`]: starts servers, lists their tools under one roof, calls them.
+//! - `connection`: one server: a child process, a URL, or a task in this process.
+//! - `validation`: arguments before a call, structured results after it.
+//!
+//! rmcp is used nowhere else on the client side.
+
+pub mod config;
+mod connection;
+mod host;
+mod validation;
+
+pub use config::ServerConfig;
+pub use host::{Decision, Endpoint, Host, ServerSummary, StartFailure, ToolProgress};
+
+/// What can be wrong with a configuration of servers.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// The file is not JSON, or not of the expected form.
+    #[error("{path}: line {line}, column {column}: {message}")]
+    Json {
+        /// The file.
+        path: String,
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// A server's entry cannot be used.
+    #[error("{path}: server `{server}`: {message}")]
+    Server {
+        /// The file.
+        path: String,
+        /// The server.
+        server: String,
+        /// What is wrong, and what to write instead.
+        message: String,
+    },
+}
