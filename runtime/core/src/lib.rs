@@ -4,10 +4,15 @@
 //! - [`message`]: what is said between people, models and tools.
 //! - [`tool`]: what a tool is ([`tool::ToolSpec`]) and what a call came to ([`tool::ToolOutcome`]).
 //! - [`citation`]: where a statement comes from, and whether an answer's markers resolve.
-//! - [`agent`]: the ReAct machine: ask it for the next step, do the step, feed the result back.
 //! - [`definition`]: an agent as a person writes it (`agents/*.md`).
+//! - [`agent`]: the ReAct machine: ask it for the next step, do the step, feed the result back.
+//! - [`answer`]: what a machine ends with.
 //! - [`event`]: everything that happens in a run, as values.
 
+pub mod agent;
+pub mod answer;
 pub mod citation;
+pub mod definition;
+pub mod event;
 pub mod message;
 pub mod tool;

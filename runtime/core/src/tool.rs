@@ -82,3 +82,15 @@ impl ToolOutcome {
         }
     }
 }
+
+/// Whether a tool may run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Permission {
+    /// Yes.
+    Allow,
+    /// Only when a person says so.
+    Ask,
+    /// No.
+    Deny,
+}

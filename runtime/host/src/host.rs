@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use rmcp::model::{CallToolResult, ContentBlock, Tool};
-use ropewalk_core::tool::{ToolCall, ToolHints, ToolOutcome, ToolSpec};
+use ropewalk_core::tool::{Permission, ToolCall, ToolHints, ToolOutcome, ToolSpec};
 use serde_json::Value;
 use tokio::io::DuplexStream;
 use tokio_util::sync::CancellationToken;
@@ -64,15 +64,6 @@ pub struct ToolProgress {
     pub total: Option<f64>,
     /// What is being done.
     pub message: String,
-}
-
-/// Whether a tool may run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decision {
-    /// Yes.
-    Allow,
-    /// Only when a person says so.
-    Ask,
 }
 
 struct Server {
@@ -138,14 +129,14 @@ impl Host {
 
     /// Whether a tool may run without asking: the read-only tools of built-in servers, and what
     /// the configuration allows. A server's own word never widens this.
-    pub fn decision(&self, tool: &str) -> Decision {
-        let Some(tool) = self.tools.get(tool) else { return Decision::Ask };
-        let Some(server) = self.servers.get(&tool.server) else { return Decision::Ask };
+    pub fn permission(&self, tool: &str) -> Permission {
+        let Some(tool) = self.tools.get(tool) else { return Permission::Ask };
+        let Some(server) = self.servers.get(&tool.server) else { return Permission::Ask };
         let listed = server.allow.iter().any(|name| name == "*" || *name == tool.own_name);
         if listed || (server.built_in && tool.spec.hints.read_only) {
-            Decision::Allow
+            Permission::Allow
         } else {
-            Decision::Ask
+            Permission::Ask
         }
     }
 

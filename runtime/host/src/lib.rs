@@ -14,7 +14,7 @@ mod host;
 mod validation;
 
 pub use config::ServerConfig;
-pub use host::{Decision, Endpoint, Host, ServerSummary, StartFailure, ToolProgress};
+pub use host::{Endpoint, Host, ServerSummary, StartFailure, ToolProgress};
 
 /// What can be wrong with a configuration of servers.
 #[derive(Debug, thiserror::Error)]

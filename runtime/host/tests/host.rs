@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ropewalk_core::tool::{ToolCall, ToolOutcome};
-use ropewalk_host::{Decision, Endpoint, Host, ServerConfig};
+use ropewalk_core::tool::{Permission, ToolCall, ToolOutcome};
+use ropewalk_host::{Endpoint, Host, ServerConfig};
 use ropewalk_mcp_kit::http::HttpOptions;
 use ropewalk_mcp_kit::{CallContext, ServerIdentity, ToolError, ToolMeta, ToolServer};
 use schemars::JsonSchema;
@@ -98,9 +98,9 @@ async fn a_server_in_this_process_is_listed_and_called() {
     let (host, _) = in_process().await;
     let names: Vec<String> = host.tools().into_iter().map(|tool| tool.name).collect();
     assert_eq!(names, ["fx__crash", "fx__echo", "fx__fail", "fx__wait"]);
-    assert_eq!(host.decision("fx__echo"), Decision::Allow);
-    assert_eq!(host.decision("fx__fail"), Decision::Ask);
-    assert_eq!(host.decision("nothing"), Decision::Ask);
+    assert_eq!(host.permission("fx__echo"), Permission::Allow);
+    assert_eq!(host.permission("fx__fail"), Permission::Ask);
+    assert_eq!(host.permission("nothing"), Permission::Ask);
     let outcome = call(&host, "fx__echo", json!({"message": "ho", "times": 2})).await;
     assert_eq!(outcome.structured(), Some(&json!({"said": "hoho"})));
     assert_eq!(outcome.text(), r#"{"said":"hoho"}"#);
@@ -213,8 +213,8 @@ async fn a_server_over_http_is_called_and_a_slow_call_times_out() {
     };
     let (host, failures) = start(config).await;
     assert_eq!(failures, Vec::<String>::new());
-    assert_eq!(host.decision("s__echo"), Decision::Allow);
-    assert_eq!(host.decision("s__wait"), Decision::Ask, "a server's own hint is not enough");
+    assert_eq!(host.permission("s__echo"), Permission::Allow);
+    assert_eq!(host.permission("s__wait"), Permission::Ask, "a server's own hint is not enough");
     let outcome = call(&host, "s__echo", json!({"message": "hi"})).await;
     assert_eq!(outcome.structured(), Some(&json!({"said": "hi"})));
     let message = error(call(&host, "s__wait", json!({"message": ""})).await);

@@ -1,0 +1,337 @@
+//! The ReAct machine: ask it for the next step, do the step, feed the result back.
+//!
+//! It does no IO and reads no clock, so every run of it can be stored at any step, moved to
+//! another process, replayed and tested. After Yao et al., "ReAct" (2022): the model reasons,
+//! acts through tools, observes, and repeats until it answers.
+//!
+//! It always ends with words for a person: on a limit, on a failing engine, on a model that
+//! repeats itself or cites what nobody found. See [`crate::answer::StopReason`].
+
+mod ending;
+mod turn;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::answer::Answer;
+use crate::citation::Citation;
+use crate::definition::{AgentDefinition, Limits};
+use crate::message::{ChatReply, ChatRequest, Message, Sampling, Usage};
+use crate::tool::{Permission, ToolCall, ToolOutcome, ToolSpec};
+
+/// Version of the machine's stored form.
+pub const MACHINE_VERSION: u32 = 1;
+
+/// A tool the agent may see, and whether it may run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OfferedTool {
+    /// What the model sees.
+    pub spec: ToolSpec,
+    /// Whether a call runs, asks or is refused.
+    pub permission: Permission,
+}
+
+/// What the machine wants done next.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// Call the model and feed back [`Input::Reply`] or [`Input::ModelFailed`].
+    CallModel(ChatRequest),
+    /// Ask a person about each of these calls and feed back [`Input::Approval`] for each.
+    AskHuman(Vec<ToolCall>),
+    /// Run these calls, at once if possible, and feed back [`Input::ToolResult`] for each, in
+    /// whatever order they end.
+    CallTools(Vec<ToolCall>),
+    /// Nothing: it has ended.
+    Done(Box<Answer>),
+}
+
+/// What is fed back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "input", rename_all = "snake_case")]
+pub enum Input {
+    /// The model replied.
+    Reply {
+        /// What it said.
+        reply: ChatReply,
+    },
+    /// The model failed for good; retries are the engine's business.
+    ModelFailed {
+        /// Why.
+        message: String,
+    },
+    /// A person decided on a call.
+    Approval {
+        /// Which call.
+        call_id: String,
+        /// Whether it may run.
+        allowed: bool,
+        /// What the model is told when it may not.
+        reason: String,
+    },
+    /// A call ended.
+    ToolResult {
+        /// Which call.
+        call_id: String,
+        /// What it came to.
+        outcome: ToolOutcome,
+    },
+    /// The run is cancelled from outside. Accepted at any step.
+    Cancelled,
+}
+
+/// An input that does not fit the step the machine is at. The machine is unchanged.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MachineError {
+    /// Nothing of this kind was asked for.
+    #[error("the machine did not ask for {got}; it waits for {waiting_for}")]
+    NotAskedFor {
+        /// What was fed.
+        got: &'static str,
+        /// What it waits for.
+        waiting_for: &'static str,
+    },
+    /// No open call has this id.
+    #[error("no open call has the id `{call_id}`; open calls: {}", .open.join(", "))]
+    UnknownCall {
+        /// The id that was fed.
+        call_id: String,
+        /// The ids that are open.
+        open: Vec<String>,
+    },
+    /// A stored machine is of a version this program does not know.
+    #[error("this machine was stored in form {found}; this program reads form {MACHINE_VERSION}")]
+    Version {
+        /// The stored version.
+        found: u32,
+    },
+    /// A stored machine does not parse.
+    #[error("a stored machine cannot be read: {0}")]
+    Stored(String),
+}
+
+/// One agent at work on one question.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AgentMachine {
+    version: u32,
+    limits: Limits,
+    sampling: Sampling,
+    tools: Vec<OfferedTool>,
+    messages: Vec<Message>,
+    phase: Phase,
+    citations: Vec<Citation>,
+    model_calls: u32,
+    tool_calls: u32,
+    usage: Usage,
+    /// The next model call is the last, and has no tools.
+    last_turn: Option<LastTurn>,
+    /// How often the model was asked to mend its citations.
+    corrections: u32,
+    /// How often it said nothing.
+    empty_replies: u32,
+    /// How often each call came to the same result.
+    repeats: BTreeMap<String, Repeat>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "phase", rename_all = "snake_case")]
+enum Phase {
+    Model,
+    Tools { open: Vec<OpenCall> },
+    Done { answer: Box<Answer> },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct OpenCall {
+    call: ToolCall,
+    state: CallState,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+enum CallState {
+    Asking,
+    Running,
+    Ended { outcome: ToolOutcome },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum LastTurn {
+    ModelCalls,
+    ToolCalls,
+    NoProgress,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Repeat {
+    result: String,
+    times: u32,
+}
+
+impl AgentMachine {
+    /// A machine at its first step. Tools the definition does not name are left out.
+    pub fn new(definition: &AgentDefinition, tools: Vec<OfferedTool>, question: &str) -> Self {
+        let tools = tools.into_iter().filter(|tool| definition.sees(&tool.spec.name)).collect();
+        let messages = vec![
+            Message::System { text: definition.prompt.clone() },
+            Message::User { text: question.to_owned() },
+        ];
+        let mut machine = Self {
+            version: MACHINE_VERSION,
+            limits: definition.settings.limits,
+            sampling: definition.settings.sampling.clone(),
+            tools,
+            messages,
+            phase: Phase::Model,
+            citations: Vec::new(),
+            model_calls: 0,
+            tool_calls: 0,
+            usage: Usage::default(),
+            last_turn: None,
+            corrections: 0,
+            empty_replies: 0,
+            repeats: BTreeMap::new(),
+        };
+        machine.enter_model();
+        machine
+    }
+
+    /// What to do next. Asking changes nothing: the same step is given until it is done.
+    pub fn next(&self) -> Step {
+        match &self.phase {
+            Phase::Model => Step::CallModel(self.request()),
+            Phase::Done { answer } => Step::Done(answer.clone()),
+            Phase::Tools { open } => {
+                let in_state = |wanted: &CallState| {
+                    let calls = open.iter().filter(|open| open.state == *wanted);
+                    calls.map(|open| open.call.clone()).collect::<Vec<_>>()
+                };
+                let asking = in_state(&CallState::Asking);
+                if asking.is_empty() {
+                    Step::CallTools(in_state(&CallState::Running))
+                } else {
+                    Step::AskHuman(asking)
+                }
+            }
+        }
+    }
+
+    /// Takes the result of a step.
+    ///
+    /// # Errors
+    /// When the input does not fit the step; the machine is then unchanged.
+    pub fn feed(&mut self, input: Input) -> Result<(), MachineError> {
+        if let Phase::Done { .. } = self.phase {
+            return Err(MachineError::NotAskedFor {
+                got: input.kind(),
+                waiting_for: "nothing: it has ended",
+            });
+        }
+        match (input, &mut self.phase) {
+            (Input::Cancelled, _) => self.end_cancelled(),
+            (Input::Reply { reply }, Phase::Model) => self.take_reply(reply),
+            (Input::ModelFailed { message }, Phase::Model) => self.end_failed(&message),
+            (Input::Approval { call_id, allowed, reason }, Phase::Tools { open }) => {
+                let call = find(open, &call_id, &CallState::Asking)?;
+                call.state = if allowed {
+                    CallState::Running
+                } else {
+                    CallState::Ended { outcome: ToolOutcome::Error { message: reason } }
+                };
+                self.close_tools_if_ended();
+            }
+            (Input::ToolResult { call_id, outcome }, Phase::Tools { open }) => {
+                find(open, &call_id, &CallState::Running)?.state = CallState::Ended { outcome };
+                self.close_tools_if_ended();
+            }
+            (input, phase) => {
+                return Err(MachineError::NotAskedFor {
+                    got: input.kind(),
+                    waiting_for: phase.waiting_for(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The conversation so far, oldest first.
+    pub fn messages(&self) -> &[Message] {
+        &self.messages
+    }
+
+    /// Every passage that tools have returned so far.
+    pub fn citations(&self) -> &[Citation] {
+        &self.citations
+    }
+
+    /// The machine as it is stored.
+    pub fn to_json(&self) -> Result<String, MachineError> {
+        serde_json::to_string(self).map_err(|error| MachineError::Stored(error.to_string()))
+    }
+
+    /// A machine as it was stored.
+    ///
+    /// # Errors
+    /// When the text is no machine, or one of another version.
+    pub fn from_json(text: &str) -> Result<Self, MachineError> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            version: u32,
+        }
+        let stored = |error: serde_json::Error| MachineError::Stored(error.to_string());
+        let Versioned { version } = serde_json::from_str(text).map_err(stored)?;
+        if version != MACHINE_VERSION {
+            return Err(MachineError::Version { found: version });
+        }
+        serde_json::from_str(text).map_err(stored)
+    }
+
+    fn request(&self) -> ChatRequest {
+        let tools = match self.last_turn {
+            None => self.tools.iter().map(|tool| tool.spec.clone()).collect(),
+            Some(_) => Vec::new(),
+        };
+        ChatRequest {
+            messages: self.messages.clone(),
+            tools,
+            sampling: self.sampling.clone(),
+            response_schema: None,
+        }
+    }
+}
+
+fn find<'a>(
+    open: &'a mut [OpenCall],
+    call_id: &str,
+    state: &CallState,
+) -> Result<&'a mut OpenCall, MachineError> {
+    let ids = || {
+        let waiting = open.iter().filter(|call| call.state == *state);
+        waiting.map(|call| call.call.id.clone()).collect()
+    };
+    let error = MachineError::UnknownCall { call_id: call_id.to_owned(), open: ids() };
+    open.iter_mut().find(|call| call.call.id == call_id && call.state == *state).ok_or(error)
+}
+
+impl Phase {
+    fn waiting_for(&self) -> &'static str {
+        match self {
+            Phase::Model => "a reply of the model",
+            Phase::Tools { .. } => "results or approvals of its tool calls",
+            Phase::Done { .. } => "nothing: it has ended",
+        }
+    }
+}
+
+impl Input {
+    fn kind(&self) -> &'static str {
+        match self {
+            Input::Reply { .. } => "a reply",
+            Input::ModelFailed { .. } => "a failure of the model",
+            Input::Approval { .. } => "an approval",
+            Input::ToolResult { .. } => "a tool result",
+            Input::Cancelled => "a cancellation",
+        }
+    }
+}

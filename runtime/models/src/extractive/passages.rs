@@ -1,0 +1,137 @@
+//! What the tools found: passages, each cut into the units an answer may quote.
+
+use ropewalk_core::citation::Citation;
+use ropewalk_core::message::Message;
+use ropewalk_core::tool::ToolOutcome;
+use serde_json::Value;
+
+use super::units::{Unit, split};
+
+/// Passages read for one answer; the best-scored ones are kept.
+const MOST_PASSAGES: usize = 10;
+
+/// A passage with its citation and its quotable units.
+#[derive(Debug, Clone)]
+pub(super) struct Passage {
+    /// What it is cited by; a tool that gives no citations leaves this empty.
+    pub id: Option<String>,
+    /// Document, or the tool that said it.
+    pub source: String,
+    /// Title and heading path.
+    pub title: String,
+    /// How well the tool thinks it fits, 0 to 1.
+    pub score: f64,
+    /// Sentences, list items, table rows and code blocks, in order.
+    pub units: Vec<Unit>,
+}
+
+impl Passage {
+    /// The innermost heading.
+    pub(super) fn heading(&self) -> &str {
+        self.title.rsplit(" > ").next().unwrap_or_default()
+    }
+}
+
+/// All that came back for one question.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// How many calls were answered.
+    pub results: usize,
+    /// What failed calls said: tool and message.
+    pub failures: Vec<(String, String)>,
+    /// What was found, best first.
+    pub passages: Vec<Passage>,
+}
+
+/// Reads the tool results that follow the last question.
+pub(super) fn collect(messages: &[Message]) -> Found {
+    let mut found = Found::default();
+    let mut seen: Vec<(Option<String>, String)> = Vec::new();
+    for message in messages {
+        let Message::Tool { name, outcome, .. } = message else {
+            continue;
+        };
+        found.results += 1;
+        let mut citations = Vec::new();
+        match outcome {
+            ToolOutcome::Error { message } => {
+                found.failures.push((name.clone(), message.clone()));
+                continue;
+            }
+            ToolOutcome::Ok { text, structured } => {
+                if let Some(value) = structured {
+                    walk(value, &mut citations);
+                } else if !text.trim().is_empty() {
+                    found.passages.push(Passage {
+                        id: None,
+                        source: name.clone(),
+                        title: String::new(),
+                        score: 0.0,
+                        units: split(text),
+                    });
+                }
+            }
+        }
+        for citation in citations {
+            let key = (Some(citation.id.clone()), citation.quote.clone());
+            if seen.iter().any(|(id, quote)| *id == key.0 || *quote == key.1) {
+                continue;
+            }
+            seen.push(key);
+            found.passages.push(Passage {
+                units: split(&citation.quote),
+                id: Some(citation.id),
+                source: citation.source,
+                title: citation.title,
+                score: citation.score.clamp(0.0, 1.0),
+            });
+        }
+    }
+    found.passages.retain(|passage| !passage.units.is_empty());
+    // Stable: passages of one score stay in the order of the tool.
+    found.passages.sort_by(|a, b| b.score.total_cmp(&a.score));
+    found.passages.truncate(MOST_PASSAGES);
+    found
+}
+
+/// Every citation in a structured result, wherever it stands.
+fn walk(value: &Value, into: &mut Vec<Citation>) {
+    match value {
+        Value::Object(fields) => {
+            let whole = ["id", "source", "quote"]
+                .iter()
+                .all(|name| fields.get(*name).is_some_and(Value::is_string));
+            if whole && let Ok(citation) = serde_json::from_value(value.clone()) {
+                into.push(citation);
+                return;
+            }
+            fields.values().for_each(|inner| walk(inner, into));
+        }
+        Value::Array(items) => items.iter().for_each(|inner| walk(inner, into)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn citations_are_found_at_any_depth_and_once() {
+        let hit = |id: &str, score: f64| {
+            json!({"id": id, "source": "a.md", "title": "A > B", "quote": format!("Text {id}."),
+                   "score": score})
+        };
+        let structured = json!({"hits": [{"citation": hit("x", 0.2)}, hit("y", 0.9)],
+                                "parents": {"p": hit("x", 0.2)}});
+        let found = collect(&[Message::Tool {
+            call_id: "c".into(),
+            name: "t".into(),
+            outcome: ToolOutcome::Ok { text: String::new(), structured: Some(structured) },
+        }]);
+        let ids: Vec<_> = found.passages.iter().filter_map(|p| p.id.as_deref()).collect();
+        assert_eq!(ids, ["y", "x"]);
+        assert_eq!(found.passages[0].heading(), "B");
+    }
+}
