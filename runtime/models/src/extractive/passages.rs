@@ -1,9 +1,8 @@
 //! What the tools found: passages, each cut into the units an answer may quote.
 
-use ropewalk_core::citation::Citation;
+use ropewalk_core::citation;
 use ropewalk_core::message::Message;
 use ropewalk_core::tool::ToolOutcome;
-use serde_json::Value;
 
 use super::units::{Unit, split};
 
@@ -52,16 +51,15 @@ pub(super) fn collect(messages: &[Message]) -> Found {
             continue;
         };
         found.results += 1;
-        let mut citations = Vec::new();
-        match outcome {
+        let citations = match outcome {
             ToolOutcome::Error { message } => {
                 found.failures.push((name.clone(), message.clone()));
                 continue;
             }
             ToolOutcome::Ok { text, structured } => {
-                if let Some(value) = structured {
-                    walk(value, &mut citations);
-                } else if !text.trim().is_empty() {
+                let citations = structured.as_ref().map(citation::collect).unwrap_or_default();
+                // A tool that gives no citations still says something; it is named instead.
+                if structured.is_none() && !text.trim().is_empty() {
                     found.passages.push(Passage {
                         id: None,
                         source: name.clone(),
@@ -70,8 +68,9 @@ pub(super) fn collect(messages: &[Message]) -> Found {
                         units: split(text),
                     });
                 }
+                citations
             }
-        }
+        };
         for citation in citations {
             let key = (Some(citation.id.clone()), citation.quote.clone());
             if seen.iter().any(|(id, quote)| *id == key.0 || *quote == key.1) {
@@ -94,24 +93,6 @@ pub(super) fn collect(messages: &[Message]) -> Found {
     found
 }
 
-/// Every citation in a structured result, wherever it stands.
-fn walk(value: &Value, into: &mut Vec<Citation>) {
-    match value {
-        Value::Object(fields) => {
-            let whole = ["id", "source", "quote"]
-                .iter()
-                .all(|name| fields.get(*name).is_some_and(Value::is_string));
-            if whole && let Ok(citation) = serde_json::from_value(value.clone()) {
-                into.push(citation);
-                return;
-            }
-            fields.values().for_each(|inner| walk(inner, into));
-        }
-        Value::Array(items) => items.iter().for_each(|inner| walk(inner, into)),
-        _ => {}
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,8 +104,8 @@ mod tests {
             json!({"id": id, "source": "a.md", "title": "A > B", "quote": format!("Text {id}."),
                    "score": score})
         };
-        let structured = json!({"hits": [{"citation": hit("x", 0.2)}, hit("y", 0.9)],
-                                "parents": {"p": hit("x", 0.2)}});
+        let structured = json!({"hits": [{"citation": hit("x", 0.2)}],
+                                "more": {"citations": [hit("y", 0.9), hit("x", 0.2)]}});
         let found = collect(&[Message::Tool {
             call_id: "c".into(),
             name: "t".into(),
