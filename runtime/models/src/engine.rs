@@ -105,6 +105,16 @@ pub enum EngineError {
         /// What came instead.
         message: String,
     },
+    /// The reply ended before it was whole.
+    #[error("{engine}: the reply from {url} broke off: {message}; try again")]
+    BrokeOff {
+        /// Which engine.
+        engine: String,
+        /// Which address.
+        url: String,
+        /// What ended it.
+        message: String,
+    },
     /// A key is needed and not there.
     #[error("{engine}: no API key: set the environment variable {variable}")]
     NoKey {

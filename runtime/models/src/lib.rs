@@ -1,7 +1,11 @@
 //! Reasoning engines, all behind one trait.
 //!
 //! - [`engine`]: the trait, what an engine says of itself, and how it fails.
+//! - [`choose`]: which engine a configuration comes to, and why.
 //! - [`extractive`]: no generation: tools chosen by meaning, answers made of quotations.
+//! - [`openai`]: any OpenAI-compatible endpoint.
 
+pub mod choose;
 pub mod engine;
 pub mod extractive;
+pub mod openai;

@@ -1,0 +1,245 @@
+//! What went wrong with an endpoint, whether to try again, and what to tell the person.
+
+use std::error::Error;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use reqwest::header::HeaderMap;
+use serde_json::Value;
+
+use crate::engine::EngineError;
+
+/// Characters of a foreign body that a message shows.
+const SHOWN: usize = 200;
+/// Longest message of a provider that is passed on.
+const LONGEST_MESSAGE: usize = 1_000;
+
+/// A failed attempt.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// What to tell when it was the last one.
+    pub error: EngineError,
+    /// Whether another may help.
+    pub retry: Retry,
+}
+
+/// When to try again.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Retry {
+    /// Another attempt would fail alike, or part of a reply has been shown already.
+    Never,
+    /// The next attempt asks differently.
+    AtOnce,
+    /// After as long as the endpoint asked for, or after a pause that grows.
+    After(Option<Duration>),
+}
+
+impl Failure {
+    pub(super) fn last(error: EngineError) -> Self {
+        Self { error, retry: Retry::Never }
+    }
+}
+
+/// The endpoint as messages name it, and what must never stand in one.
+pub(super) struct Endpoint {
+    pub engine: String,
+    pub url: String,
+    pub model: String,
+    pub key_variable: String,
+    /// The key and the values of configured headers.
+    pub secrets: Vec<String>,
+}
+
+impl Endpoint {
+    /// The request did not get through.
+    pub(super) fn not_sent(&self, error: &reqwest::Error, connect_timeout: u64) -> Failure {
+        let error = if error.is_timeout() {
+            self.timed_out(connect_timeout, "connecting")
+        } else {
+            EngineError::Unreachable {
+                engine: self.engine.clone(),
+                url: self.url.clone(),
+                message: self.clean(&chain(error)),
+            }
+        };
+        Failure { error, retry: Retry::After(None) }
+    }
+
+    pub(super) fn timed_out(&self, seconds: u64, waiting_for: &'static str) -> EngineError {
+        EngineError::TimedOut {
+            engine: self.engine.clone(),
+            url: self.url.clone(),
+            seconds,
+            waiting_for,
+        }
+    }
+
+    /// A body that is not the protocol: its content type and first characters.
+    pub(super) fn not_the_protocol(&self, kind: &str, body: &[u8]) -> EngineError {
+        let kind = if kind.is_empty() { "a body without a content type" } else { kind };
+        EngineError::NotTheProtocol {
+            engine: self.engine.clone(),
+            url: self.url.clone(),
+            message: format!("it sent {kind}: {}", self.clean(&shown(body))),
+        }
+    }
+
+    /// The connection or the body ended before the reply did.
+    pub(super) fn broke_off(&self, message: &str, begun: bool) -> Failure {
+        let error = EngineError::BrokeOff {
+            engine: self.engine.clone(),
+            url: self.url.clone(),
+            message: self.clean(message),
+        };
+        // What has been shown cannot be taken back.
+        Failure { error, retry: if begun { Retry::Never } else { Retry::After(None) } }
+    }
+
+    pub(super) fn too_large(&self, bytes: usize) -> Failure {
+        let mib = bytes / (1024 * 1024);
+        Failure::last(EngineError::BrokeOff {
+            engine: self.engine.clone(),
+            url: self.url.clone(),
+            message: format!("more than {mib} MiB came, which no reply has"),
+        })
+    }
+
+    /// An error object where a reply was due.
+    pub(super) fn error_object(&self, error: &Value, begun: bool) -> Failure {
+        let code = error.get("code").or_else(|| error.get("status"));
+        let code = code.and_then(|code| match code {
+            Value::String(text) => text.parse().ok(),
+            other => other.as_u64().and_then(|number| u16::try_from(number).ok()),
+        });
+        let status = code.and_then(|code| StatusCode::from_u16(code).ok());
+        let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let message = said(error).unwrap_or_else(|| error.to_string());
+        let error = self.refusal(status, message);
+        let again = !begun && (status.is_server_error() || status.as_u16() == 429);
+        Failure { error, retry: if again { Retry::After(None) } else { Retry::Never } }
+    }
+
+    /// An HTTP status that is no success.
+    pub(super) fn status(
+        &self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        kind: &str,
+        body: &[u8],
+    ) -> Failure {
+        let error = self.refused(status, kind, body);
+        // A quota that is used up does not come back in a minute.
+        let spent = String::from_utf8_lossy(body).contains("insufficient_quota");
+        let again = status.is_server_error() || matches!(status.as_u16(), 408 | 409 | 429);
+        let retry = if again && !spent && status.as_u16() != 501 {
+            Retry::After(retry_after(headers))
+        } else {
+            Retry::Never
+        };
+        Failure { error, retry }
+    }
+
+    pub(super) fn refused(&self, status: StatusCode, kind: &str, body: &[u8]) -> EngineError {
+        let parsed = serde_json::from_slice::<Value>(body).ok();
+        let message = parsed.as_ref().and_then(said).unwrap_or_else(|| match body {
+            [] => "no explanation".to_owned(),
+            _ if kind.is_empty() => shown(body),
+            _ => format!("({kind}) {}", shown(body)),
+        });
+        self.refusal(status, message)
+    }
+
+    fn refusal(&self, status: StatusCode, message: String) -> EngineError {
+        let hint = match status.as_u16() {
+            401 | 403 if self.secrets.is_empty() => {
+                format!("; no key was sent: set the environment variable {}", self.key_variable)
+            }
+            401 | 403 => format!("; is the key in {} right for this endpoint?", self.key_variable),
+            404 => format!(
+                "; does the endpoint have a model named `{}`, and does the base URL end in /v1?",
+                self.model
+            ),
+            429 => "; too many requests, or the quota is used up".to_owned(),
+            300..=399 => "; it redirects: use the address it redirects to as base_url".to_owned(),
+            _ => String::new(),
+        };
+        EngineError::Refused {
+            engine: self.engine.clone(),
+            url: self.url.clone(),
+            status: status.as_u16(),
+            message: self.clean(&message) + &hint,
+        }
+    }
+
+    /// Endpoints repeat keys in their messages; ours must not.
+    fn clean(&self, message: &str) -> String {
+        let mut clean: String = message.chars().take(LONGEST_MESSAGE).collect();
+        for secret in self.secrets.iter().filter(|secret| secret.len() >= 4) {
+            clean = clean.replace(secret.as_str(), "***");
+        }
+        clean
+    }
+}
+
+/// Whether a refusal is about the request for token counts.
+pub(super) fn refuses_usage(status: StatusCode, body: &[u8]) -> bool {
+    let body = String::from_utf8_lossy(body);
+    matches!(status.as_u16(), 400 | 422)
+        && (body.contains("stream_options") || body.contains("include_usage"))
+}
+
+/// An error and its causes in one line.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        if !text.contains(&inner_text) {
+            text = format!("{text}: {inner_text}");
+        }
+        cause = inner.source();
+    }
+    text
+}
+
+/// Between half of a wait and all of it, so that clients that failed together part ways.
+pub(super) fn jitter(wait: Duration) -> Duration {
+    let random = RandomState::new().build_hasher().finish() % 1_000;
+    let share = 0.5 + f64::from(u32::try_from(random).unwrap_or(0)) / 2_000.0;
+    wait.mul_f64(share)
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
+    let seconds = number("retry-after-ms").map(|ms| ms / 1_000.0).or_else(|| number("retry-after"));
+    // An hour and more is longer than anyone waits; the bound keeps the sum finite.
+    seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds.min(86_400.0)).ok())
+}
+
+/// The message in a provider's error body, whichever of the usual forms it has.
+fn said(body: &Value) -> Option<String> {
+    let body = body.get("error").unwrap_or(body);
+    let text = |value: &Value| match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Null => None,
+        other => Some(other.to_string()),
+    };
+    ["message", "detail", "msg"]
+        .iter()
+        .find_map(|name| body.get(*name).and_then(text))
+        .or_else(|| body.as_str().map(str::to_owned))
+}
+
+fn shown(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.is_empty() {
+        return "nothing".to_owned();
+    }
+    if let Some((end, _)) = line.char_indices().nth(SHOWN) {
+        line.truncate(end);
+        line.push('…');
+    }
+    format!("{line:?}")
+}
