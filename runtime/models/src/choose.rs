@@ -119,8 +119,15 @@ pub fn choose(
 
 fn remote(config: &EngineConfig, why: &str) -> Result<Chosen, EngineError> {
     let engine = OpenAi::new(config.openai.clone())?;
-    let reason = format!("{} at {}, because {why}", engine.info().id, config.openai.base_url);
-    Ok(Chosen { engine: Arc::new(engine), reason })
+    let reason = format!(
+        "{} at {}, because {why}",
+        engine.info().id,
+        config.openai.base_url
+    );
+    Ok(Chosen {
+        engine: Arc::new(engine),
+        reason,
+    })
 }
 
 #[cfg(test)]
@@ -137,7 +144,11 @@ mod tests {
         let shipped = || Ok(Embedder::shipped().unwrap());
         let none = choose(&config(json!({})), shipped).unwrap();
         assert_eq!(none.engine.info().id, "extractive");
-        assert!(none.reason.contains("no model is configured"), "{}", none.reason);
+        assert!(
+            none.reason.contains("no model is configured"),
+            "{}",
+            none.reason
+        );
         let local = json!({"base_url": "http://127.0.0.1:9/v1", "model": "m"});
         let some = choose(&config(local), shipped).unwrap();
         assert_eq!(some.engine.info().id, "openai:m");

@@ -62,7 +62,9 @@ impl DeltaSink {
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// The endpoint could not be reached.
-    #[error("{engine}: cannot reach {url}: {message}; check that it runs and that the address is right")]
+    #[error(
+        "{engine}: cannot reach {url}: {message}; check that it runs and that the address is right"
+    )]
     Unreachable {
         /// Which engine.
         engine: String,
@@ -72,7 +74,9 @@ pub enum EngineError {
         message: String,
     },
     /// Nothing came in time.
-    #[error("{engine}: {url} sent nothing for {seconds} s while {waiting_for}; it may be overloaded: try again, or raise the timeout")]
+    #[error(
+        "{engine}: {url} sent nothing for {seconds} s while {waiting_for}; it may be overloaded: try again, or raise the timeout"
+    )]
     TimedOut {
         /// Which engine.
         engine: String,
@@ -96,7 +100,9 @@ pub enum EngineError {
         message: String,
     },
     /// The endpoint answered with something that is not the protocol.
-    #[error("{engine}: {url} did not answer as an OpenAI-compatible endpoint does: {message}; is the base URL right? It usually ends in /v1")]
+    #[error(
+        "{engine}: {url} did not answer as an OpenAI-compatible endpoint does: {message}; is the base URL right? It usually ends in /v1"
+    )]
     NotTheProtocol {
         /// Which engine.
         engine: String,

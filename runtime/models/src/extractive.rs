@@ -51,7 +51,9 @@ struct Shared {
 
 impl std::fmt::Debug for Extractive {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Extractive").field("embedder", &self.shared.embedder).finish()
+        f.debug_struct("Extractive")
+            .field("embedder", &self.shared.embedder)
+            .finish()
     }
 }
 
@@ -65,12 +67,22 @@ impl Extractive {
             structured_output: false,
             streaming: false,
         };
-        let shared = Shared { embedder, terms: Terms::new(), tools: Mutex::default() };
-        Self { info, shared: Arc::new(shared) }
+        let shared = Shared {
+            embedder,
+            terms: Terms::new(),
+            tools: Mutex::default(),
+        };
+        Self {
+            info,
+            shared: Arc::new(shared),
+        }
     }
 
     fn bad_request(&self, message: &str) -> EngineError {
-        EngineError::BadRequest { engine: self.info.id.clone(), message: message.to_owned() }
+        EngineError::BadRequest {
+            engine: self.info.id.clone(),
+            message: message.to_owned(),
+        }
     }
 }
 
@@ -90,7 +102,11 @@ impl Engine for Extractive {
                 "this engine quotes and cannot hold a reply to a JSON schema; configure another engine",
             ));
         }
-        if !request.messages.iter().any(|message| matches!(message, Message::User { .. })) {
+        if !request
+            .messages
+            .iter()
+            .any(|message| matches!(message, Message::User { .. }))
+        {
             return Err(self.bad_request("the conversation has no question: add a user message"));
         }
         let shared = Arc::clone(&self.shared);
@@ -103,7 +119,9 @@ impl Engine for Extractive {
             .map_err(|error| internal(error.to_string()))?
             .map_err(|error| internal(error.to_string()))?;
         if !reply.text.is_empty() {
-            deltas.send(Delta::Text { text: reply.text.clone() });
+            deltas.send(Delta::Text {
+                text: reply.text.clone(),
+            });
         }
         Ok(reply)
     }
@@ -132,10 +150,20 @@ impl Shared {
         let asked = self.embedder.embed(&[question])?.pop().unwrap_or_default();
         let terms = self.terms.of_question(question);
         let number = calls_so_far(&request.messages) + 1;
-        let calls =
-            route::choose(&candidates, &asked, &vectors, &terms, |text| self.terms.stems(text), number);
+        let calls = route::choose(
+            &candidates,
+            &asked,
+            &vectors,
+            &terms,
+            |text| self.terms.stems(text),
+            number,
+        );
         tracing::debug!(tools = ?calls.iter().map(|call| &call.name).collect::<Vec<_>>(), "chose");
-        Ok(ChatReply { calls, finish: FinishReason::ToolCalls, ..said(String::new()) })
+        Ok(ChatReply {
+            calls,
+            finish: FinishReason::ToolCalls,
+            ..said(String::new())
+        })
     }
 
     fn answer(&self, question: &str, found: &Found) -> Result<ChatReply, EmbedError> {
@@ -152,7 +180,11 @@ impl Shared {
         }
         let weighed = answer::weigh(&self.embedder, &self.terms, question, &found.passages)?;
         let evidence = weighed.evidence;
-        tracing::debug!(?evidence, strength = evidence.strength(), "weighed the passages");
+        tracing::debug!(
+            ?evidence,
+            strength = evidence.strength(),
+            "weighed the passages"
+        );
         if !evidence.supports() {
             return Ok(abstain(closest(&found.passages)));
         }
@@ -161,18 +193,29 @@ impl Shared {
 
     fn tool_vectors(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EmbedError> {
         let mut known = self.tools.lock().unwrap_or_else(PoisonError::into_inner);
-        let new: Vec<&str> = texts.iter().copied().filter(|text| !known.contains_key(*text)).collect();
+        let new: Vec<&str> = texts
+            .iter()
+            .copied()
+            .filter(|text| !known.contains_key(*text))
+            .collect();
         for (text, vector) in new.iter().zip(self.embedder.embed(&new)?) {
             known.insert((*text).to_owned(), vector);
         }
-        Ok(texts.iter().filter_map(|text| known.get(*text).cloned()).collect())
+        Ok(texts
+            .iter()
+            .filter_map(|text| known.get(*text).cloned())
+            .collect())
     }
 }
 
 /// The last thing a person said, and all that came after it.
 fn last_question(messages: &[Message]) -> (&str, &[Message]) {
-    let at = messages.iter().rposition(|message| matches!(message, Message::User { .. }));
-    let after = messages.get(at.map_or(0, |at| at + 1)..).unwrap_or_default();
+    let at = messages
+        .iter()
+        .rposition(|message| matches!(message, Message::User { .. }));
+    let after = messages
+        .get(at.map_or(0, |at| at + 1)..)
+        .unwrap_or_default();
     match at.and_then(|at| messages.get(at)) {
         Some(Message::User { text }) => (text, after),
         _ => ("", after),
@@ -192,14 +235,21 @@ fn closest(passages: &[Passage]) -> String {
         .iter()
         .take(CLOSEST_NAMED)
         .map(|passage| {
-            let name = if passage.title.is_empty() { &passage.source } else { &passage.title };
+            let name = if passage.title.is_empty() {
+                &passage.source
+            } else {
+                &passage.title
+            };
             match &passage.id {
                 Some(id) => format!("- {name} [{id}]"),
                 None => format!("- {name}"),
             }
         })
         .collect();
-    format!("{NOTHING_FOUND}. The closest passages are:\n\n{}", lines.join("\n"))
+    format!(
+        "{NOTHING_FOUND}. The closest passages are:\n\n{}",
+        lines.join("\n")
+    )
 }
 
 fn said(text: String) -> ChatReply {
@@ -214,5 +264,8 @@ fn said(text: String) -> ChatReply {
 }
 
 fn abstain(text: String) -> ChatReply {
-    ChatReply { abstained: true, ..said(text) }
+    ChatReply {
+        abstained: true,
+        ..said(text)
+    }
 }

@@ -131,7 +131,9 @@ pub struct OpenAi {
 
 impl std::fmt::Debug for OpenAi {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("OpenAi").field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("OpenAi")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
     }
 }
 
@@ -151,11 +153,16 @@ impl OpenAi {
     /// As [`Self::new`].
     pub fn with_key(config: OpenAiConfig, key: Option<String>) -> Result<Self, EngineError> {
         let engine = format!("openai:{}", config.model);
-        let bad = |message: String| EngineError::BadRequest { engine: engine.clone(), message };
+        let bad = |message: String| EngineError::BadRequest {
+            engine: engine.clone(),
+            message,
+        };
         if config.model.trim().is_empty() {
             return Err(bad("no model: set `model` under [engine]".to_owned()));
         }
-        let key = key.map(|key| key.trim().to_owned()).filter(|key| !key.is_empty());
+        let key = key
+            .map(|key| key.trim().to_owned())
+            .filter(|key| !key.is_empty());
         if key.is_none() && (config.key_env.is_some() || config.is_default_endpoint()) {
             let variable = config.key_variable().to_owned();
             return Err(EngineError::NoKey { engine, variable });
@@ -164,21 +171,29 @@ impl OpenAi {
         let parsed = reqwest::Url::parse(&url)
             .map_err(|error| bad(format!("base_url `{}` is no URL: {error}", config.base_url)))?;
         if !matches!(parsed.scheme(), "http" | "https") {
-            return Err(bad(format!("base_url `{}` must be http or https", config.base_url)));
+            return Err(bad(format!(
+                "base_url `{}` must be http or https",
+                config.base_url
+            )));
         }
         let mut headers = HeaderMap::new();
         for (name, value) in &config.headers {
             let key = HeaderName::from_bytes(name.as_bytes())
                 .map_err(|_| bad(format!("`{name}` under [engine.headers] is no header name")))?;
-            let mut value = HeaderValue::from_str(value)
-                .map_err(|_| bad(format!("the value of header `{name}` has characters it may not")))?;
+            let mut value = HeaderValue::from_str(value).map_err(|_| {
+                bad(format!(
+                    "the value of header `{name}` has characters it may not"
+                ))
+            })?;
             value.set_sensitive(true);
             headers.insert(key, value);
         }
         if let Some(key) = &key {
             let variable = config.key_variable();
             let mut value = HeaderValue::from_str(&format!("Bearer {key}")).map_err(|_| {
-                bad(format!("the key in {variable} has characters that no key has"))
+                bad(format!(
+                    "the key in {variable} has characters that no key has"
+                ))
             })?;
             value.set_sensitive(true);
             headers.insert(reqwest::header::AUTHORIZATION, value);
@@ -196,7 +211,10 @@ impl OpenAi {
             structured_output: true,
             streaming: true,
         };
-        let secrets = key.into_iter().chain(config.headers.values().cloned()).collect();
+        let secrets = key
+            .into_iter()
+            .chain(config.headers.values().cloned())
+            .collect();
         let endpoint = Endpoint {
             engine,
             url,
@@ -204,7 +222,13 @@ impl OpenAi {
             key_variable: config.key_variable().to_owned(),
             secrets,
         };
-        Ok(Self { info, config, endpoint, client, no_usage: AtomicBool::new(false) })
+        Ok(Self {
+            info,
+            config,
+            endpoint,
+            client,
+            no_usage: AtomicBool::new(false),
+        })
     }
 
     /// One attempt. A failure says whether another may help.
@@ -274,11 +298,16 @@ impl OpenAi {
         let mut any = false;
         loop {
             let begun = assembly.begun;
-            let until = if begun { self.idle_deadline() } else { deadline };
+            let until = if begun {
+                self.idle_deadline()
+            } else {
+                deadline
+            };
             let next = tokio::time::timeout_at(until, response.chunk())
                 .await
                 .map_err(|_| self.late(!begun))?;
-            let bytes = next.map_err(|error| self.endpoint.broke_off(&failure::chain(&error), begun))?;
+            let bytes =
+                next.map_err(|error| self.endpoint.broke_off(&failure::chain(&error), begun))?;
             let Some(bytes) = bytes else { break };
             read += bytes.len();
             if read > LARGEST_REPLY {
@@ -287,7 +316,9 @@ impl OpenAi {
             if start.len() < LARGEST_EXPLANATION && !any {
                 start.extend_from_slice(&bytes);
             }
-            let data = events.feed(&bytes).map_err(|_| self.endpoint.too_large(LARGEST_REPLY))?;
+            let data = events
+                .feed(&bytes)
+                .map_err(|_| self.endpoint.too_large(LARGEST_REPLY))?;
             for data in data {
                 any = true;
                 if self.event(&data, &mut assembly, names, deltas)? {
@@ -305,7 +336,9 @@ impl OpenAi {
             return Err(Failure::last(self.endpoint.not_the_protocol(kind, &start)));
         }
         if !assembly.finished() {
-            return Err(self.endpoint.broke_off("the body ended early", assembly.begun));
+            return Err(self
+                .endpoint
+                .broke_off("the body ended early", assembly.begun));
         }
         Ok(assembly)
     }
@@ -323,7 +356,9 @@ impl OpenAi {
             return if assembly.begun {
                 Ok(true)
             } else {
-                Err(self.endpoint.broke_off("the stream ended without a reply", false))
+                Err(self
+                    .endpoint
+                    .broke_off("the stream ended without a reply", false))
             };
         }
         if data.is_empty() {
@@ -353,7 +388,8 @@ impl OpenAi {
             let next = tokio::time::timeout_at(deadline, response.chunk())
                 .await
                 .map_err(|_| self.late(true))?;
-            let next = next.map_err(|error| self.endpoint.broke_off(&failure::chain(&error), false))?;
+            let next =
+                next.map_err(|error| self.endpoint.broke_off(&failure::chain(&error), false))?;
             let Some(bytes) = next else { break };
             body.extend_from_slice(&bytes);
             if body.len() > LARGEST_REPLY {
@@ -367,7 +403,11 @@ impl OpenAi {
         }
         let mut assembly = Assembly::default();
         assembly.take(chunk, names, deltas);
-        if assembly.begun { Ok(assembly) } else { Err(not_it()) }
+        if assembly.begun {
+            Ok(assembly)
+        } else {
+            Err(not_it())
+        }
     }
 
     /// The start of a body that explains a failure; what cannot be read is left out.
@@ -390,7 +430,10 @@ impl OpenAi {
 
     fn late(&self, first: bool) -> Failure {
         let (seconds, waiting_for) = if first {
-            (self.config.first_token_timeout, "waiting for the first token")
+            (
+                self.config.first_token_timeout,
+                "waiting for the first token",
+            )
         } else {
             (self.config.idle_timeout, "waiting for more")
         };

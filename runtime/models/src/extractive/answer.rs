@@ -73,7 +73,13 @@ pub(super) fn weigh(
     let units: Vec<(usize, usize, &Unit)> = passages
         .iter()
         .enumerate()
-        .flat_map(|(p, passage)| passage.units.iter().enumerate().map(move |(u, unit)| (p, u, unit)))
+        .flat_map(|(p, passage)| {
+            passage
+                .units
+                .iter()
+                .enumerate()
+                .map(move |(u, unit)| (p, u, unit))
+        })
         .take(MOST_SCORED)
         .collect();
     texts.extend(units.iter().map(|(_, _, unit)| clip(&unit.plain)));
@@ -87,10 +93,16 @@ pub(super) fn weigh(
         })
         .collect();
 
-    let titles: Vec<_> = passages.iter().map(|passage| terms.stems(&passage.title)).collect();
+    let titles: Vec<_> = passages
+        .iter()
+        .map(|passage| terms.stems(&passage.title))
+        .collect();
     let mut anywhere = BTreeSet::new();
     anywhere.extend(titles.iter().flatten().cloned());
-    let mut evidence = Evidence { words: asked.len(), ..Evidence::default() };
+    let mut evidence = Evidence {
+        words: asked.len(),
+        ..Evidence::default()
+    };
     let mut scored = Vec::with_capacity(units.len());
     for ((p, u, unit), vector) in units.into_iter().zip(vectors) {
         let stems = terms.stems(&unit.plain);
@@ -99,7 +111,9 @@ pub(super) fn weigh(
         let words = coverage(asked.iter(), |stem| {
             stems.contains(stem)
                 || title.is_some_and(|title| title.contains(stem))
-                || heading.as_ref().is_some_and(|heading| heading.contains(stem))
+                || heading
+                    .as_ref()
+                    .is_some_and(|heading| heading.contains(stem))
         });
         anywhere.extend(stems);
         anywhere.extend(heading.into_iter().flatten());
@@ -113,27 +127,50 @@ pub(super) fn weigh(
             above * nearness(passages, p, u)
         });
         let score = alike + WORDS * shrink * words - RANK * rank + HEADING * lift;
-        scored.push(Scored { passage: p, unit: u, score, vector });
+        scored.push(Scored {
+            passage: p,
+            unit: u,
+            score,
+            vector,
+        });
     }
     evidence.anywhere = coverage(asked.iter(), |stem| anywhere.contains(stem));
     let names: Vec<_> = asked.iter().filter(|term| term.entity).collect();
     if !names.is_empty() {
         evidence.missing_names = 1.0 - coverage(names.into_iter(), |stem| anywhere.contains(stem));
     }
-    Ok(Weighed { evidence, scored, heading_matches })
+    Ok(Weighed {
+        evidence,
+        scored,
+        heading_matches,
+    })
 }
 
 /// The heading a unit stands under.
 fn heading_of(passages: &[Passage], passage: usize, unit: &Unit) -> String {
-    let outer = || passages.get(passage).map(|p| p.heading().to_owned()).unwrap_or_default();
+    let outer = || {
+        passages
+            .get(passage)
+            .map(|p| p.heading().to_owned())
+            .unwrap_or_default()
+    };
     unit.heading.clone().unwrap_or_else(outer)
 }
 
 /// 1 for the first unit under a heading, then less.
 fn nearness(passages: &[Passage], passage: usize, unit: usize) -> f64 {
-    let units = passages.get(passage).map(|p| p.units.as_slice()).unwrap_or_default();
-    let Some(here) = units.get(unit) else { return 0.0 };
-    let before = units.iter().take(unit).filter(|other| other.heading == here.heading).count();
+    let units = passages
+        .get(passage)
+        .map(|p| p.units.as_slice())
+        .unwrap_or_default();
+    let Some(here) = units.get(unit) else {
+        return 0.0;
+    };
+    let before = units
+        .iter()
+        .take(unit)
+        .filter(|other| other.heading == here.heading)
+        .count();
     1.0 / (1.0 + f64::from(u32::try_from(before).unwrap_or(u32::MAX)))
 }
 
@@ -149,7 +186,9 @@ pub(super) fn compose(passages: &[Passage], weighed: &Weighed) -> String {
     }
     let mut pieces = Vec::new();
     for index in order {
-        let Some(passage) = passages.get(index) else { continue };
+        let Some(passage) = passages.get(index) else {
+            continue;
+        };
         let mut units = BTreeSet::new();
         for (_, unit) in chosen.iter().filter(|(passage, _)| *passage == index) {
             complete(passage, *unit, &mut units);
@@ -178,11 +217,18 @@ fn choose(passages: &[Passage], weighed: &Weighed) -> Vec<(usize, usize)> {
     let mut chosen = vec![best];
     // Under a heading that asks the same, the text that follows is the answer.
     let heading = |scored: &Scored| {
-        let unit = passages.get(scored.passage).and_then(|p| p.units.get(scored.unit));
-        unit.map(|unit| heading_of(passages, scored.passage, unit)).unwrap_or_default()
+        let unit = passages
+            .get(scored.passage)
+            .and_then(|p| p.units.get(scored.unit));
+        unit.map(|unit| heading_of(passages, scored.passage, unit))
+            .unwrap_or_default()
     };
     let name = (best.passage, heading(best));
-    if weighed.heading_matches.get(&name).is_some_and(|matches| *matches >= HEADING_MATCHES) {
+    if weighed
+        .heading_matches
+        .get(&name)
+        .is_some_and(|matches| *matches >= HEADING_MATCHES)
+    {
         let next = weighed.scored.iter().find(|other| {
             other.passage == best.passage && other.unit == best.unit + 1 && heading(other) == name.1
         });
@@ -200,15 +246,22 @@ fn choose(passages: &[Passage], weighed: &Weighed) -> Vec<(usize, usize)> {
             chosen.push(candidate);
         }
     }
-    chosen.iter().map(|scored| (scored.passage, scored.unit)).collect()
+    chosen
+        .iter()
+        .map(|scored| (scored.passage, scored.unit))
+        .collect()
 }
 
 /// Adds a unit and what it cannot stand without: the sentence a pronoun points back to, the
 /// introduction of a code block or list, and what an introduction introduces.
 fn complete(passage: &Passage, unit: usize, into: &mut BTreeSet<usize>) {
-    let Some(here) = passage.units.get(unit) else { return };
+    let Some(here) = passage.units.get(unit) else {
+        return;
+    };
     into.insert(unit);
-    let before = unit.checked_sub(1).and_then(|at| Some((at, passage.units.get(at)?)));
+    let before = unit
+        .checked_sub(1)
+        .and_then(|at| Some((at, passage.units.get(at)?)));
     if let Some((at, before)) = before {
         let pronoun = here.kind == Kind::Sentence
             && before.kind == Kind::Sentence
@@ -220,9 +273,14 @@ fn complete(passage: &Passage, unit: usize, into: &mut BTreeSet<usize>) {
         }
     }
     if here.kind == Kind::Item || here.kind == Kind::Row {
-        let first = passage.units.iter().position(|other| other.block == here.block);
+        let first = passage
+            .units
+            .iter()
+            .position(|other| other.block == here.block);
         let lead = first.and_then(|first| first.checked_sub(1));
-        if let Some(lead) = lead && passage.units.get(lead).is_some_and(introduces) {
+        if let Some(lead) = lead
+            && passage.units.get(lead).is_some_and(introduces)
+        {
             // Only next to its introduction does an item read on from it.
             if first == Some(unit) {
                 into.insert(lead);
@@ -252,9 +310,13 @@ fn introduces(unit: &Unit) -> bool {
 }
 
 fn points_back(sentence: &str) -> bool {
-    const PRONOUNS: [&str; 10] =
-        ["it", "this", "they", "these", "that", "those", "he", "she", "its", "their"];
-    let first = sentence.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+    const PRONOUNS: [&str; 10] = [
+        "it", "this", "they", "these", "that", "those", "he", "she", "its", "their",
+    ];
+    let first = sentence
+        .split(|c: char| !c.is_alphanumeric())
+        .next()
+        .unwrap_or_default();
     PRONOUNS.contains(&first.to_lowercase().as_str())
 }
 
@@ -271,7 +333,10 @@ fn set(units: &[&Unit], passage: &Passage) -> String {
                 (false, _) => "\n\n",
             });
         }
-        if unit.kind == Kind::Row && !same && let Some(head) = &unit.head {
+        if unit.kind == Kind::Row
+            && !same
+            && let Some(head) = &unit.head
+        {
             text.push_str(head);
             text.push('\n');
         }

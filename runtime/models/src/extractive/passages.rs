@@ -57,7 +57,10 @@ pub(super) fn collect(messages: &[Message]) -> Found {
                 continue;
             }
             ToolOutcome::Ok { text, structured } => {
-                let citations = structured.as_ref().map(citation::collect).unwrap_or_default();
+                let citations = structured
+                    .as_ref()
+                    .map(citation::collect)
+                    .unwrap_or_default();
                 // A tool that gives no citations still says something; it is named instead.
                 if structured.is_none() && !text.trim().is_empty() {
                     found.passages.push(Passage {
@@ -73,7 +76,10 @@ pub(super) fn collect(messages: &[Message]) -> Found {
         };
         for citation in citations {
             let key = (Some(citation.id.clone()), citation.quote.clone());
-            if seen.iter().any(|(id, quote)| *id == key.0 || *quote == key.1) {
+            if seen
+                .iter()
+                .any(|(id, quote)| *id == key.0 || *quote == key.1)
+            {
                 continue;
             }
             seen.push(key);
@@ -109,9 +115,16 @@ mod tests {
         let found = collect(&[Message::Tool {
             call_id: "c".into(),
             name: "t".into(),
-            outcome: ToolOutcome::Ok { text: String::new(), structured: Some(structured) },
+            outcome: ToolOutcome::Ok {
+                text: String::new(),
+                structured: Some(structured),
+            },
         }]);
-        let ids: Vec<_> = found.passages.iter().filter_map(|p| p.id.as_deref()).collect();
+        let ids: Vec<_> = found
+            .passages
+            .iter()
+            .filter_map(|p| p.id.as_deref())
+            .collect();
         assert_eq!(ids, ["y", "x"]);
         assert_eq!(found.passages[0].heading(), "B");
     }

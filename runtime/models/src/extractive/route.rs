@@ -10,8 +10,18 @@ use super::terms::{Term, coverage};
 
 /// Argument names that ask for a question, likeliest first.
 const QUESTION_NAMES: [&str; 12] = [
-    "question", "query", "q", "search_query", "user_query", "natural_language_query", "search",
-    "search_term", "keywords", "topic", "terms", "term",
+    "question",
+    "query",
+    "q",
+    "search_query",
+    "user_query",
+    "natural_language_query",
+    "search",
+    "search_term",
+    "keywords",
+    "topic",
+    "terms",
+    "term",
 ];
 /// Argument names that may as well take something to store: only for tools that change nothing.
 const TEXT_NAMES: [&str; 4] = ["text", "input", "prompt", "message"];
@@ -43,7 +53,11 @@ pub(super) fn candidates(tools: &[ToolSpec], question: &str) -> Vec<Candidate> {
             Some(Candidate {
                 arguments: arguments(&tool.input_schema, question, tool.hints.read_only)?,
                 name: tool.name.clone(),
-                text: format!("{}: {}", tool.name.replace(['_', '-', '.'], " "), tool.description),
+                text: format!(
+                    "{}: {}",
+                    tool.name.replace(['_', '-', '.'], " "),
+                    tool.description
+                ),
                 read_only: tool.hints.read_only,
             })
         })
@@ -68,13 +82,21 @@ fn arguments(schema: &Value, question: &str, read_only: bool) -> Option<Value> {
         QUESTION_NAMES.into_iter().chain(weak).filter(takes_text)
     };
     // A required question first; else an optional one.
-    let slot = names().find(|name| required.contains(name)).or_else(|| names().next())?;
+    let slot = names()
+        .find(|name| required.contains(name))
+        .or_else(|| names().next())?;
     let mut arguments = Map::new();
     arguments.insert(slot.to_owned(), Value::String(question.to_owned()));
     for name in required.into_iter().filter(|name| *name != slot) {
         let property = properties.get(name)?;
-        let first = property.get("enum").and_then(Value::as_array).and_then(|all| all.first());
-        let value = property.get("default").or_else(|| property.get("const")).or(first)?;
+        let first = property
+            .get("enum")
+            .and_then(Value::as_array)
+            .and_then(|all| all.first());
+        let value = property
+            .get("default")
+            .or_else(|| property.get("const"))
+            .or(first)?;
         arguments.insert(name.to_owned(), value.clone());
     }
     Some(Value::Object(arguments))
@@ -95,8 +117,15 @@ pub(super) fn choose(
         .map(|(candidate, vector)| {
             let present = stems(&candidate.text);
             let words = coverage(terms.iter(), |stem| present.contains(stem));
-            let bonus = if candidate.read_only { READ_ONLY_BONUS } else { 0.0 };
-            (f64::from(cosine(question, vector)) + WORDS_BONUS * words + bonus, candidate)
+            let bonus = if candidate.read_only {
+                READ_ONLY_BONUS
+            } else {
+                0.0
+            };
+            (
+                f64::from(cosine(question, vector)) + WORDS_BONUS * words + bonus,
+                candidate,
+            )
         })
         .collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.name.cmp(&b.1.name)));
@@ -140,16 +169,26 @@ mod tests {
 
     #[test]
     fn only_tools_that_a_question_can_fill_are_candidates() {
-        let read = ToolHints { read_only: true, ..ToolHints::default() };
+        let read = ToolHints {
+            read_only: true,
+            ..ToolHints::default()
+        };
         let text = json!({"properties": {"text": {"type": "string"}}, "required": ["text"]});
         let tools = [
             tool("ingest", text.clone(), ToolHints::default()),
             tool("classify", text, read),
-            tool("read", json!({"properties": {"id": {"type": "string"}}, "required": ["id"]}), read),
+            tool(
+                "read",
+                json!({"properties": {"id": {"type": "string"}}, "required": ["id"]}),
+                read,
+            ),
             tool(
                 "wipe",
                 json!({"properties": {"query": {"type": "string"}}}),
-                ToolHints { destructive: true, ..ToolHints::default() },
+                ToolHints {
+                    destructive: true,
+                    ..ToolHints::default()
+                },
             ),
             tool(
                 "search",
@@ -161,9 +200,15 @@ mod tests {
             ),
         ];
         let found = candidates(&tools, "why?");
-        let names: Vec<&str> = found.iter().map(|candidate| candidate.name.as_str()).collect();
+        let names: Vec<&str> = found
+            .iter()
+            .map(|candidate| candidate.name.as_str())
+            .collect();
         assert_eq!(names, ["classify", "search"]);
-        assert_eq!(found[1].arguments, json!({"query": "why?", "mode": "fast", "kind": "a"}));
+        assert_eq!(
+            found[1].arguments,
+            json!({"query": "why?", "mode": "fast", "kind": "a"})
+        );
     }
 
     #[test]
@@ -180,11 +225,17 @@ mod tests {
             choose(&all, &[1.0, 0.0], &vectors, &[], |_| HashSet::new(), 3)
         };
         let names = |calls: Vec<ToolCall>| {
-            calls.into_iter().map(|call| (call.id, call.name)).collect::<Vec<_>>()
+            calls
+                .into_iter()
+                .map(|call| (call.id, call.name))
+                .collect::<Vec<_>>()
         };
         let first = ("call_3".to_owned(), "a__x".to_owned());
         // `cosine` may normalise, so the far one points elsewhere.
-        assert_eq!(names(calls(1.0)), [first.clone(), ("call_4".into(), "b__z".into())]);
+        assert_eq!(
+            names(calls(1.0)),
+            [first.clone(), ("call_4".into(), "b__z".into())]
+        );
         assert_eq!(names(calls(-1.0)), [first]);
     }
 }

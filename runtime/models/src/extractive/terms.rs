@@ -76,7 +76,11 @@ impl Terms {
                     term.weight = term.weight.max(weight);
                     term.entity |= entity;
                 }
-                None => terms.push(Term { stem, weight, entity }),
+                None => terms.push(Term {
+                    stem,
+                    weight,
+                    entity,
+                }),
             }
         }
         terms
@@ -129,7 +133,8 @@ mod tests {
 
     #[test]
     fn a_question_is_reduced_to_its_content_words() {
-        let terms = Terms::new().of_question("How do I configure the TLS certificates on port 8443?");
+        let terms =
+            Terms::new().of_question("How do I configure the TLS certificates on port 8443?");
         let stems: Vec<&str> = terms.iter().map(|term| term.stem.as_str()).collect();
         assert_eq!(stems, ["configur", "tls", "certif", "port", "8443"]);
         let entities: Vec<bool> = terms.iter().map(|term| term.entity).collect();

@@ -63,9 +63,16 @@ enum Open {
     Paragraph(String),
     /// An item, and whether a blank line came after it.
     Item(String),
-    Code { fence: String, text: String },
+    Code {
+        fence: String,
+        text: String,
+    },
     Indented(String),
-    Table { head: Vec<String>, ruled: bool, rows: usize },
+    Table {
+        head: Vec<String>,
+        ruled: bool,
+        rows: usize,
+    },
 }
 
 impl Splitter {
@@ -87,9 +94,15 @@ impl Splitter {
             }
             self.end();
         }
-        if let Some(fence) = ["```", "~~~"].into_iter().find(|fence| bare.starts_with(fence)) {
+        if let Some(fence) = ["```", "~~~"]
+            .into_iter()
+            .find(|fence| bare.starts_with(fence))
+        {
             self.end();
-            self.open = Open::Code { fence: fence.to_owned(), text: bare.to_owned() };
+            self.open = Open::Code {
+                fence: fence.to_owned(),
+                text: bare.to_owned(),
+            };
         } else if bare.is_empty() {
             self.end();
         } else if bare.starts_with('#') && bare.trim_start_matches('#').starts_with(' ') {
@@ -137,7 +150,11 @@ impl Splitter {
             return;
         }
         self.end();
-        self.open = Open::Table { head: vec![row.to_owned()], ruled: false, rows: 0 };
+        self.open = Open::Table {
+            head: vec![row.to_owned()],
+            ruled: false,
+            rows: 0,
+        };
     }
 
     fn end(&mut self) {
@@ -170,14 +187,25 @@ impl Splitter {
     fn push(&mut self, kind: Kind, text: String, head: Option<String>) {
         let text = if kind == Kind::Code { text } else { cut(text) };
         let plain = match kind {
-            Kind::Code => text.lines().filter(|line| !is_fence(line)).collect::<Vec<_>>().join(" "),
+            Kind::Code => text
+                .lines()
+                .filter(|line| !is_fence(line))
+                .collect::<Vec<_>>()
+                .join(" "),
             _ => plain(&text),
         };
         if plain.trim().is_empty() {
             return;
         }
         let heading = self.heading.clone();
-        self.units.push(Unit { kind, text, plain, block: self.block, heading, head });
+        self.units.push(Unit {
+            kind,
+            text,
+            plain,
+            block: self.block,
+            heading,
+            head,
+        });
     }
 }
 
@@ -187,7 +215,10 @@ fn is_fence(line: &str) -> bool {
 }
 
 fn is_item(line: &str) -> bool {
-    if ["- ", "* ", "+ ", "• "].iter().any(|marker| line.starts_with(marker)) {
+    if ["- ", "* ", "+ ", "• "]
+        .iter()
+        .any(|marker| line.starts_with(marker))
+    {
         return true;
     }
     let rest = line.trim_start_matches(|c: char| c.is_ascii_digit());
@@ -244,8 +275,10 @@ pub(super) fn plain(text: &str) -> String {
     let mut rest = text.trim_start_matches(['-', '*', '+', '•', '>', ' ']);
     while let Some(c) = rest.chars().next() {
         let after = rest.get(c.len_utf8()..).unwrap_or_default();
-        if c == '[' && let Some((label, target)) = after.split_once("](")
-            && !label.contains('[') && let Some((_, beyond)) = target.split_once(')')
+        if c == '['
+            && let Some((label, target)) = after.split_once("](")
+            && !label.contains('[')
+            && let Some((_, beyond)) = target.split_once(')')
         {
             out.push_str(label);
             rest = beyond;
@@ -287,7 +320,10 @@ mod tests {
         );
         assert_eq!(units[0].plain, "Run the installer, e.g. from a shell.");
         assert_eq!(units[0].heading.as_deref(), Some("Install"));
-        assert_eq!(units[3].block, units[4].block, "items of a list share its block");
+        assert_eq!(
+            units[3].block, units[4].block,
+            "items of a list share its block"
+        );
         assert_eq!(units[6].head.as_deref(), Some("| k | v |\n|---|---|"));
     }
 

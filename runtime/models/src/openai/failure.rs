@@ -37,7 +37,10 @@ pub(super) enum Retry {
 
 impl Failure {
     pub(super) fn last(error: EngineError) -> Self {
-        Self { error, retry: Retry::Never }
+        Self {
+            error,
+            retry: Retry::Never,
+        }
     }
 }
 
@@ -63,7 +66,10 @@ impl Endpoint {
                 message: self.clean(&chain(error)),
             }
         };
-        Failure { error, retry: Retry::After(None) }
+        Failure {
+            error,
+            retry: Retry::After(None),
+        }
     }
 
     pub(super) fn timed_out(&self, seconds: u64, waiting_for: &'static str) -> EngineError {
@@ -77,7 +83,11 @@ impl Endpoint {
 
     /// A body that is not the protocol: its content type and first characters.
     pub(super) fn not_the_protocol(&self, kind: &str, body: &[u8]) -> EngineError {
-        let kind = if kind.is_empty() { "a body without a content type" } else { kind };
+        let kind = if kind.is_empty() {
+            "a body without a content type"
+        } else {
+            kind
+        };
         EngineError::NotTheProtocol {
             engine: self.engine.clone(),
             url: self.url.clone(),
@@ -93,7 +103,14 @@ impl Endpoint {
             message: self.clean(message),
         };
         // What has been shown cannot be taken back.
-        Failure { error, retry: if begun { Retry::Never } else { Retry::After(None) } }
+        Failure {
+            error,
+            retry: if begun {
+                Retry::Never
+            } else {
+                Retry::After(None)
+            },
+        }
     }
 
     pub(super) fn too_large(&self, bytes: usize) -> Failure {
@@ -117,7 +134,14 @@ impl Endpoint {
         let message = said(error).unwrap_or_else(|| error.to_string());
         let error = self.refusal(status, message);
         let again = !begun && (status.is_server_error() || status.as_u16() == 429);
-        Failure { error, retry: if again { Retry::After(None) } else { Retry::Never } }
+        Failure {
+            error,
+            retry: if again {
+                Retry::After(None)
+            } else {
+                Retry::Never
+            },
+        }
     }
 
     /// An HTTP status that is no success.
@@ -142,20 +166,29 @@ impl Endpoint {
 
     pub(super) fn refused(&self, status: StatusCode, kind: &str, body: &[u8]) -> EngineError {
         let parsed = serde_json::from_slice::<Value>(body).ok();
-        let message = parsed.as_ref().and_then(said).unwrap_or_else(|| match body {
-            [] => "no explanation".to_owned(),
-            _ if kind.is_empty() => shown(body),
-            _ => format!("({kind}) {}", shown(body)),
-        });
+        let message = parsed
+            .as_ref()
+            .and_then(said)
+            .unwrap_or_else(|| match body {
+                [] => "no explanation".to_owned(),
+                _ if kind.is_empty() => shown(body),
+                _ => format!("({kind}) {}", shown(body)),
+            });
         self.refusal(status, message)
     }
 
     fn refusal(&self, status: StatusCode, message: String) -> EngineError {
         let hint = match status.as_u16() {
             401 | 403 if self.secrets.is_empty() => {
-                format!("; no key was sent: set the environment variable {}", self.key_variable)
+                format!(
+                    "; no key was sent: set the environment variable {}",
+                    self.key_variable
+                )
             }
-            401 | 403 => format!("; is the key in {} right for this endpoint?", self.key_variable),
+            401 | 403 => format!(
+                "; is the key in {} right for this endpoint?",
+                self.key_variable
+            ),
             404 => format!(
                 "; does the endpoint have a model named `{}`, and does the base URL end in /v1?",
                 self.model
@@ -212,7 +245,9 @@ pub(super) fn jitter(wait: Duration) -> Duration {
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
-    let seconds = number("retry-after-ms").map(|ms| ms / 1_000.0).or_else(|| number("retry-after"));
+    let seconds = number("retry-after-ms")
+        .map(|ms| ms / 1_000.0)
+        .or_else(|| number("retry-after"));
     // An hour and more is longer than anyone waits; the bound keeps the sum finite.
     seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds.min(86_400.0)).ok())
 }

@@ -107,7 +107,12 @@ impl Assembly {
                 output_tokens: usage.completion_tokens,
             };
         }
-        for choice in chunk.choices.into_iter().flatten().filter(|choice| choice.index == 0) {
+        for choice in chunk
+            .choices
+            .into_iter()
+            .flatten()
+            .filter(|choice| choice.index == 0)
+        {
             if let Some(piece) = choice.delta {
                 self.piece(piece, names, deltas);
             }
@@ -143,11 +148,15 @@ impl Assembly {
     fn call(&mut self, piece: CallPiece, names: &Names, deltas: &DeltaSink) {
         let id = piece.id.filter(|id| !id.is_empty());
         let at = self.place(piece.index, id.as_deref());
-        let Some(call) = self.calls.get_mut(at) else { return };
+        let Some(call) = self.calls.get_mut(at) else {
+            return;
+        };
         if let Some(id) = id {
             call.id = id;
         }
-        let Some(function) = piece.function else { return };
+        let Some(function) = piece.function else {
+            return;
+        };
         if let Some(name) = function.name {
             // A name comes whole, and from some endpoints with every piece.
             if call.name != name {
@@ -160,7 +169,11 @@ impl Assembly {
             whole => whole.to_string(),
         };
         call.arguments.push_str(&fragment);
-        deltas.send(Delta::CallArguments { index: at, name: names.ours(&call.name), fragment });
+        deltas.send(Delta::CallArguments {
+            index: at,
+            name: names.ours(&call.name),
+            fragment,
+        });
     }
 
     /// Which call a piece belongs to. By index; endpoints without indices, or with one index for
@@ -173,7 +186,10 @@ impl Assembly {
             (Some(_), Some(id)) => call.index == index && (call.id == id || call.id.is_empty()),
         });
         known.unwrap_or_else(|| {
-            self.calls.push(PartialCall { index, ..PartialCall::default() });
+            self.calls.push(PartialCall {
+                index,
+                ..PartialCall::default()
+            });
             self.calls.len() - 1
         })
     }
@@ -190,7 +206,11 @@ impl Assembly {
             }
             taken.insert(id.clone());
             let name = names.ours(&call.name);
-            calls.push(ToolCall { id, name, arguments: arguments(call.arguments) });
+            calls.push(ToolCall {
+                id,
+                name,
+                arguments: arguments(call.arguments),
+            });
         }
         let finish = match self.finish.as_deref() {
             Some("length" | "max_tokens") => FinishReason::Length,
@@ -227,9 +247,10 @@ fn arguments(text: String) -> Value {
 fn words(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        Value::Array(parts) => {
-            parts.iter().filter_map(|part| part.get("text")?.as_str()).collect()
-        }
+        Value::Array(parts) => parts
+            .iter()
+            .filter_map(|part| part.get("text")?.as_str())
+            .collect(),
         _ => String::new(),
     }
 }

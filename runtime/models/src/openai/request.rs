@@ -44,13 +44,27 @@ impl Names {
         if self.to_wire.contains_key(name) {
             return;
         }
-        let safe = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+        let safe = |c: char| {
+            if c.is_ascii_alphanumeric() || c == '-' {
+                c
+            } else {
+                '_'
+            }
+        };
         let base: String = name.chars().map(safe).take(LONGEST_NAME).collect();
-        let mut wire = if base.is_empty() { "_".to_owned() } else { base.clone() };
+        let mut wire = if base.is_empty() {
+            "_".to_owned()
+        } else {
+            base.clone()
+        };
         let mut number = 2;
         while self.from_wire.contains_key(&wire) {
             let end = format!("_{number}");
-            wire = base.chars().take(LONGEST_NAME - end.len()).collect::<String>() + &end;
+            wire = base
+                .chars()
+                .take(LONGEST_NAME - end.len())
+                .collect::<String>()
+                + &end;
             number += 1;
         }
         self.from_wire.insert(wire.clone(), name.to_owned());
@@ -58,12 +72,18 @@ impl Names {
     }
 
     fn wire(&self, name: &str) -> String {
-        self.to_wire.get(name).cloned().unwrap_or_else(|| name.to_owned())
+        self.to_wire
+            .get(name)
+            .cloned()
+            .unwrap_or_else(|| name.to_owned())
     }
 
     /// Our name for what the provider calls so; a name it made up stays as it is.
     pub(super) fn ours(&self, wire: &str) -> String {
-        self.from_wire.get(wire).cloned().unwrap_or_else(|| wire.to_owned())
+        self.from_wire
+            .get(wire)
+            .cloned()
+            .unwrap_or_else(|| wire.to_owned())
     }
 }
 
@@ -78,7 +98,11 @@ pub(super) fn build(
 ) -> CreateChatCompletionRequest {
     let asked = &request.sampling;
     let limit = asked.max_tokens.or(defaults.max_tokens);
-    let stop = if asked.stop.is_empty() { &defaults.stop } else { &asked.stop };
+    let stop = if asked.stop.is_empty() {
+        &defaults.stop
+    } else {
+        &asked.stop
+    };
     let tools: Vec<ChatCompletionTools> = request
         .tools
         .iter()
@@ -89,7 +113,11 @@ pub(super) fn build(
                 function: FunctionObject {
                     name: names.wire(&tool.name),
                     description: Some(tool.description.clone()).filter(|text| !text.is_empty()),
-                    parameters: Some(if schema.is_object() { schema.clone() } else { empty() }),
+                    parameters: Some(if schema.is_object() {
+                        schema.clone()
+                    } else {
+                        empty()
+                    }),
                     strict: None,
                 },
             })
@@ -97,7 +125,11 @@ pub(super) fn build(
         .collect();
     let mut body = CreateChatCompletionRequest {
         model: model.to_owned(),
-        messages: request.messages.iter().map(|message| said(message, names)).collect(),
+        messages: request
+            .messages
+            .iter()
+            .map(|message| said(message, names))
+            .collect(),
         stream: Some(true),
         stream_options: ask_for_usage.then_some(ChatCompletionStreamOptions {
             include_usage: Some(true),
@@ -107,17 +139,23 @@ pub(super) fn build(
         top_p: asked.top_p.or(defaults.top_p),
         stop: (!stop.is_empty()).then(|| StopConfiguration::StringArray(stop.clone())),
         tools: (!tools.is_empty()).then_some(tools),
-        response_format: request.response_schema.clone().map(|schema| ResponseFormat::JsonSchema {
-            json_schema: ResponseFormatJsonSchema {
-                description: None,
-                name: "reply".to_owned(),
-                schema,
-                strict: None,
-            },
-        }),
+        response_format: request
+            .response_schema
+            .clone()
+            .map(|schema| ResponseFormat::JsonSchema {
+                json_schema: ResponseFormatJsonSchema {
+                    description: None,
+                    name: "reply".to_owned(),
+                    schema,
+                    strict: None,
+                },
+            }),
         ..CreateChatCompletionRequest::default()
     };
-    #[allow(deprecated, reason = "the older fields are the ones that other endpoints know")]
+    #[allow(
+        deprecated,
+        reason = "the older fields are the ones that other endpoints know"
+    )]
     {
         body.seed = asked.seed.or(defaults.seed);
         if new_limit_field {
@@ -153,12 +191,12 @@ fn said(message: &Message, names: &Names) -> ChatCompletionRequestMessage {
                 ..ChatCompletionRequestAssistantMessage::default()
             })
         }
-        Message::Tool { call_id, outcome, .. } => {
-            ChatCompletionRequestMessage::Tool(ChatCompletionRequestToolMessage {
-                content: ChatCompletionRequestToolMessageContent::Text(outcome.text().to_owned()),
-                tool_call_id: call_id.clone(),
-            })
-        }
+        Message::Tool {
+            call_id, outcome, ..
+        } => ChatCompletionRequestMessage::Tool(ChatCompletionRequestToolMessage {
+            content: ChatCompletionRequestToolMessageContent::Text(outcome.text().to_owned()),
+            tool_call_id: call_id.clone(),
+        }),
     }
 }
 
@@ -171,6 +209,9 @@ fn asked(call: &ToolCall, names: &Names) -> ChatCompletionMessageToolCalls {
     };
     ChatCompletionMessageToolCalls::Function(ChatCompletionMessageToolCall {
         id: call.id.clone(),
-        function: FunctionCall { name: names.wire(&call.name), arguments },
+        function: FunctionCall {
+            name: names.wire(&call.name),
+            arguments,
+        },
     })
 }

@@ -67,8 +67,10 @@ mod tests {
 
     fn read(chunks: &[&[u8]]) -> Vec<String> {
         let mut events = Events::default();
-        let mut all: Vec<String> =
-            chunks.iter().flat_map(|chunk| events.feed(chunk).unwrap()).collect();
+        let mut all: Vec<String> = chunks
+            .iter()
+            .flat_map(|chunk| events.feed(chunk).unwrap())
+            .collect();
         all.extend(events.finish());
         all
     }
