@@ -1,7 +1,10 @@
-//! The seam to Qdrant: one trait, two engines behind it, one conformance suite for both.
+//! The seam to Qdrant: one trait, an engine behind it, and a conformance suite any engine passes.
 //!
-//! - `edge`: Qdrant Edge, in process, a folder on disk (the default).
-//! - `remote`: a Qdrant server or cluster by URL through `qdrant-client`.
+//! - [`edge`]: Qdrant Edge, in process, a folder on disk (the default).
+//! - [`lock`]: one process at a time in its folder.
+
+pub mod edge;
+pub mod lock;
 
 use std::collections::BTreeMap;
 
@@ -260,6 +263,22 @@ pub enum StoreError {
         /// The process that holds it, where known.
         pid: Option<u32>,
     },
+    /// A name that cannot be a collection's.
+    #[error("`{name}` cannot name a collection: use letters, digits, `-`, `_` and `.`, not leading, at most 128 of them")]
+    BadName {
+        /// The name.
+        name: String,
+    },
+    /// A collection has no vector of that name.
+    #[error("collection `{collection}` has no vector `{vector}`; it has: {}", .known.join(", "))]
+    NoVector {
+        /// The collection.
+        collection: String,
+        /// The name asked for.
+        vector: String,
+        /// Names it has.
+        known: Vec<String>,
+    },
     /// A collection exists with another shape.
     #[error("collection `{collection}` exists with another shape: {difference}")]
     ShapeMismatch {
@@ -296,6 +315,110 @@ pub enum StoreError {
         /// Why it failed.
         source: std::io::Error,
     },
+}
+
+impl CollectionShape {
+    /// Whether this collection can serve as one of the wanted shape.
+    pub(crate) fn check_covers(
+        &self,
+        collection: &str,
+        wanted: &CollectionShape,
+    ) -> Result<(), StoreError> {
+        let mismatch = |difference| StoreError::ShapeMismatch {
+            collection: collection.to_owned(),
+            difference,
+        };
+        for (name, spec) in &wanted.dense {
+            match self.dense.get(name) {
+                Some(found) if found.size != spec.size => {
+                    return Err(StoreError::SizeMismatch {
+                        collection: collection.to_owned(),
+                        vector: name.clone(),
+                        expected: found.size,
+                        found: spec.size,
+                    });
+                }
+                Some(found) if found.distance != spec.distance => {
+                    return Err(mismatch(format!(
+                        "its vector `{name}` is compared by {:?}, not {:?}",
+                        found.distance, spec.distance
+                    )));
+                }
+                Some(_) => {}
+                None => return Err(mismatch(format!("it has no dense vector `{name}`"))),
+            }
+        }
+        match wanted.sparse.keys().find(|name| !self.sparse.contains_key(*name)) {
+            Some(name) => Err(mismatch(format!("it has no sparse vector `{name}`"))),
+            None => Ok(()),
+        }
+    }
+
+    fn dense_size(&self, collection: &str, vector: &str) -> Result<u64, StoreError> {
+        self.dense.get(vector).map(|spec| spec.size).ok_or_else(|| StoreError::NoVector {
+            collection: collection.to_owned(),
+            vector: vector.to_owned(),
+            known: self.dense.keys().cloned().collect(),
+        })
+    }
+}
+
+/// A collection's name becomes a folder's.
+pub(crate) fn check_name(name: &str) -> Result<(), StoreError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.is_empty() || name.len() > 128 || name.starts_with('.') || !name.chars().all(plain) {
+        return Err(StoreError::BadName { name: name.to_owned() });
+    }
+    Ok(())
+}
+
+/// All sizes before any write, so that a batch is written whole or not at all.
+pub(crate) fn check_point_sizes(
+    collection: &str,
+    shape: &CollectionShape,
+    points: &[Point],
+) -> Result<(), StoreError> {
+    for (vector, values) in points.iter().flat_map(|point| &point.dense) {
+        check_size(collection, shape, vector, values.len())?;
+    }
+    Ok(())
+}
+
+/// The size of a query's vector.
+pub(crate) fn check_query_size(
+    collection: &str,
+    shape: &CollectionShape,
+    query: &Query,
+) -> Result<(), StoreError> {
+    match query {
+        Query::Dense { vector, values, .. } => check_size(collection, shape, vector, values.len()),
+        Query::Sparse { vector, .. } if !shape.sparse.contains_key(vector) => {
+            Err(StoreError::NoVector {
+                collection: collection.to_owned(),
+                vector: vector.clone(),
+                known: shape.sparse.keys().cloned().collect(),
+            })
+        }
+        Query::Sparse { .. } => Ok(()),
+    }
+}
+
+fn check_size(
+    collection: &str,
+    shape: &CollectionShape,
+    vector: &str,
+    found: usize,
+) -> Result<(), StoreError> {
+    let expected = shape.dense_size(collection, vector)?;
+    if expected == found as u64 {
+        return Ok(());
+    }
+    Err(StoreError::SizeMismatch {
+        collection: collection.to_owned(),
+        vector: vector.to_owned(),
+        expected,
+        found: found as u64,
+    })
 }
 
 fn existing(known: &[String]) -> String {
