@@ -220,9 +220,6 @@ async fn answers_what_the_passages_hold_and_declines_what_they_do_not() {
     let (mut refused, mut wrong, mut answered) = (Vec::new(), Vec::new(), Vec::new());
     for (question, words) in ANSWERABLE {
         let reply = answer(question).await;
-        if std::env::var_os("SHOW").is_some() {
-            eprintln!("## {question}\n{}\n", reply.text);
-        }
         if reply.abstained {
             refused.push(question);
         } else if !reply.text.contains(words) {
@@ -288,6 +285,17 @@ async fn references_of_the_document_do_not_pass_for_citations() {
         reply.text,
         "Halley's Comet returns every 75 to 79 years (12). [a1]"
     );
+}
+
+#[tokio::test]
+async fn a_tool_without_citations_is_named_instead() {
+    let outcome = ToolOutcome::Ok {
+        text: "Halley's Comet returns every 75 to 79 years. It was seen in 1986.".into(),
+        structured: Some(json!({"years": [75, 79]})),
+    };
+    let reply = reply_to("How often does Halley's Comet return?", outcome).await;
+    let expected = "Halley's Comet returns every 75 to 79 years. (from vector__search)";
+    assert_eq!(reply.text, expected);
 }
 
 #[tokio::test]

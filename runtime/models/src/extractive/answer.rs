@@ -20,7 +20,14 @@ const HEADING: f64 = 0.5;
 /// From this cosine on, a heading says what the question asks.
 const HEADING_MATCHES: f64 = 0.6;
 /// A further unit must score at least this share of the best one's score.
-const NEARLY_AS_GOOD: f64 = 0.82;
+const NEARLY_AS_GOOD: f64 = 0.87;
+/// The same where a heading says what is asked: what stands under it is the answer.
+const NEARLY_AS_GOOD_AS_A_SECTION: f64 = 0.95;
+/// What a unit loses that says nothing by itself: a bare link, an entry of a table of contents, a
+/// sentence whose beginning the passage cuts off.
+const SAYS_LITTLE: f64 = 0.15;
+/// Words that a unit needs to say something.
+const FEWEST_WORDS: usize = 4;
 /// Units closer than this to a chosen one say the same again.
 const SAME_AGAIN: f64 = 0.9;
 /// Most units chosen for their own sake.
@@ -126,7 +133,12 @@ pub(super) fn weigh(
             let above = ((matches - HEADING_MATCHES) / (1.0 - HEADING_MATCHES)).clamp(0.0, 1.0);
             above * nearness(passages, p, u)
         });
-        let score = alike + WORDS * shrink * words - RANK * rank + HEADING * lift;
+        let little = if says_little(unit, u == 0) {
+            SAYS_LITTLE
+        } else {
+            0.0
+        };
+        let score = alike + WORDS * shrink * words - RANK * rank + HEADING * lift - little;
         scored.push(Scored {
             passage: p,
             unit: u,
@@ -196,10 +208,17 @@ pub(super) fn compose(passages: &[Passage], weighed: &Weighed) -> String {
         let mut run: Vec<&Unit> = Vec::new();
         let mut last = None;
         for at in units {
-            if last.is_some_and(|last| at != last + 1) {
+            let Some(unit) = passage.units.get(at) else {
+                continue;
+            };
+            // Items of one list and rows of one table read on even where some are left out.
+            let reads_on = last.is_none_or(|last| at == last + 1)
+                || unit.kind != Kind::Sentence
+                    && run.last().is_some_and(|before| before.block == unit.block);
+            if !reads_on {
                 pieces.push(set(&std::mem::take(&mut run), passage));
             }
-            run.extend(passage.units.get(at));
+            run.push(unit);
             last = Some(at);
         }
         pieces.push(set(&run, passage));
@@ -224,18 +243,23 @@ fn choose(passages: &[Passage], weighed: &Weighed) -> Vec<(usize, usize)> {
             .unwrap_or_default()
     };
     let name = (best.passage, heading(best));
-    if weighed
+    let section = weighed
         .heading_matches
         .get(&name)
-        .is_some_and(|matches| *matches >= HEADING_MATCHES)
-    {
+        .is_some_and(|matches| *matches >= HEADING_MATCHES);
+    if section {
         let next = weighed.scored.iter().find(|other| {
             other.passage == best.passage && other.unit == best.unit + 1 && heading(other) == name.1
         });
         chosen.extend(next);
     }
+    let share = if section {
+        NEARLY_AS_GOOD_AS_A_SECTION
+    } else {
+        NEARLY_AS_GOOD
+    };
     for candidate in order.iter().skip(1) {
-        if chosen.len() >= MOST_UNITS || candidate.score < NEARLY_AS_GOOD * best.score {
+        if chosen.len() >= MOST_UNITS || candidate.score < share * best.score {
             break;
         }
         let again = chosen.iter().any(|other| {
@@ -303,6 +327,24 @@ fn complete(passage: &Passage, unit: usize, into: &mut BTreeSet<usize>) {
             }
         }
     }
+}
+
+fn says_little(unit: &Unit, first: bool) -> bool {
+    if matches!(unit.kind, Kind::Code | Kind::Row) {
+        return false;
+    }
+    let link = |word: &&str| word.trim_start_matches(['<', '(']).starts_with("http");
+    let words = unit
+        .plain
+        .split_whitespace()
+        .filter(|word| !link(word))
+        .count();
+    let cut_off = first
+        && unit.kind == Kind::Sentence
+        && unit
+            .plain
+            .starts_with(|c: char| c.is_lowercase() || matches!(c, ',' | ';' | ')'));
+    words < FEWEST_WORDS || cut_off || unit.text.contains("](#")
 }
 
 fn introduces(unit: &Unit) -> bool {

@@ -3,10 +3,11 @@
 use ropewalk_core::citation;
 use ropewalk_core::message::Message;
 use ropewalk_core::tool::ToolOutcome;
+use serde_json::Value;
 
 use super::units::{Unit, split};
 
-/// Passages read for one answer; the best-scored ones are kept.
+/// Passages read for one answer; the first ones are kept.
 const MOST_PASSAGES: usize = 10;
 
 /// A passage with its citation and its quotable units.
@@ -18,8 +19,8 @@ pub(super) struct Passage {
     pub source: String,
     /// Title and heading path.
     pub title: String,
-    /// How well the tool thinks it fits, 0 to 1.
-    pub score: f64,
+    /// Its place in the tool's result, from 0.
+    pub rank: usize,
     /// Sentences, list items, table rows and code blocks, in order.
     pub units: Vec<Unit>,
 }
@@ -62,19 +63,19 @@ pub(super) fn collect(messages: &[Message]) -> Found {
                     .map(citation::collect)
                     .unwrap_or_default();
                 // A tool that gives no citations still says something; it is named instead.
-                if structured.is_none() && !text.trim().is_empty() {
+                if citations.is_empty() && !is_empty(structured.as_ref()) && is_prose(text) {
                     found.passages.push(Passage {
                         id: None,
                         source: name.clone(),
                         title: String::new(),
-                        score: 0.0,
+                        rank: 0,
                         units: split(text),
                     });
                 }
                 citations
             }
         };
-        for citation in citations {
+        for (rank, citation) in citations.into_iter().enumerate() {
             let key = (Some(citation.id.clone()), citation.quote.clone());
             if seen
                 .iter()
@@ -88,15 +89,27 @@ pub(super) fn collect(messages: &[Message]) -> Found {
                 id: Some(citation.id),
                 source: citation.source,
                 title: citation.title,
-                score: citation.score.clamp(0.0, 1.0),
+                rank,
             });
         }
     }
     found.passages.retain(|passage| !passage.units.is_empty());
-    // Stable: passages of one score stay in the order of the tool.
-    found.passages.sort_by(|a, b| b.score.total_cmp(&a.score));
+    // A tool's own order is kept, and several tools take turns: their scores need not compare.
+    found.passages.sort_by_key(|passage| passage.rank);
     found.passages.truncate(MOST_PASSAGES);
     found
+}
+
+/// Whether a structured result says that nothing was found: one of its lists is empty.
+fn is_empty(structured: Option<&Value>) -> bool {
+    let fields = structured.and_then(Value::as_object);
+    let empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
+    fields.is_some_and(|fields| fields.values().any(empty))
+}
+
+/// Words for a reader rather than data for a program.
+fn is_prose(text: &str) -> bool {
+    !text.trim().is_empty() && serde_json::from_str::<Value>(text).is_err()
 }
 
 #[cfg(test)]
@@ -125,7 +138,8 @@ mod tests {
             .iter()
             .filter_map(|p| p.id.as_deref())
             .collect();
-        assert_eq!(ids, ["y", "x"]);
+        assert_eq!(ids, ["x", "y"]);
         assert_eq!(found.passages[0].heading(), "B");
+        assert_eq!(found.passages[0].rank, 0);
     }
 }
