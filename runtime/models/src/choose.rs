@@ -163,6 +163,23 @@ mod tests {
     }
 
     #[test]
+    fn the_table_reads_from_toml_and_a_wrong_field_is_named_with_its_place() {
+        #[derive(Debug, serde::Deserialize)]
+        struct File {
+            engine: EngineConfig,
+        }
+        let text =
+            "[engine]\nmodel = \"m\"\nmax_retries = 1\n[engine.sampling]\ntemperature = 0.5\n";
+        let file: File = toml::from_str(text).unwrap();
+        assert_eq!(file.engine.kind, EngineKind::Auto);
+        assert_eq!(file.engine.openai.max_retries, 1);
+        assert_eq!(file.engine.openai.sampling.temperature, Some(0.5));
+        let error = toml::from_str::<File>("[engine]\nmodle = \"m\"\n").unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("line") && text.contains("modle"), "{text}");
+    }
+
+    #[test]
     fn unknown_fields_are_refused_and_a_configuration_survives_a_round_trip() {
         let wrong = serde_json::from_value::<EngineConfig>(json!({"modle": "x"}));
         assert!(wrong.unwrap_err().to_string().contains("modle"));

@@ -53,3 +53,57 @@ pub(super) fn shrink(words: usize) -> f64 {
     let words = u32::try_from(words).unwrap_or(u32::MAX);
     f64::from(words) / (f64::from(words) + 1.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A clear case: close in meaning, all words in one sentence.
+    const CLEAR: Evidence = Evidence {
+        cosine: 0.6,
+        in_one_sentence: 1.0,
+        anywhere: 1.0,
+        missing_names: 0.0,
+        words: 4,
+    };
+
+    #[test]
+    fn each_part_of_the_evidence_counts() {
+        assert!(CLEAR.supports());
+        for weaker in [
+            Evidence {
+                cosine: 0.34,
+                ..CLEAR
+            },
+            Evidence {
+                in_one_sentence: 0.1,
+                anywhere: 0.2,
+                ..CLEAR
+            },
+            Evidence {
+                cosine: 0.4,
+                words: 1,
+                ..CLEAR
+            },
+            Evidence {
+                cosine: 0.4,
+                in_one_sentence: 0.7,
+                missing_names: 1.0,
+                ..CLEAR
+            },
+        ] {
+            assert!(weaker.strength() < CLEAR.strength(), "{weaker:?}");
+            assert!(!weaker.supports(), "{weaker:?}: {}", weaker.strength());
+        }
+    }
+
+    #[test]
+    fn a_question_without_content_words_is_not_answered() {
+        let nothing = Evidence {
+            words: 0,
+            cosine: 0.6,
+            ..CLEAR
+        };
+        assert!(!nothing.supports(), "{}", nothing.strength());
+    }
+}
