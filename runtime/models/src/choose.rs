@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ropewalk_embed::Embedder;
+use ropewalk_embed::{EmbedError, Embedder};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{Engine, EngineError};
@@ -86,15 +86,21 @@ impl std::fmt::Debug for Chosen {
     }
 }
 
-/// The engine a configuration asks for. The embedding model is shared with the extractive engine
-/// and not used otherwise.
+/// The engine a configuration asks for. The embedding model is asked for only by the extractive
+/// engine: `choose(&config, Embedder::shipped)`.
 ///
 /// # Errors
 /// An endpoint that is asked for and cannot be set up: no key, no model, no address.
 pub fn choose(
     config: &EngineConfig,
-    embedder: impl FnOnce() -> Result<Embedder, EngineError>,
+    embedder: impl FnOnce() -> Result<Embedder, EmbedError>,
 ) -> Result<Chosen, EngineError> {
+    let embedder = || {
+        embedder().map_err(|error| EngineError::Internal {
+            engine: "extractive".to_owned(),
+            message: error.to_string(),
+        })
+    };
     let quoting = |reason: &str, embedder: Embedder| Chosen {
         engine: Arc::new(Extractive::new(embedder)),
         reason: format!("extractive, because {reason}"),
@@ -141,8 +147,7 @@ mod tests {
 
     #[test]
     fn auto_takes_a_configured_endpoint_and_else_quotes() {
-        let shipped = || Ok(Embedder::shipped().unwrap());
-        let none = choose(&config(json!({})), shipped).unwrap();
+        let none = choose(&config(json!({})), Embedder::shipped).unwrap();
         assert_eq!(none.engine.info().id, "extractive");
         assert!(
             none.reason.contains("no model is configured"),
@@ -150,7 +155,7 @@ mod tests {
             none.reason
         );
         let local = json!({"base_url": "http://127.0.0.1:9/v1", "model": "m"});
-        let some = choose(&config(local), shipped).unwrap();
+        let some = choose(&config(local), Embedder::shipped).unwrap();
         assert_eq!(some.engine.info().id, "openai:m");
         assert!(some.reason.contains("127.0.0.1"), "{}", some.reason);
     }
@@ -158,7 +163,7 @@ mod tests {
     #[test]
     fn half_a_configuration_is_an_error() {
         let half = config(json!({"base_url": "http://127.0.0.1:9/v1"}));
-        let error = choose(&half, || Ok(Embedder::shipped().unwrap())).unwrap_err();
+        let error = choose(&half, Embedder::shipped).unwrap_err();
         assert!(error.to_string().contains("no model"), "{error}");
     }
 

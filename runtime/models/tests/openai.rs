@@ -439,6 +439,24 @@ async fn a_reply_that_ends_early_is_an_error() {
 }
 
 #[tokio::test]
+async fn a_stream_that_ends_before_its_first_piece_is_tried_again() {
+    let server = serving(vec![stream(sse(&[])), hello()]).await;
+    let patient = OpenAiConfig {
+        max_retries: 1,
+        ..config(&server.uri())
+    };
+    assert_eq!(chat(patient).await.unwrap().text, "hi");
+}
+
+#[tokio::test]
+async fn a_redirect_is_told_and_not_followed() {
+    let elsewhere = ResponseTemplate::new(301).insert_header("location", "http://127.0.0.1:1/");
+    let server = serving(vec![elsewhere]).await;
+    let error = chat(config(&server.uri())).await.unwrap_err();
+    assert!(error.to_string().contains("as base_url"), "{error}");
+}
+
+#[tokio::test]
 async fn garbage_instead_of_http_is_unreachable() {
     let base = raw(vec![b"\x00\x01SSH-2.0 nonsense\r\n\r\n".to_vec()], false).await;
     let error = chat(config(&base)).await.unwrap_err();

@@ -86,6 +86,14 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_line_without_an_end_is_given_up() {
+        let mut events = Events::default();
+        let block = vec![b'x'; LONGEST_EVENT / 2 + 1];
+        assert_eq!(events.feed(&block), Ok(Vec::new()));
+        assert_eq!(events.feed(&block), Err(TooLong));
+    }
+
     proptest! {
         #[test]
         fn any_cutting_reads_the_same(sizes in proptest::collection::vec(1_usize..7, 1..60)) {
