@@ -1,8 +1,18 @@
 //! The vector retrieval server: hybrid search over documents in Qdrant.
 //!
 //! Read it in this order:
+//! - [`document`]: what a loader hands over: a title, metadata, blocks in reading order.
+//! - [`load`]: files of every format to documents.
+//! - [`chunk`]: blocks to chunks that respect the structure.
+//! - [`store`]: the seam to Qdrant: collections of points with dense and sparse vectors.
 //! - [`filter`]: conditions on metadata, as a caller writes them.
-//! - [`store`]: the seam to Qdrant: embedded (Qdrant Edge) or a server, one trait, one conformance suite.
+//! - [`bm25`]: texts as sparse vectors of words and word pairs.
+//! - [`search`]: candidates from both legs, every one scored by both, one order.
 
+pub mod bm25;
+pub mod chunk;
+pub mod document;
 pub mod filter;
+pub mod load;
+pub mod search;
 pub mod store;

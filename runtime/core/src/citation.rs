@@ -130,7 +130,8 @@ fn markers_of_prose<'a>(prose: &'a str, found: &mut Vec<&'a str>) {
             rest = after;
             continue;
         }
-        if !tail.starts_with('(') && !(index && inner.chars().all(|c| c.is_ascii_digit())) {
+        let index = index && inner.chars().all(|c| c.is_ascii_digit());
+        if !index && !tail.starts_with('(') {
             found.push(inner);
         }
         rest = tail;
