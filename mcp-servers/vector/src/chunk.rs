@@ -218,6 +218,11 @@ impl<'a> Builder<'a> {
             {
                 self.tokens = carried.tokens + 1;
                 self.pieces.push(carried);
+            } else if self.tokens + piece.tokens + 1 > self.settings.max_tokens {
+                // The headings that were kept for this piece leave it no room.
+                let headings = std::mem::take(&mut self.pieces);
+                self.tokens = 0;
+                self.write_chunk(&headings);
             }
         }
         self.tokens += piece.tokens + 1;
@@ -226,27 +231,30 @@ impl<'a> Builder<'a> {
 
     /// Ends the chunk; gives back the end of its prose when the next one continues it.
     fn end_chunk(&mut self, continued: bool) -> Option<Piece> {
-        // A heading at the end belongs with what follows.
-        let mut headings = Vec::new();
-        while self.pieces.len() > 1
-            && self.pieces.last().is_some_and(|piece| piece.kind == BlockKind::Heading)
-        {
-            headings.extend(self.pieces.pop());
-        }
-        headings.reverse();
-        let pieces = std::mem::take(&mut self.pieces);
-        self.tokens = headings.iter().map(|piece| piece.tokens + 1).sum();
-        self.pieces = headings;
-        let (first, last) = (pieces.first()?, pieces.last()?);
-        if pieces.iter().all(|piece| piece.overlap) {
-            return None;
-        }
-        let carried = (continued && self.pieces.is_empty() && last.kind == BlockKind::Prose)
+        let headings = self.trailing_headings();
+        let pieces = std::mem::replace(&mut self.pieces, headings);
+        self.tokens = self.pieces.iter().map(|piece| piece.tokens + 1).sum();
+        self.write_chunk(&pieces);
+        let last = pieces.last()?;
+        (continued && self.pieces.is_empty() && last.kind == BlockKind::Prose)
             .then(|| self.overlap_of(last))
-            .flatten();
+            .flatten()
+    }
+
+    /// Takes away the headings at the end, which belong with what follows; not all of the chunk.
+    fn trailing_headings(&mut self) -> Vec<Piece> {
+        let kept = self.pieces.iter().rposition(|piece| piece.kind != BlockKind::Heading);
+        self.pieces.split_off(kept.map_or(self.pieces.len().min(1), |last| last + 1))
+    }
+
+    fn write_chunk(&mut self, pieces: &[Piece]) {
+        let (Some(first), Some(last)) = (pieces.first(), pieces.last()) else { return };
+        if pieces.iter().all(|piece| piece.overlap) {
+            return;
+        }
         let mut text = String::new();
         let mut overlap = 0;
-        for piece in &pieces {
+        for piece in pieces {
             if !text.is_empty() {
                 let tight = piece.kind == BlockKind::Record || piece.kind == BlockKind::Code;
                 text.push_str(if tight { "\n" } else { "\n\n" });
@@ -269,7 +277,6 @@ impl<'a> Builder<'a> {
             parent: self.parent,
         });
         self.index += 1;
-        carried
     }
 
     fn enter_parent(&mut self, heading_path: &[String], tokens: usize) {
@@ -308,11 +315,11 @@ impl<'a> Builder<'a> {
     }
 
     fn finish(&mut self) {
-        self.end_chunk(false);
-        // A document may end with a heading, which then stands alone.
-        if !self.pieces.is_empty() {
-            self.end_chunk(false);
-        }
+        // A document may end with headings, which nothing follows.
+        let headings = self.trailing_headings();
+        self.pieces.extend(headings);
+        let pieces = std::mem::take(&mut self.pieces);
+        self.write_chunk(&pieces);
     }
 }
 

@@ -120,8 +120,12 @@ pub(super) fn rst<R: Read + Send + 'static>(
             Some(line) if !line.text.trim().is_empty() => {
                 let mark = underline(&line.text);
                 let title = gathered.text.lines().last().unwrap_or_default().to_owned();
-                let one_line = gathered.text.lines().count() == 1
-                    || underline(gathered.text.lines().next().unwrap_or_default()) == mark;
+                let above = gathered.text.lines().next().unwrap_or_default();
+                let one_line = match gathered.text.lines().count() {
+                    1 => true,
+                    2 => underline(above) == mark,
+                    _ => false,
+                };
                 match mark {
                     Some(mark)
                         if one_line
@@ -130,11 +134,11 @@ pub(super) fn rst<R: Read + Send + 'static>(
                             && line.text.trim_end().len() >= title.trim().len() =>
                     {
                         // The order in which marks first appear is their nesting.
-                        match path.iter().position(|(known, _)| *known == mark) {
-                            Some(level) => path.truncate(level),
-                            None => {}
+                        if let Some(level) = path.iter().position(|(known, _)| *known == mark) {
+                            path.truncate(level);
                         }
                         path.push((mark, title.trim().to_owned()));
+                        gathered.start += (gathered.text.len() - title.len()) as u64;
                         gathered.text = title;
                         ready.extend(gathered.take(BlockKind::Heading, &names(&path)));
                     }
