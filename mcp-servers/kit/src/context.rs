@@ -38,7 +38,10 @@ const INTERVAL: Duration = Duration::from_millis(100);
 
 impl Progress {
     pub(crate) fn new(sender: mpsc::UnboundedSender<Report>) -> Self {
-        Self(Some(Arc::new(Reporter { sender, last: Mutex::new(None) })))
+        Self(Some(Arc::new(Reporter {
+            sender,
+            last: Mutex::new(None),
+        })))
     }
 
     /// `done` of `total` units of work, and a word on what is being done.
@@ -53,6 +56,10 @@ impl Progress {
             *last = Some(Instant::now());
         }
         // A caller that went away is told through the cancellation token.
-        let _ = reporter.sender.send(Report { done, total, message: message.to_owned() });
+        let _ = reporter.sender.send(Report {
+            done,
+            total,
+            message: message.to_owned(),
+        });
     }
 }

@@ -1,10 +1,12 @@
 //! The tools over streamable HTTP: stateless JSON, Host and Origin checked, an optional token.
 
+use std::future::IntoFuture;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -17,8 +19,11 @@ use tokio_util::sync::CancellationToken;
 use crate::protocol::McpTools;
 use crate::server::{KitError, ToolServer};
 
-/// Largest request body, in bytes.
+/// Largest request body, in bytes; the same as for a line on stdio.
 const MAX_BODY_BYTES: usize = 16 << 20;
+
+/// How long calls in progress may take to end after a shutdown.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// How a server is reached over HTTP.
 pub struct HttpOptions {
@@ -44,17 +49,31 @@ impl ToolServer {
         listening: impl FnOnce(SocketAddr),
         shutdown: CancellationToken,
     ) -> Result<(), KitError> {
-        let listen = |source| KitError::Listen { address: options.address.to_string(), source };
+        let listen = |source| KitError::Listen {
+            address: options.address.to_string(),
+            source,
+        };
         let listener = TcpListener::bind(options.address).await.map_err(listen)?;
-        listening(listener.local_addr().map_err(listen)?);
+        let address = listener.local_addr().map_err(listen)?;
+        if options.bearer.is_none() && !address.ip().is_loopback() {
+            tracing::warn!(%address, "anyone who reaches this address may call the tools: set a token");
+        }
+        listening(address);
         let own = ["localhost", "127.0.0.1", "[::1]"];
-        let hosts = own.iter().map(|host| (*host).to_owned()).chain(options.hosts);
-        let origins = own.iter().map(|host| format!("http://{host}:*")).chain(options.origins);
+        let hosts = own
+            .iter()
+            .map(|host| (*host).to_owned())
+            .chain(options.hosts);
+        let origins = own
+            .iter()
+            .map(|host| format!("http://{host}:*"))
+            .chain(options.origins);
         let config = StreamableHttpServerConfig::default()
             .with_legacy_session_mode(false)
             .with_json_response(true)
             .with_allowed_hosts(hosts)
             .with_allowed_origins(origins)
+            .with_max_request_body_bytes(MAX_BODY_BYTES)
             .with_cancellation_token(shutdown.child_token());
         let tools = McpTools::new(self);
         let service = StreamableHttpService::new(
@@ -66,11 +85,20 @@ impl ToolServer {
         let router = Router::new()
             .nest_service("/mcp", service)
             .layer(middleware::from_fn_with_state(bearer, require_bearer))
-            .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
             .route("/health", get(|| async { "ok" }));
+        let stop = shutdown.clone();
         let serving = axum::serve(listener, router)
-            .with_graceful_shutdown(async move { shutdown.cancelled().await });
-        serving.await.map_err(|error| KitError::Connection(error.to_string()))
+            .with_graceful_shutdown(async move { stop.cancelled().await });
+        let overdue = async {
+            shutdown.cancelled().await;
+            tokio::time::sleep(GRACE).await;
+        };
+        tokio::select! {
+            served = serving.into_future() => {
+                served.map_err(|error| KitError::Connection(error.to_string()))
+            }
+            () = overdue => Ok(()),
+        }
     }
 }
 
@@ -79,21 +107,33 @@ async fn require_bearer(
     request: Request,
     next: Next,
 ) -> Response {
-    let Some(wanted) = bearer.as_ref() else { return next.run(request).await };
+    let Some(wanted) = bearer.as_ref() else {
+        return next.run(request).await;
+    };
     let given = request
         .headers()
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Bearer "));
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim());
     if given.is_some_and(|given| same(given.as_bytes(), wanted.as_bytes())) {
         return next.run(request).await;
     }
     let headers = [(header::WWW_AUTHENTICATE, "Bearer")];
-    (StatusCode::UNAUTHORIZED, headers, "send the token as `Authorization: Bearer TOKEN`\n")
+    (
+        StatusCode::UNAUTHORIZED,
+        headers,
+        "send the token as `Authorization: Bearer TOKEN`\n",
+    )
         .into_response()
 }
 
 /// Compares in a time that does not depend on where the two differ.
 fn same(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
+    a.len() == b.len()
+        && a.iter()
+            .zip(b)
+            .fold(0, |difference, (a, b)| difference | (a ^ b))
+            == 0
 }

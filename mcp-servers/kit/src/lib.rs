@@ -8,6 +8,7 @@
 //! - [`schema`]: JSON schemas that every client accepts.
 //! - [`arguments`]: arguments checked before a tool sees them.
 //! - `protocol`: the tools as MCP, and [`http`]: the same over HTTP.
+//! - `line_limit`: requests of bounded length on a byte stream.
 //!
 //! rmcp is used nowhere else on the server side.
 
@@ -15,6 +16,7 @@ pub mod arguments;
 mod citation;
 mod context;
 pub mod http;
+mod line_limit;
 mod protocol;
 pub mod schema;
 mod server;

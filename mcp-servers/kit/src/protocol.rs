@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation,
-    ListToolsResult, PaginatedRequestParams, ProgressNotificationParam, ServerCapabilities,
-    ServerConfig, Tool, ToolAnnotations,
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CustomRequest,
+    CustomResult, ErrorCode, Implementation, ListToolsResult, PaginatedRequestParams,
+    ProgressNotificationParam, ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
 };
 use rmcp::service::RequestContext;
 use rmcp::transport::async_rw::AsyncRwTransport;
@@ -15,7 +15,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use crate::arguments::nearest;
 use crate::context::{CallContext, Progress, Report};
+use crate::line_limit::{LimitedLines, TOO_LONG};
 use crate::server::{KitError, ServedTool, ToolServer};
 
 /// Longest line accepted on a byte stream, in bytes. A document given as an argument fits; a
@@ -32,10 +34,14 @@ impl ToolServer {
     /// Serves one client over standard input and output, until it leaves or `shutdown` fires.
     /// Standard output carries the protocol only: logs go to standard error.
     ///
+    /// Standard input is read on a thread that cannot be interrupted: after `shutdown` the program
+    /// leaves through `std::process::exit`, or its runtime through `shutdown_background`.
+    ///
     /// # Errors
     /// When the client does not speak MCP.
     pub async fn serve_stdio(self, shutdown: CancellationToken) -> Result<(), KitError> {
-        self.serve(tokio::io::stdin(), tokio::io::stdout(), shutdown).await
+        self.serve(tokio::io::stdin(), tokio::io::stdout(), shutdown)
+            .await
     }
 
     /// Serves one client over a byte stream, such as an in-process duplex.
@@ -57,27 +63,26 @@ impl ToolServer {
         write: impl AsyncWrite + Send + Unpin + 'static,
         shutdown: CancellationToken,
     ) -> Result<(), KitError> {
-        let transport =
-            AsyncRwTransport::new_server(read, write).with_max_line_length(MAX_LINE_BYTES);
+        // The limited reader bounds the lines; the transport's own bound would drop them silently.
+        let read = LimitedLines::new(read, MAX_LINE_BYTES);
+        let transport = AsyncRwTransport::new_server(read, write).with_max_line_length(usize::MAX);
         let connection = |error: &dyn std::error::Error| KitError::Connection(error.to_string());
         let starting = serve_server(McpTools::new(self), transport);
-        let mut running = tokio::select! {
+        let running = tokio::select! {
             started = starting => started.map_err(|error| connection(&error))?,
             () = shutdown.cancelled() => return Ok(()),
         };
         let stop = running.cancellation_token();
-        tokio::select! {
-            () = shutdown.cancelled() => stop.cancel(),
-            () = closed(&running) => {}
-        }
-        running.close().await.map_err(|error| connection(&error))?;
-        Ok(())
-    }
-}
-
-async fn closed(running: &rmcp::service::RunningService<RoleServer, McpTools>) {
-    while !running.is_closed() && !running.peer().is_transport_closed() {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        let ended = running.waiting();
+        tokio::pin!(ended);
+        let ended = tokio::select! {
+            ended = &mut ended => ended,
+            () = shutdown.cancelled() => {
+                stop.cancel();
+                ended.await
+            }
+        };
+        ended.map(|_| ()).map_err(|error| connection(&error))
     }
 }
 
@@ -90,7 +95,20 @@ pub(crate) struct McpTools {
 
 impl McpTools {
     pub(crate) fn new(server: ToolServer) -> Self {
-        Self { server, calls: Arc::new(Semaphore::new(MAX_CONCURRENT_CALLS)) }
+        Self {
+            server,
+            calls: Arc::new(Semaphore::new(MAX_CONCURRENT_CALLS)),
+        }
+    }
+
+    fn unknown_tool(&self, name: &str) -> String {
+        let known: Vec<&str> = self.server.tools.keys().copied().collect();
+        let near = nearest(name, known.iter().copied());
+        let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        format!(
+            "unknown tool `{name}`{near} (the tools are: {})",
+            known.join(", ")
+        )
     }
 }
 
@@ -118,23 +136,59 @@ impl ServerHandler for McpTools {
         self.server.tools.get(name).map(described)
     }
 
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        if request.method == TOO_LONG {
+            let message = format!(
+                "the request is longer than the {MAX_LINE_BYTES} bytes allowed; send less at \
+                 once, or name a file instead of its contents"
+            );
+            return Err(ErrorData::invalid_request(message, None));
+        }
+        Err(ErrorData::new(
+            ErrorCode::METHOD_NOT_FOUND,
+            request.method,
+            None,
+        ))
+    }
+
     async fn call_tool(
         &self,
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let Some(tool) = self.server.tools.get(request.name.as_ref()) else {
-            let known: Vec<&str> = self.server.tools.keys().copied().collect();
-            let message = format!("unknown tool `{}`; tools: {}", request.name, known.join(", "));
-            return Err(ErrorData::invalid_params(message, None));
+            return Err(ErrorData::invalid_params(
+                self.unknown_tool(&request.name),
+                None,
+            ));
         };
-        let Ok(_permit) = self.calls.acquire().await else {
-            return Err(ErrorData::internal_error("the server is shutting down", None));
+        let permit = tokio::select! {
+            permit = self.calls.acquire() => permit,
+            () = context.ct.cancelled() => {
+                return Err(ErrorData::internal_error("the call was cancelled", None));
+            }
+        };
+        let Ok(_permit) = permit else {
+            return Err(ErrorData::internal_error(
+                "the server is shutting down",
+                None,
+            ));
         };
         let (sender, mut reports) = mpsc::unbounded_channel();
         let token = context.meta.get_progress_token();
-        let progress = if token.is_some() { Progress::new(sender) } else { Progress::default() };
-        let call = CallContext { cancel: context.ct.clone(), progress };
+        let progress = if token.is_some() {
+            Progress::new(sender)
+        } else {
+            Progress::default()
+        };
+        let call = CallContext {
+            cancel: context.ct.clone(),
+            progress,
+        };
         let arguments = request.arguments.map_or(Value::Null, Value::Object);
         let running = tool.call(arguments, call);
         tokio::pin!(running);

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::arguments::{self, ArgumentCheck};
+use crate::arguments::ArgumentCheck;
 use crate::context::CallContext;
 use crate::schema;
 
@@ -56,13 +56,20 @@ pub struct ToolError {
 }
 
 fn hint(fix: &str) -> String {
-    if fix.is_empty() { String::new() } else { format!(" ({fix})") }
+    if fix.is_empty() {
+        String::new()
+    } else {
+        format!(" ({fix})")
+    }
 }
 
 impl ToolError {
     /// What failed, and what to do about it (may be empty).
     pub fn new(failed: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { failed: failed.into(), fix: fix.into() }
+        Self {
+            failed: failed.into(),
+            fix: fix.into(),
+        }
     }
 
     /// An error whose own message says both.
@@ -100,14 +107,19 @@ pub(crate) struct ServedTool {
     pub(crate) meta: ToolMeta,
     pub(crate) input: Arc<Map<String, Value>>,
     pub(crate) output: Arc<Map<String, Value>>,
-    pub(crate) check: ArgumentCheck,
+    check: ArgumentCheck,
+    /// The output schema once more, as a value.
+    result: Value,
     run: Box<Run>,
 }
 
 impl ToolServer {
     /// A server without tools yet.
     pub fn new(identity: ServerIdentity) -> Self {
-        Self { identity: Arc::new(identity), tools: Arc::new(BTreeMap::new()) }
+        Self {
+            identity: Arc::new(identity),
+            tools: Arc::new(BTreeMap::new()),
+        }
     }
 
     /// Adds a tool. Its schemas come from the types of its arguments and its result; arguments
@@ -144,6 +156,7 @@ impl ToolServer {
         let served = ServedTool {
             meta,
             input: Arc::new(input),
+            result: Value::Object(output.clone()),
             output: Arc::new(output),
             check,
             run: Box::new(run),
@@ -152,7 +165,10 @@ impl ToolServer {
         if let Some(tools) = Arc::get_mut(&mut self.tools) {
             tools.insert(meta.name, served);
         } else {
-            tracing::error!(tool = meta.name, "a tool was added to a server already in use");
+            tracing::error!(
+                tool = meta.name,
+                "a tool was added to a server already in use"
+            );
         }
         self
     }
@@ -165,14 +181,15 @@ impl ServedTool {
         arguments: Value,
         context: CallContext,
     ) -> Result<Value, ToolError> {
-        let arguments = arguments::without_nulls(arguments);
-        self.check.check(&arguments)?;
+        let arguments = self.check.check(arguments)?;
         let run = std::panic::AssertUnwindSafe(async { (self.run)(arguments, context).await });
-        run.catch_unwind().await.unwrap_or_else(|_| {
+        let result = run.catch_unwind().await.unwrap_or_else(|_| {
             Err(ToolError::new(
                 format!("the tool `{}` crashed", self.meta.name),
                 "this is a defect of the server; other calls still work",
             ))
-        })
+        })?;
+        // An empty `Option` is left out, as the advertised schema says.
+        Ok(schema::without_nulls(result, &self.result))
     }
 }
