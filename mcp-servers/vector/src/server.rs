@@ -1,0 +1,149 @@
+//! All of it as six MCP tools: search, read, ingest, collections, delete, status.
+
+mod filters;
+mod manage;
+mod retrieve;
+
+use std::sync::Arc;
+
+use ropewalk_embed::Embedder;
+use ropewalk_mcp_kit::{ServerIdentity, ToolError, ToolMeta, ToolServer};
+
+use crate::ingest::Ingestor;
+use crate::store::VectorStore;
+
+/// The collection used when a call names none.
+pub const DEFAULT_COLLECTION: &str = "documents";
+
+/// What the tools work on.
+#[derive(Clone)]
+pub struct VectorServer {
+    store: Arc<dyn VectorStore>,
+    embedder: Embedder,
+    ingestor: Ingestor,
+    collection: String,
+}
+
+fn meta(name: &'static str, title: &'static str, description: &'static str) -> ToolMeta {
+    ToolMeta {
+        name,
+        title,
+        description,
+        read_only: true,
+        destructive: false,
+        idempotent: true,
+        open_world: false,
+    }
+}
+
+impl VectorServer {
+    /// Tools over a store; calls that name no collection use `collection`.
+    pub fn new(store: Arc<dyn VectorStore>, embedder: Embedder, collection: &str) -> Self {
+        let ingestor = Ingestor::new(Arc::clone(&store), embedder.clone());
+        Self { store, embedder, ingestor, collection: collection.to_owned() }
+    }
+
+    /// The MCP server.
+    pub fn tools(self) -> ToolServer {
+        let identity = ServerIdentity {
+            name: "vector".to_owned(),
+            title: "Ropewalk vector retrieval".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            instructions: "Searches ingested documents by meaning and by words. Search first; \
+                           read a hit's parent when the passage alone is not enough; cite \
+                           passages by their id in square brackets."
+                .to_owned(),
+        };
+        let tool = |server: &Self| server.clone();
+        let (search, read, collections, status, ingest, delete) =
+            (tool(&self), tool(&self), tool(&self), tool(&self), tool(&self), tool(&self));
+        ToolServer::new(identity)
+            .tool(
+                meta(
+                    "search",
+                    "Search documents",
+                    "Finds the passages of the ingested documents that best answer a question or \
+                     match words. Returns cited passages with their scores.",
+                ),
+                move |arguments, _| {
+                    let server = search.clone();
+                    async move { server.search(arguments).await }
+                },
+            )
+            .tool(
+                meta(
+                    "read",
+                    "Read a document",
+                    "Reads more around a cited passage: the passage itself, its neighbours, its \
+                     parent section, or the whole document, by citation id or document path.",
+                ),
+                move |arguments, _| {
+                    let server = read.clone();
+                    async move { server.read(arguments).await }
+                },
+            )
+            .tool(
+                meta(
+                    "collections",
+                    "List and describe collections",
+                    "Lists collections, describes one (vectors, fields, documents), or counts the \
+                     passages that pass a filter.",
+                ),
+                move |arguments, _| {
+                    let server = collections.clone();
+                    async move { server.collections(arguments).await }
+                },
+            )
+            .tool(
+                meta(
+                    "status",
+                    "Server status",
+                    "Says which engine keeps the vectors, where, and which model embeds.",
+                ),
+                move |_: manage::NoArguments, _| {
+                    let server = status.clone();
+                    async move { server.status().await }
+                },
+            )
+            .tool(
+                ToolMeta {
+                    read_only: false,
+                    ..meta(
+                        "ingest",
+                        "Ingest documents",
+                        "Brings files, folders or one given text into a collection. Unchanged \
+                         files cost nothing; changed ones replace theirs; removed ones are \
+                         removed.",
+                    )
+                },
+                move |arguments, context| {
+                    let server = ingest.clone();
+                    async move { server.ingest(arguments, context).await }
+                },
+            )
+            .tool(
+                ToolMeta {
+                    read_only: false,
+                    destructive: true,
+                    ..meta(
+                        "delete",
+                        "Delete documents",
+                        "Removes one document, all documents below a folder, or a whole \
+                         collection.",
+                    )
+                },
+                move |arguments, _| {
+                    let server = delete.clone();
+                    async move { server.delete(arguments).await }
+                },
+            )
+    }
+
+    fn named(&self, collection: Option<String>) -> String {
+        collection.filter(|name| !name.is_empty()).unwrap_or_else(|| self.collection.clone())
+    }
+}
+
+fn failed(error: impl std::error::Error) -> ToolError {
+    ToolError::from_error(&error)
+}

@@ -1,0 +1,126 @@
+//! Filters as a caller writes them: a flat list, which every client can express.
+
+use std::collections::BTreeSet;
+
+use ropewalk_mcp_kit::ToolError;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::{VectorServer, failed};
+use crate::filter::{Bounds, Condition, Filter};
+use crate::store::Fields;
+
+/// A condition on a metadata field. Give exactly one of equals, any_of, range and exists.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub(super) struct FilterArgument {
+    /// Field, with dots into nested ones, such as `source` or `meta.author`.
+    field: String,
+    /// The value it must have: text, number or true/false.
+    equals: Option<Value>,
+    /// Values of which it must have one.
+    any_of: Option<Vec<Value>>,
+    /// Bounds its number must lie within.
+    range: Option<RangeArgument>,
+    /// Whether it must be present (true) or absent (false).
+    exists: Option<bool>,
+    /// Turns the condition around.
+    not: Option<bool>,
+}
+
+/// Bounds; give at least one.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+struct RangeArgument {
+    gt: Option<f64>,
+    gte: Option<f64>,
+    lt: Option<f64>,
+    lte: Option<f64>,
+}
+
+impl FilterArgument {
+    fn condition(self) -> Result<Condition, ToolError> {
+        let Self { field, equals, any_of, range, exists, not } = self;
+        let refused = |what: String| {
+            ToolError::new(what, "write one of equals, any_of, range and exists for each field")
+        };
+        let condition = match (equals, any_of, range, exists) {
+            (Some(value), None, None, None) => {
+                if value.is_object() || value.is_array() {
+                    return Err(refused(format!(
+                        "`equals` for `{field}` must be text, a number or true/false"
+                    )));
+                }
+                Condition::Equals { field, value }
+            }
+            (None, Some(values), None, None) => Condition::AnyOf { field, values },
+            (None, None, Some(RangeArgument { gt, gte, lt, lte }), None) => {
+                if gt.or(gte).or(lt).or(lte).is_none() {
+                    return Err(refused(format!("the range for `{field}` has no bound")));
+                }
+                Condition::Range { field, bounds: Bounds { gt, gte, lt, lte } }
+            }
+            (None, None, None, Some(true)) => Condition::Exists { field },
+            (None, None, None, Some(false)) => {
+                Condition::Not { conditions: vec![Condition::Exists { field }] }
+            }
+            _ => return Err(refused(format!("the condition on `{field}` is not one condition"))),
+        };
+        Ok(match not {
+            Some(true) => Condition::Not { conditions: vec![condition] },
+            _ => condition,
+        })
+    }
+}
+
+/// Points looked at to learn which fields there are.
+const SAMPLE: usize = 64;
+
+impl VectorServer {
+    /// The filter, once every field in it is known to exist.
+    pub(super) async fn filter(
+        &self,
+        collection: &str,
+        arguments: Option<Vec<FilterArgument>>,
+    ) -> Result<Filter, ToolError> {
+        let arguments = arguments.unwrap_or_default();
+        if arguments.is_empty() {
+            return Ok(Filter::default());
+        }
+        let known = self.fields(collection).await?;
+        for argument in &arguments {
+            let field = argument.field.as_str();
+            let stem = field.split('[').next().unwrap_or(field);
+            if !known.contains(stem) && !known.is_empty() {
+                let names: Vec<&str> = known.iter().map(String::as_str).collect();
+                return Err(ToolError::new(
+                    format!("no passage of `{collection}` has a field `{field}`"),
+                    format!("the fields are: {}", names.join(", ")),
+                ));
+            }
+        }
+        let all = arguments.into_iter().map(FilterArgument::condition).collect::<Result<_, _>>()?;
+        Ok(Filter { all })
+    }
+
+    /// Fields that are indexed, and those that a sample of the points has.
+    pub(super) async fn fields(&self, collection: &str) -> Result<BTreeSet<String>, ToolError> {
+        let shape = self.store.shape(collection).await.map_err(failed)?;
+        let mut known: BTreeSet<String> = shape.indexed.keys().cloned().collect();
+        let fields = Fields { payload: None, vectors: false };
+        let sample = self.store.scroll(collection, &Filter::default(), &fields, None, SAMPLE).await;
+        for point in sample.map_err(failed)?.points {
+            gather("", &point.payload, &mut known);
+        }
+        Ok(known)
+    }
+}
+
+fn gather(prefix: &str, payload: &Map<String, Value>, known: &mut BTreeSet<String>) {
+    for (name, value) in payload {
+        let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+        if let Value::Object(inner) = value {
+            gather(&path, inner, known);
+        }
+        known.insert(path);
+    }
+}

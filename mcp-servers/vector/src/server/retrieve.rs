@@ -1,0 +1,320 @@
+//! The tools that read: search and read.
+
+use std::collections::HashMap;
+
+use ropewalk_mcp_kit::{Citation, ToolError};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::filters::FilterArgument;
+use super::{VectorServer, failed};
+use crate::collection::{field, is};
+use crate::filter::Filter;
+use crate::passage::{self, Around};
+use crate::search::{self, Found, Fusion, Mode, SearchSettings};
+use crate::store::{Fields, Point, PointId};
+
+/// Most results of one search.
+const MAX_LIMIT: usize = 50;
+/// Most characters of text that one call returns around a passage.
+const MAX_CHARS: usize = 20_000;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct SearchArguments {
+    /// The question or the words to look for.
+    query: String,
+    /// Collection to search; the server's default when left out.
+    collection: Option<String>,
+    /// How many passages to return, 1 to 50; 8 when left out.
+    #[schemars(range(min = 1, max = 50))]
+    limit: Option<usize>,
+    /// Conditions that every passage must meet.
+    filter: Option<Vec<FilterArgument>>,
+    /// hybrid (meaning and words, the default), dense (meaning) or lexical (words).
+    mode: Option<Mode>,
+    /// What comes with each passage: its neighbours or its parent section.
+    include: Option<Include>,
+    /// 0 to 1: how much results are kept apart from each other; 0 ranks only.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    diversity: Option<f32>,
+    /// How the two rankings are fused; tuned by default.
+    fusion: Option<FusionArgument>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Include {
+    Neighbours,
+    Parent,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+struct FusionArgument {
+    /// score (sum of normalised scores) or rrf (reciprocal ranks).
+    method: FusionMethod,
+    /// score: weight of words beside a weight of 1 for meaning; 0.8 by default.
+    lexical: Option<f32>,
+    /// score: weight of the share of the query's words a passage holds; 0.2 by default.
+    coverage: Option<f32>,
+    /// rrf: the constant added to ranks; 10 by default.
+    k: Option<f32>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum FusionMethod {
+    Score,
+    Rrf,
+}
+
+impl FusionArgument {
+    fn fusion(self) -> Fusion {
+        match self.method {
+            FusionMethod::Rrf => Fusion::Rrf { k: self.k.unwrap_or(10.0).max(0.0) },
+            FusionMethod::Score => Fusion::Score {
+                lexical: self.lexical.unwrap_or(0.8),
+                coverage: self.coverage.unwrap_or(0.2),
+            },
+        }
+    }
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct SearchResult {
+    /// Collection that was searched.
+    collection: String,
+    /// Passages, best first.
+    hits: Vec<Hit>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Hit {
+    /// The passage; cite it as [id].
+    citation: Citation,
+    /// What it was ranked by.
+    scores: Scores,
+    /// The neighbours or the parent, where asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<String>,
+    /// Other documents that hold the same text.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    also_in: Vec<String>,
+    /// What the document says of itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<Value>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Scores {
+    /// Fused score the passages are ordered by.
+    fused: f32,
+    /// Likeness of meaning.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dense: Option<f32>,
+    /// BM25 over the most the query could score.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lexical: Option<f32>,
+    /// Share of the query's information in the passage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    coverage: Option<f32>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct ReadArguments {
+    /// Id of a cited passage.
+    id: Option<String>,
+    /// Path or name of a document, as citations give it in `source`.
+    source: Option<String>,
+    /// passage, neighbours, parent or document; parent for an id, document for a source.
+    what: Option<What>,
+    /// Collection to read from; the server's default when left out.
+    collection: Option<String>,
+    /// Characters to skip, as `next_offset` of an earlier call says.
+    offset: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum What {
+    Passage,
+    Neighbours,
+    Parent,
+    Document,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct ReadResult {
+    /// Path or name of the document.
+    source: String,
+    /// Its title.
+    title: String,
+    /// The text that was asked for.
+    text: String,
+    /// Where to go on when the text was cut.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_offset: Option<usize>,
+    /// The passages the text consists of, each with its id.
+    citations: Vec<Citation>,
+}
+
+impl VectorServer {
+    pub(super) async fn search(
+        &self,
+        arguments: SearchArguments,
+    ) -> Result<SearchResult, ToolError> {
+        let query = arguments.query.trim().to_owned();
+        if query.is_empty() {
+            return Err(ToolError::new("the query is empty", "say what to look for"));
+        }
+        let collection = self.named(arguments.collection);
+        let filter = self.filter(&collection, arguments.filter).await?;
+        let limit = arguments.limit.unwrap_or(8).clamp(1, MAX_LIMIT);
+        let settings = SearchSettings {
+            // Equal texts are shown once, so a few more are asked for.
+            limit: limit + limit / 2 + 2,
+            mode: arguments.mode.unwrap_or_default(),
+            fusion: arguments.fusion.map_or_else(Fusion::default, FusionArgument::fusion),
+            filter,
+            diversity: arguments.diversity.filter(|diversity| *diversity > 0.0),
+            ..SearchSettings::default()
+        };
+        let embedding = self.embed(query.clone()).await?;
+        let found = search::search(&*self.store, &collection, &query, &embedding, &settings);
+        let found = found.await.map_err(failed)?;
+        let mut hits: Vec<Hit> = Vec::new();
+        let mut places: HashMap<String, usize> = HashMap::new();
+        for found in found {
+            let digest = found.point.payload.get(field::DIGEST).and_then(Value::as_str);
+            if let Some(hit) = digest.and_then(|digest| hits.get_mut(*places.get(digest)?)) {
+                let source = passage::source(&found.point);
+                if source != hit.citation.source && !hit.also_in.contains(&source) {
+                    hit.also_in.push(source);
+                }
+                continue;
+            }
+            if hits.len() == limit {
+                break;
+            }
+            if let Some(digest) = digest {
+                places.insert(digest.to_owned(), hits.len());
+            }
+            let context = self.context(&collection, &found.point, arguments.include).await?;
+            hits.push(hit(found, context));
+        }
+        Ok(SearchResult { collection, hits })
+    }
+
+    async fn context(
+        &self,
+        collection: &str,
+        point: &Point,
+        include: Option<Include>,
+    ) -> Result<Option<String>, ToolError> {
+        let how = match include {
+            None => return Ok(None),
+            Some(Include::Neighbours) => Around::Neighbours,
+            Some(Include::Parent) => Around::Parent,
+        };
+        let points = passage::around(&*self.store, collection, point, how).await.map_err(failed)?;
+        Ok((!points.is_empty()).then(|| passage::joined(&points)))
+    }
+
+    pub(super) async fn read(&self, arguments: ReadArguments) -> Result<ReadResult, ToolError> {
+        let collection = self.named(arguments.collection);
+        let (point, default) = match (&arguments.id, &arguments.source) {
+            (Some(id), None) => (self.by_citation(&collection, id).await?, What::Parent),
+            (None, Some(source)) => (self.by_source(&collection, source).await?, What::Document),
+            _ => return Err(ToolError::new("give either `id` or `source`", "not both, not none")),
+        };
+        let around = match arguments.what.unwrap_or(default) {
+            What::Passage => None,
+            What::Neighbours => Some(Around::Neighbours),
+            What::Parent => Some(Around::Parent),
+            What::Document => Some(Around::Document),
+        };
+        let points = match around {
+            None => vec![point.clone()],
+            Some(how) => {
+                let found = passage::around(&*self.store, &collection, &point, how).await;
+                let found = found.map_err(failed)?;
+                if found.is_empty() { vec![point.clone()] } else { found }
+            }
+        };
+        let whole = passage::joined(&points);
+        let offset = arguments.offset.unwrap_or_default();
+        let text: String = whole.chars().skip(offset).take(MAX_CHARS).collect();
+        let end = offset + text.chars().count();
+        let next_offset = (end < whole.chars().count()).then_some(end);
+        let shown = |citation: &Citation| text.contains(citation.quote.trim());
+        let mut citations: Vec<Citation> =
+            points.iter().map(|point| passage::citation(point, 0.0)).collect();
+        if whole.chars().count() > MAX_CHARS {
+            citations.retain(shown);
+        }
+        Ok(ReadResult {
+            source: passage::source(&point),
+            title: passage::title_path(&point),
+            text,
+            next_offset,
+            citations,
+        })
+    }
+
+    async fn by_citation(&self, collection: &str, id: &str) -> Result<Point, ToolError> {
+        let fields = Fields { payload: None, vectors: false };
+        let cited = Filter { all: vec![is(field::CITE, id)] };
+        let page = self.store.scroll(collection, &cited, &fields, None, 1).await.map_err(failed)?;
+        if let Some(point) = page.points.into_iter().next() {
+            return Ok(point);
+        }
+        // Points of other programs are cited by their number.
+        let number = id.strip_prefix('p').and_then(|number| number.parse().ok());
+        if let Some(number) = number {
+            let ids = [PointId::Number(number)];
+            let points = self.store.fetch(collection, &ids, &fields).await.map_err(failed)?;
+            if let Some(point) = points.into_iter().next() {
+                return Ok(point);
+            }
+        }
+        Err(ToolError::new(
+            format!("no passage `{id}` in `{collection}`"),
+            "use an id from a search result of the same collection",
+        ))
+    }
+
+    async fn by_source(&self, collection: &str, source: &str) -> Result<Point, ToolError> {
+        let fields = Fields { payload: None, vectors: false };
+        let first = Filter { all: vec![is(field::SOURCE, source), is(field::CHUNK, 0)] };
+        let page = self.store.scroll(collection, &first, &fields, None, 1).await.map_err(failed)?;
+        page.points.into_iter().next().ok_or_else(|| {
+            ToolError::new(
+                format!("no document `{source}` in `{collection}`"),
+                "use the `source` of a citation, or list documents with the collections tool",
+            )
+        })
+    }
+
+    async fn embed(&self, text: String) -> Result<Vec<f32>, ToolError> {
+        let embedder = self.embedder.clone();
+        let embedded = tokio::task::spawn_blocking(move || embedder.embed(&[text])).await;
+        let vectors = embedded.map_err(failed)?.map_err(failed)?;
+        Ok(vectors.into_iter().next().unwrap_or_default())
+    }
+}
+
+fn hit(found: Found, context: Option<String>) -> Hit {
+    let metadata = found.point.payload.get(field::META).cloned();
+    Hit {
+        citation: passage::citation(&found.point, found.dense.unwrap_or_default()),
+        scores: Scores {
+            fused: found.score,
+            dense: found.dense,
+            lexical: found.lexical,
+            coverage: found.coverage,
+        },
+        context,
+        also_in: Vec::new(),
+        metadata,
+    }
+}
