@@ -1,2 +1,84 @@
-//! The `ropewalk` program.
-fn main() {}
+//! The `ropewalk` program: reads what was typed, runs one command, turns errors into exit codes.
+//!
+//! Exit codes: 0 an answer, or an honest abstention; 1 something failed, and standard error says
+//! what; 2 the command line makes no sense; 130 interrupted with Ctrl-C.
+
+mod arguments;
+mod ask;
+mod configuration;
+mod doctor;
+mod eval;
+mod ingest;
+mod own_docs;
+mod progress;
+mod serve;
+mod workplace;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tokio_util::sync::CancellationToken;
+
+use crate::arguments::{Arguments, Command, Eval, Server};
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// As it should.
+    Done,
+    /// It ran, and part of it failed; what failed has been printed.
+    Failed,
+    /// Ctrl-C.
+    Interrupted,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("ROPEWALK_LOG")
+                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error,rmcp=off")),
+        )
+        .init();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&anyhow::Error::from(error)),
+    };
+    let ending = runtime.block_on(run(arguments));
+    // Blocking work that was cancelled may still be in its last batch.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    match ending {
+        Ok(Ending::Done) => ExitCode::SUCCESS,
+        Ok(Ending::Failed) => ExitCode::FAILURE,
+        Ok(Ending::Interrupted) => ExitCode::from(130),
+        Err(error) => failed(&error),
+    }
+}
+
+async fn run(arguments: Arguments) -> anyhow::Result<Ending> {
+    let cancel = CancellationToken::new();
+    tokio::spawn(watch_for_interrupt(cancel.clone()));
+    match arguments.command {
+        Command::Ask(ask) => ask::run(ask, cancel).await,
+        Command::Ingest(ingest) => ingest::run(ingest, cancel).await,
+        Command::Server { server: Server::Vector(options) } => serve::run(options, cancel).await,
+        Command::Eval { eval: Eval::Retrieval(options) } => eval::run(options, cancel).await,
+        Command::Doctor(doctor) => doctor::run(doctor).await,
+    }
+}
+
+/// The first Ctrl-C asks the work to end; a second one ends the program at once.
+async fn watch_for_interrupt(cancel: CancellationToken) {
+    if tokio::signal::ctrl_c().await.is_ok() {
+        cancel.cancel();
+    }
+    if tokio::signal::ctrl_c().await.is_ok() {
+        std::process::exit(130);
+    }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    progress::say(&format!("error: {error:#}"));
+    ExitCode::FAILURE
+}

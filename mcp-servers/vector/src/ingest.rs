@@ -279,6 +279,64 @@ impl Ingestor {
         Ok(outcome)
     }
 
+    /// Makes a collection hold exactly these texts, each under its name.
+    ///
+    /// # Errors
+    /// A failing store; a text that cannot be read is in the report instead.
+    pub async fn mirror(
+        &self,
+        texts: &[(String, String)],
+        settings: &IngestSettings,
+        cancel: &CancellationToken,
+        on_progress: OnProgress<'_>,
+    ) -> Result<IngestReport, IngestError> {
+        self.prepare(&settings.collection).await?;
+        let known = collection::documents(&*self.store, &settings.collection).await?;
+        let mut report = IngestReport::default();
+        for (number, (source, text)) in texts.iter().enumerate() {
+            let tell = |embedded: u64| {
+                on_progress(IngestProgress {
+                    files_done: number,
+                    files_total: texts.len(),
+                    embedded,
+                    file: source.clone(),
+                });
+            };
+            let version = version(text.as_bytes(), b"", settings, &self.embedder);
+            if known.get(source).is_some_and(|stored| stored.version == version) {
+                report.unchanged += 1;
+                continue;
+            }
+            tell(report.embedded);
+            let document = match load::from_text(source, text.clone()) {
+                Ok(document) => document,
+                Err(error) => {
+                    let reason = error.to_string();
+                    report.failed.push(FailedFile { path: source.clone(), reason });
+                    continue;
+                }
+            };
+            let before = report.embedded;
+            let on_embedded = |new: u64| tell(before + new);
+            let outcome = self
+                .document(document, source, "", version, settings, cancel, &on_embedded)
+                .await?;
+            if let FileOutcome::Written { embedded, .. } = outcome {
+                report.written += 1;
+                report.embedded += embedded;
+            }
+        }
+        let names: BTreeSet<&str> = texts.iter().map(|(name, _)| name.as_str()).collect();
+        for document in known.values().filter(|known| !names.contains(known.source.as_str())) {
+            self.remove_document(&settings.collection, &document.id).await?;
+            report.removed += 1;
+        }
+        self.settle(&settings.collection, report.written + report.removed > 0).await?;
+        let everything = Filter::default();
+        report.chunks = self.store.count(&settings.collection, &everything).await?;
+        Ok(report)
+    }
+
     /// Removes documents whose source is given, or starts with it and a slash.
     ///
     /// # Errors

@@ -3,14 +3,18 @@
 //! Read it in this order:
 //! - [`config`]: servers as a person writes them (`ropewalk.toml`, the standard `mcpServers` JSON).
 //! - [`Host`]: starts servers, lists their tools under one roof, calls them.
-//! - `connection`: one server: a child process, a URL, or a task in this process.
+//! - `server`: one server over its life: reached again when its connection is lost.
+//! - `connection`: one connection: to a child process, a URL, or a task in this process.
+//! - `child`: a server that is a child process.
 //! - `validation`: arguments before a call, structured results after it.
 //!
 //! rmcp is used nowhere else on the client side.
 
+mod child;
 pub mod config;
 mod connection;
 mod host;
+mod server;
 mod validation;
 
 pub use config::ServerConfig;

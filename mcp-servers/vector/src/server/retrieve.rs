@@ -98,7 +98,7 @@ struct Hit {
     #[serde(skip_serializing_if = "Option::is_none")]
     context: Option<String>,
     /// Other documents that hold the same text.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     also_in: Vec<String>,
     /// What the document says of itself.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,0 +1,89 @@
+//! `ropewalk doctor`: what works here, what does not, and how to fix it.
+
+use ropewalk_host::{Endpoint, Host};
+use ropewalk_models::choose::choose;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::arguments::Doctor;
+use crate::configuration::{self, Configuration};
+use crate::progress::print;
+use crate::{Ending, workplace};
+
+#[derive(Serialize)]
+struct Check {
+    name: String,
+    ok: bool,
+    says: String,
+}
+
+fn check(name: &str, outcome: anyhow::Result<String>) -> Check {
+    match outcome {
+        Ok(says) => Check { name: name.to_owned(), ok: true, says },
+        Err(error) => Check { name: name.to_owned(), ok: false, says: format!("{error:#}") },
+    }
+}
+
+pub(crate) async fn run(options: Doctor) -> anyhow::Result<Ending> {
+    let mut checks = Vec::new();
+    let configuration = match configuration::load(&options.setup) {
+        Ok(configuration) => {
+            let count = configuration.servers.len();
+            checks.push(check("configuration", Ok(format!("{count} servers configured"))));
+            configuration
+        }
+        Err(error) => {
+            checks.push(check("configuration", Err(error)));
+            Configuration::default()
+        }
+    };
+    checks.push(check("embedding model", embedding(&configuration).await));
+    checks.push(check("vector store", vector_store(&configuration).await));
+    let chosen = choose(&configuration.engine, ropewalk_embed::Embedder::shipped);
+    let engine = chosen.map(|chosen| format!("{}: {}", chosen.engine.info().id, chosen.reason));
+    checks.push(check("engine", engine.map_err(Into::into)));
+    checks.extend(servers(&configuration).await);
+    let ok = checks.iter().all(|check| check.ok);
+    if options.json {
+        print(&serde_json::to_string(&json!({"ok": ok, "checks": checks}))?);
+    } else {
+        for check in &checks {
+            let mark = if check.ok { "ok    " } else { "FAILED" };
+            print(&format!("{mark} {}: {}", check.name, check.says));
+        }
+    }
+    Ok(if ok { Ending::Done } else { Ending::Failed })
+}
+
+async fn embedding(configuration: &Configuration) -> anyhow::Result<String> {
+    let embedder = workplace::embedder(&configuration.vector).await?;
+    let (id, dimensions) = (embedder.id().to_owned(), embedder.dimensions());
+    tokio::task::spawn_blocking(move || embedder.embed(&["ropes are laid in a long hall"])).await??;
+    Ok(format!("{id}, {dimensions} dimensions"))
+}
+
+async fn vector_store(configuration: &Configuration) -> anyhow::Result<String> {
+    let store = workplace::store(&configuration.vector).await?;
+    let collections = store.collections().await?;
+    Ok(format!("{}; {} collections", store.status().await?, collections.len()))
+}
+
+async fn servers(configuration: &Configuration) -> Vec<Check> {
+    let wanted = configuration.servers.iter().filter(|(_, server)| !server.disabled);
+    let endpoints = wanted.map(|(name, server)| (name.clone(), Endpoint::Config(server.clone())));
+    let (host, failures) = Host::start(endpoints.collect()).await;
+    let mut checks: Vec<Check> = host
+        .servers()
+        .into_iter()
+        .map(|server| {
+            let says = format!("{} tools, MCP {}", server.tools, server.protocol);
+            check(&format!("server {}", server.name), Ok(says))
+        })
+        .collect();
+    for failure in failures {
+        let name = format!("server {}", failure.server);
+        checks.push(Check { name, ok: false, says: failure.reason });
+    }
+    host.shutdown().await;
+    checks
+}

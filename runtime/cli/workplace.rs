@@ -1,0 +1,46 @@
+//! Where state lives, and the engines that work on it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow};
+use ropewalk_embed::Embedder;
+use ropewalk_vector::store::VectorStore;
+use ropewalk_vector::store::edge::EdgeStore;
+
+use crate::configuration::VectorConfig;
+
+/// `$ROPEWALK_HOME`, or `.ropewalk` in the working directory.
+pub(crate) fn home() -> PathBuf {
+    match std::env::var_os("ROPEWALK_HOME") {
+        Some(home) if !home.is_empty() => PathBuf::from(home),
+        _ => PathBuf::from(".ropewalk"),
+    }
+}
+
+/// The configured Qdrant server, or the embedded one in the state folder.
+pub(crate) async fn store(config: &VectorConfig) -> anyhow::Result<Arc<dyn VectorStore>> {
+    let Some(url) = &config.url else {
+        let store = tokio::task::spawn_blocking(|| EdgeStore::open(&home().join("vector")));
+        return Ok(Arc::new(store.await??));
+    };
+    let key = match &config.api_key_env {
+        None => None,
+        Some(variable) => {
+            let key = std::env::var(variable);
+            Some(key.map_err(|_| anyhow!("the environment variable {variable} is not set"))?)
+        }
+    };
+    anyhow::bail!("{url} {}", key.unwrap_or_default())
+}
+
+/// The configured embedding model, or the shipped one.
+pub(crate) async fn embedder(config: &VectorConfig) -> anyhow::Result<Embedder> {
+    let folder = config.model_folder.clone();
+    let loading = tokio::task::spawn_blocking(move || match folder {
+        Some(folder) => Embedder::open(&folder)
+            .with_context(|| format!("the embedding model in {}", folder.display())),
+        None => Embedder::shipped().context("the shipped embedding model"),
+    });
+    loading.await?
+}
