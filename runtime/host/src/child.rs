@@ -29,8 +29,23 @@ const LEAVE_GRACE: Duration = Duration::from_secs(1);
 
 /// Variables every program may need; a server gets these and what its entry names, no more.
 const PASSED_ON: [&str; 18] = [
-    "PATH", "HOME", "LANG", "LC_ALL", "LOGNAME", "USER", "SHELL", "TERM", "TMPDIR", "TMP", "TEMP",
-    "APPDATA", "LOCALAPPDATA", "PROGRAMFILES", "SYSTEMROOT", "SYSTEMDRIVE", "USERPROFILE",
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "LOGNAME",
+    "USER",
+    "SHELL",
+    "TERM",
+    "TMPDIR",
+    "TMP",
+    "TEMP",
+    "APPDATA",
+    "LOCALAPPDATA",
+    "PROGRAMFILES",
+    "SYSTEMROOT",
+    "SYSTEMDRIVE",
+    "USERPROFILE",
     "PATHEXT",
 ];
 
@@ -50,7 +65,11 @@ impl ServerProcess {
     ) -> Result<(Self, Overheard<ChildStdout>, ChildStdin), String> {
         let mut program = Command::new(command);
         program.args(&config.args).env_clear();
-        program.envs(PASSED_ON.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+        program.envs(
+            PASSED_ON
+                .iter()
+                .filter_map(|name| Some((name, std::env::var_os(name)?))),
+        );
         program.envs(&config.env);
         if let Some(folder) = &config.cwd {
             if !folder.is_dir() {
@@ -58,7 +77,10 @@ impl ServerProcess {
             }
             program.current_dir(folder);
         }
-        program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        program
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         program.kill_on_drop(true);
         let mut child = program.spawn().map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => {
@@ -77,8 +99,12 @@ impl ServerProcess {
         let said = Arc::new(Mutex::new(Vec::new()));
         tokio::spawn(keep_lines(stderr, command.to_owned(), Arc::clone(&said)));
         let first = Arc::new(Mutex::new(Vec::new()));
-        let stdout =
-            Overheard { inner: stdout, start: Arc::clone(&first), length: 0, too_long };
+        let stdout = Overheard {
+            inner: stdout,
+            start: Arc::clone(&first),
+            length: 0,
+            too_long,
+        };
         Ok((Self { child, first, said }, stdout, stdin))
     }
 
@@ -105,7 +131,11 @@ impl ServerProcess {
             (None, _) => reason,
         };
         tokio::time::sleep(Duration::from_millis(20)).await;
-        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner).join(" | ");
+        let said = self
+            .said
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .join(" | ");
         if !said.is_empty() {
             message.push_str(&format!("; on standard error it said: {said}"));
         }
@@ -114,7 +144,10 @@ impl ServerProcess {
 
     /// Waits for the server to leave, its standard input being closed, and kills it otherwise.
     pub(crate) async fn end(mut self) {
-        if tokio::time::timeout(LEAVE_GRACE, self.child.wait()).await.is_err() {
+        if tokio::time::timeout(LEAVE_GRACE, self.child.wait())
+            .await
+            .is_err()
+        {
             // A process that is gone already cannot be killed, which is as well.
             let _ = self.child.kill().await;
         }
@@ -159,7 +192,9 @@ async fn keep_lines(
 }
 
 fn keep(line: &mut Vec<u8>, command: &str, said: &Mutex<Vec<String>>) {
-    let text = String::from_utf8_lossy(&std::mem::take(line)).trim().to_owned();
+    let text = String::from_utf8_lossy(&std::mem::take(line))
+        .trim()
+        .to_owned();
     if text.is_empty() {
         return;
     }
@@ -190,7 +225,10 @@ impl<R: AsyncRead + Unpin> AsyncRead for Overheard<R> {
         let polled = std::pin::Pin::new(&mut self.inner).poll_read(context, buffer);
         let new = buffer.filled().get(before..).unwrap_or_default();
         let within = self.length <= MAX_LINE_BYTES;
-        let end = new.iter().position(|byte| *byte == b'\n').unwrap_or(new.len());
+        let end = new
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .unwrap_or(new.len());
         if within && self.length.saturating_add(end) > MAX_LINE_BYTES {
             self.too_long.send_modify(|count| *count += 1);
         }

@@ -39,12 +39,31 @@ pub struct ServerConfig {
     pub transport: Option<String>,
 }
 
+/// The fields of [`ServerConfig`].
+const FIELDS: [&str; 12] = [
+    "command",
+    "args",
+    "env",
+    "cwd",
+    "url",
+    "headers",
+    "bearer_env",
+    "start_timeout_s",
+    "timeout_s",
+    "allow",
+    "disabled",
+    "type",
+];
+
 impl ServerConfig {
     /// Says what is wrong with an entry that names neither or both of `command` and `url`.
     ///
     /// # Errors
     /// With what to write instead.
     pub fn check(&self) -> Result<(), String> {
+        if self.timeout_s == Some(0) || self.start_timeout_s == Some(0) {
+            return Err("a timeout of 0 seconds lets nothing through; write 1 or more".to_owned());
+        }
         match (&self.command, &self.url) {
             (None, None) => Err("write either `command` or `url`".to_owned()),
             (Some(_), Some(_)) => Err("write `command` or `url`, not both".to_owned()),
@@ -52,7 +71,9 @@ impl ServerConfig {
                 Err("`command` is empty".to_owned())
             }
             (None, Some(url)) if !(url.starts_with("http://") || url.starts_with("https://")) => {
-                Err(format!("`url` must start with http:// or https://, not `{url}`"))
+                Err(format!(
+                    "`url` must start with http:// or https://, not `{url}`"
+                ))
             }
             _ => Ok(()),
         }
@@ -60,7 +81,8 @@ impl ServerConfig {
 }
 
 /// Reads the standard JSON of MCP clients: `{"mcpServers": {...}}`, or `servers` as VS Code has it.
-/// `${NAME}` and `${env:NAME}` are replaced from the environment.
+/// `${NAME}`, `${env:NAME}` and `${NAME:-default}` are replaced from the environment. Settings that
+/// only other clients know are passed over with a warning.
 ///
 /// # Errors
 /// Broken JSON (with line and column), an entry that cannot be used, a variable that is not set.
@@ -69,6 +91,7 @@ pub fn parse_mcp_json(
     path: &Path,
 ) -> Result<BTreeMap<String, ServerConfig>, HostError> {
     let shown = path.display().to_string();
+    let text = text.trim_start_matches('\u{feff}');
     let root: Value = serde_json::from_str(text).map_err(|error| HostError::Json {
         path: shown.clone(),
         line: error.line(),
@@ -97,15 +120,56 @@ pub fn parse_mcp_json(
             server: server.clone(),
             message,
         };
+        if entry.get("disabled") == Some(&Value::Bool(true)) {
+            // What it would need need not be there.
+            configs.insert(
+                server,
+                ServerConfig {
+                    disabled: true,
+                    ..ServerConfig::default()
+                },
+            );
+            continue;
+        }
+        let foreign = take_foreign(&mut entry);
         expand(&mut entry, &|name| std::env::var(name).ok()).map_err(|name| {
-            refuse(format!("the environment variable {name} is not set; set it, or remove it"))
+            refuse(format!(
+                "the environment variable {name} is not set; set it, or remove it"
+            ))
         })?;
         let config: ServerConfig =
             serde_json::from_value(entry).map_err(|error| refuse(error.to_string()))?;
-        config.check().map_err(refuse)?;
+        config.check().map_err(|problem| {
+            let unknown = foreign
+                .iter()
+                .map(|name| format!("; unknown field `{name}`"));
+            refuse(problem + &unknown.collect::<String>())
+        })?;
+        if !foreign.is_empty() {
+            tracing::warn!(
+                file = shown,
+                server,
+                ?foreign,
+                "settings of other clients have no effect"
+            );
+        }
         configs.insert(server, config);
     }
     Ok(configs)
+}
+
+/// Takes out the settings that are none of ours.
+fn take_foreign(entry: &mut Value) -> Vec<String> {
+    let Value::Object(map) = entry else {
+        return Vec::new();
+    };
+    let foreign: Vec<String> = map
+        .keys()
+        .filter(|name| !FIELDS.contains(&name.as_str()))
+        .cloned()
+        .collect();
+    map.retain(|name, _| FIELDS.contains(&name.as_str()));
+    foreign
 }
 
 /// Replaces `${NAME}` in every string; the error is the first name that is not set.
@@ -132,7 +196,11 @@ fn expand_text(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<St
             continue;
         };
         let name = name.strip_prefix("env:").unwrap_or(name);
-        out.push_str(&lookup(name).ok_or_else(|| name.to_owned())?);
+        let (name, default) = match name.split_once(":-") {
+            Some((name, default)) => (name, Some(default.to_owned())),
+            None => (name, None),
+        };
+        out.push_str(&lookup(name).or(default).ok_or_else(|| name.to_owned())?);
         rest = tail;
     }
     out.push_str(rest);
@@ -142,6 +210,7 @@ fn expand_text(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<St
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::Map;
 
     use super::*;
 
@@ -151,10 +220,17 @@ mod tests {
 
     #[test]
     fn both_spellings_of_the_standard_file_are_read() {
-        let standard = r#"{"mcpServers": {"a": {"command": "run", "args": ["-x"], "type": "stdio"}}}"#;
-        assert_eq!(parse(standard).unwrap()["a"].command.as_deref(), Some("run"));
+        let standard =
+            r#"{"mcpServers": {"a": {"command": "run", "args": ["-x"], "type": "stdio"}}}"#;
+        assert_eq!(
+            parse(standard).unwrap()["a"].command.as_deref(),
+            Some("run")
+        );
         let code = r#"{"servers": {"b": {"url": "http://localhost:1/mcp", "type": "http"}}}"#;
-        assert_eq!(parse(code).unwrap()["b"].url.as_deref(), Some("http://localhost:1/mcp"));
+        assert_eq!(
+            parse(code).unwrap()["b"].url.as_deref(),
+            Some("http://localhost:1/mcp")
+        );
     }
 
     #[test]
@@ -163,12 +239,36 @@ mod tests {
         assert!(error.starts_with(".mcp.json: line 2, column 18"), "{error}");
         let error = parse("{}").unwrap_err().to_string();
         assert!(error.contains("no `mcpServers`"), "{error}");
-        let error = parse(r#"{"mcpServers": {"a": {"args": []}}}"#).unwrap_err().to_string();
-        assert!(error.contains("server `a`: write either `command` or `url`"), "{error}");
-        let error = parse(r#"{"mcpServers": {"a": {"comand": "x"}}}"#).unwrap_err().to_string();
+        let error = parse(r#"{"mcpServers": {"a": {"args": []}}}"#)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("server `a`: write either `command` or `url`"),
+            "{error}"
+        );
+        let error = parse(r#"{"mcpServers": {"a": {"comand": "x"}}}"#)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("unknown field `comand`"), "{error}");
+        let error = parse(r#"{"mcpServers": {"a": {"command": ["x"]}}}"#)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("server `a`: invalid type"), "{error}");
+        let error = parse(r#"{"mcpServers": {"a": 3}}"#)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("server `a`"), "{error}");
+        let error = parse(r#"{"mcpServers": {"a": {"url": "file:///x"}}}"#)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("must start with http"), "{error}");
+        let zero = r#"{"mcpServers": {"a": {"command": "x", "timeout_s": 0}}}"#;
+        assert!(parse(zero).unwrap_err().to_string().contains("0 seconds"));
         let error = parse(r#"{"mcpServers": {"a": {"command": "${RW_NOT_SET}"}}}"#).unwrap_err();
-        assert!(error.to_string().contains("RW_NOT_SET is not set"), "{error}");
+        assert!(
+            error.to_string().contains("RW_NOT_SET is not set"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -176,12 +276,54 @@ mod tests {
         let lookup = |name: &str| (name == "A").then(|| "1".to_owned());
         assert_eq!(expand_text("x${A}y${env:A}${", &lookup).unwrap(), "x1y1${");
         assert_eq!(expand_text("${B}", &lookup).unwrap_err(), "B");
+        assert_eq!(expand_text("${B:-b}${A:-b}${B:-}", &lookup).unwrap(), "b1");
+    }
+
+    #[test]
+    fn every_field_is_known_and_those_of_other_clients_are_passed_over() {
+        let all: Map<String, Value> = FIELDS
+            .iter()
+            .map(|name| ((*name).to_owned(), Value::Null))
+            .collect();
+        // A null fits no field that is not optional; an unknown field would be named first.
+        let error = serde_json::from_value::<ServerConfig>(Value::Object(all)).unwrap_err();
+        assert!(!error.to_string().contains("unknown field"), "{error}");
+        let error = serde_json::from_str::<ServerConfig>(r#"{"x": 1}"#)
+            .unwrap_err()
+            .to_string();
+        let quoted: Vec<String> = FIELDS.iter().map(|name| format!("`{name}`")).collect();
+        assert!(quoted.iter().all(|name| error.contains(name)), "{error}");
+        assert_eq!(
+            error.matches('`').count(),
+            2 * (FIELDS.len() + 1),
+            "{error}"
+        );
+        let foreign = r#"{"mcpServers": {"a": {"command": "x", "alwaysAllow": ["y"]}}}"#;
+        assert_eq!(parse(foreign).unwrap()["a"].command.as_deref(), Some("x"));
+    }
+
+    #[test]
+    fn a_disabled_server_needs_nothing() {
+        let text = r#"{"mcpServers": {"a": {"disabled": true, "command": "${RW_NOT_SET}"}}}"#;
+        assert!(parse(text).unwrap()["a"].disabled);
     }
 
     proptest! {
         #[test]
         fn any_text_is_answered(text in "\\PC{0,200}") {
             let _ = parse(&text);
+            let _ = expand_text(&text, &|_| None);
+        }
+
+        #[test]
+        fn any_entry_is_answered(
+            field in prop::sample::select(FIELDS.to_vec()),
+            value in "\\PC{0,20}|[{\\[]|[0-9]{1,3}|\\$\\{[A-Z:{}-]{0,6}",
+        ) {
+            let quoted = Value::from(value.clone());
+            for value in [value, quoted.to_string()] {
+                let _ = parse(&format!("{{\"servers\": {{\"a\": {{\"{field}\": {value}}}}}}}"));
+            }
         }
     }
 }

@@ -47,13 +47,13 @@ pub(crate) struct Connection {
 /// How a call fails.
 #[derive(Debug)]
 pub(crate) enum CallFailure {
-    /// The connection is gone; whether the call had an effect is unknown.
-    Lost,
+    /// The connection is gone, for this reason; whether the call had an effect is unknown.
+    Lost(String),
     /// Anything else, in words.
     Failed(String),
 }
 
-type Callback = Arc<dyn Fn(ToolProgress) + Send + Sync>;
+pub(crate) type Callback = Arc<dyn Fn(ToolProgress) + Send + Sync>;
 
 /// Brings progress notifications to the call they belong to.
 #[derive(Clone, Default)]
@@ -65,7 +65,10 @@ impl ProgressRouter {
     fn listen(&self, token: ProgressToken, callback: Callback) -> Listening {
         let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         calls.insert(token.clone(), callback);
-        Listening { router: self.clone(), token }
+        Listening {
+            router: self.clone(),
+            token,
+        }
     }
 }
 
@@ -76,7 +79,11 @@ struct Listening {
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        self.router.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.token);
+        self.router
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.token);
     }
 }
 
@@ -116,7 +123,14 @@ impl Connection {
         let (read, write) = tokio::io::split(io);
         let starting = ready(AsyncRwTransport::new_client(read, write));
         let (service, tools) = within(limit, starting).await?;
-        Ok((Self { service, process: None, too_long: watch::Sender::new(0) }, tools))
+        Ok((
+            Self {
+                service,
+                process: None,
+                too_long: watch::Sender::new(0),
+            },
+            tools,
+        ))
     }
 
     /// Starts or reaches a configured server, and lists its tools.
@@ -147,7 +161,14 @@ impl Connection {
             () = process.talks_otherwise() => Err("it does not speak MCP".to_owned()),
         };
         match started {
-            Ok((service, tools)) => Ok((Self { service, process: Some(process), too_long }, tools)),
+            Ok((service, tools)) => Ok((
+                Self {
+                    service,
+                    process: Some(process),
+                    too_long,
+                },
+                tools,
+            )),
             Err(reason) => Err(process.why(reason).await),
         }
     }
@@ -175,7 +196,14 @@ impl Connection {
         let (service, tools) = within(limit, ready(transport)).await.map_err(|reason| {
             format!("no MCP server answers at {url}: {reason}; check the address and that it runs")
         })?;
-        Ok((Self { service, process: None, too_long: watch::Sender::new(0) }, tools))
+        Ok((
+            Self {
+                service,
+                process: None,
+                too_long: watch::Sender::new(0),
+            },
+            tools,
+        ))
     }
 
     /// Whether the other end is gone.
@@ -253,9 +281,14 @@ async fn within<T>(
     limit: Duration,
     starting: impl Future<Output = Result<T, String>>,
 ) -> Result<T, String> {
-    tokio::time::timeout(limit, starting).await.unwrap_or_else(|_| {
-        Err(format!("it did not start within {} s (raise `start_timeout_s`)", limit.as_secs()))
-    })
+    tokio::time::timeout(limit, starting)
+        .await
+        .unwrap_or_else(|_| {
+            Err(format!(
+                "it did not start within {} s (raise `start_timeout_s`)",
+                limit.as_secs()
+            ))
+        })
 }
 
 /// Speaks to the server until its tools are known.
@@ -305,7 +338,10 @@ where
 
 fn failure(error: &ServiceError, timeout: Duration) -> CallFailure {
     CallFailure::Failed(match error {
-        ServiceError::TransportClosed => return CallFailure::Lost,
+        ServiceError::TransportClosed => {
+            return CallFailure::Lost("the server closed it".to_owned());
+        }
+        ServiceError::TransportSend(error) => return CallFailure::Lost(with_causes(error)),
         ServiceError::Timeout { .. } => format!(
             "no answer within {} s; the call was cancelled (raise `timeout_s` of the server)",
             timeout.as_secs_f64()

@@ -2,27 +2,26 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::future::join_all;
-use rmcp::model::{CallToolResult, ContentBlock, Tool};
+use rmcp::model::{CallToolResult, ContentBlock, ResourceContents, Tool};
 use ropewalk_core::tool::{Permission, ToolCall, ToolHints, ToolOutcome, ToolSpec};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::io::DuplexStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::ServerConfig;
-use crate::connection::Connection;
+use crate::server::{CallPlan, Server};
 use crate::validation::ToolSchemas;
 
 /// Longest tool name that every provider accepts.
 const MAX_NAME: usize = 64;
 
-/// Largest text of a result, in bytes.
+/// Largest result, in bytes: of its text, and of its data as JSON.
 const MAX_RESULT_BYTES: usize = 4 << 20;
 
-const START_TIMEOUT: Duration = Duration::from_secs(20);
-const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+/// Tool names listed in a message.
+const MOST_NAMES: usize = 30;
 
 /// Where a server is.
 pub enum Endpoint {
@@ -66,13 +65,6 @@ pub struct ToolProgress {
     pub message: String,
 }
 
-struct Server {
-    connection: Connection,
-    built_in: bool,
-    allow: Vec<String>,
-    timeout: Duration,
-}
-
 struct CataloguedTool {
     spec: ToolSpec,
     server: String,
@@ -91,17 +83,30 @@ impl Host {
     /// Starts all servers at once. One that fails is reported and left out.
     pub async fn start(servers: Vec<(String, Endpoint)>) -> (Self, Vec<StartFailure>) {
         let started = join_all(servers.into_iter().map(|(name, endpoint)| async {
-            let outcome = start_one(endpoint).await;
+            let outcome = Server::start(endpoint).await;
             (name, outcome)
         }));
-        let mut host = Self { servers: BTreeMap::new(), tools: BTreeMap::new() };
+        let mut host = Self {
+            servers: BTreeMap::new(),
+            tools: BTreeMap::new(),
+        };
         let mut failures = Vec::new();
         for (name, outcome) in started.await {
             match outcome {
+                Ok(_) if host.servers.contains_key(&name) => {
+                    let reason = "there is another server of that name; rename one".to_owned();
+                    failures.push(StartFailure {
+                        server: name,
+                        reason,
+                    });
+                }
                 Ok((server, tools)) => host.add(name, server, tools),
                 Err(reason) => {
                     tracing::warn!(server = name, reason, "server left out");
-                    failures.push(StartFailure { server: name, reason });
+                    failures.push(StartFailure {
+                        server: name,
+                        reason,
+                    });
                 }
             }
         }
@@ -115,13 +120,18 @@ impl Host {
 
     /// The servers that run, by name.
     pub fn servers(&self) -> Vec<ServerSummary> {
-        let count = |name: &str| self.tools.values().filter(|tool| tool.server == name).count();
+        let count = |name: &str| {
+            self.tools
+                .values()
+                .filter(|tool| tool.server == name)
+                .count()
+        };
         self.servers
             .iter()
             .map(|(name, server)| ServerSummary {
                 name: name.clone(),
-                built_in: server.built_in,
-                protocol: server.connection.protocol(),
+                built_in: server.is_built_in(),
+                protocol: server.protocol().to_owned(),
                 tools: count(name),
             })
             .collect()
@@ -130,10 +140,14 @@ impl Host {
     /// Whether a tool may run without asking: the read-only tools of built-in servers, and what
     /// the configuration allows. A server's own word never widens this.
     pub fn permission(&self, tool: &str) -> Permission {
-        let Some(tool) = self.tools.get(tool) else { return Permission::Ask };
-        let Some(server) = self.servers.get(&tool.server) else { return Permission::Ask };
-        let listed = server.allow.iter().any(|name| name == "*" || *name == tool.own_name);
-        if listed || (server.built_in && tool.spec.hints.read_only) {
+        let Some(tool) = self.tools.get(tool) else {
+            return Permission::Ask;
+        };
+        let Some(server) = self.servers.get(&tool.server) else {
+            return Permission::Ask;
+        };
+        let ours = server.is_built_in() && tool.spec.hints.read_only;
+        if ours || server.allows(&tool.own_name) {
             Permission::Allow
         } else {
             Permission::Ask
@@ -159,39 +173,87 @@ impl Host {
         cancel: &CancellationToken,
         progress: Arc<dyn Fn(ToolProgress) + Send + Sync>,
     ) -> Result<ToolOutcome, String> {
-        let tool = self.tools.get(&call.name).ok_or_else(|| {
-            let known: Vec<&str> = self.tools.keys().map(String::as_str).collect();
-            format!("there is no tool `{}`; tools are: {}", call.name, known.join(", "))
-        })?;
+        let tool = self
+            .tools
+            .get(&call.name)
+            .ok_or_else(|| self.unknown(&call.name))?;
         let server = self
             .servers
             .get(&tool.server)
             .ok_or_else(|| format!("server `{}` is gone", tool.server))?;
-        let Value::Object(arguments) = &call.arguments else {
-            return Err(format!("the arguments of `{}` must be a JSON object", call.name));
+        let arguments = match &call.arguments {
+            Value::Object(arguments) => tool.schemas.without_nulls(arguments),
+            Value::Null => Map::new(),
+            _ => {
+                return Err(format!(
+                    "the arguments of `{}` must be a JSON object",
+                    call.name
+                ));
+            }
         };
-        if let Some(problem) = tool.schemas.input_problem(&call.arguments) {
-            return Err(format!("the arguments of `{}` do not fit: {problem}", call.name));
+        if let Some(problem) = tool
+            .schemas
+            .input_problem(&Value::Object(arguments.clone()))
+        {
+            return Err(format!(
+                "the arguments of `{}` do not fit: {problem}",
+                call.name
+            ));
         }
-        let result = server
-            .connection
-            .call(&tool.own_name, arguments.clone(), server.timeout, cancel, progress)
-            .await
-            .map_err(|reason| format!("`{}`: {reason}", call.name))?;
+        let hints = tool.spec.hints;
+        let plan = CallPlan {
+            tool: &tool.own_name,
+            arguments,
+            repeatable: hints.read_only || hints.idempotent,
+            cancel,
+            progress,
+        };
+        let result = server.call(plan).await.map_err(|reason| {
+            format!("`{}` of server `{}`: {reason}", tool.own_name, tool.server)
+        })?;
         outcome(&call.name, tool, result)
+    }
+
+    /// What to say to a caller of a tool that does not exist: near names first.
+    fn unknown(&self, name: &str) -> String {
+        let mut known: Vec<&str> = self.tools.keys().map(String::as_str).collect();
+        if known.is_empty() {
+            return format!("there is no tool `{name}`: no server offers any");
+        }
+        let likeness = |known: &str| strsim::jaro_winkler(name, known);
+        known.sort_by(|a, b| likeness(b).total_cmp(&likeness(a)));
+        let left_out = known.len().saturating_sub(MOST_NAMES);
+        known.truncate(MOST_NAMES);
+        let more = if left_out > 0 {
+            format!(" and {left_out} more")
+        } else {
+            String::new()
+        };
+        format!(
+            "there is no tool `{name}`; tools are: {}{more}",
+            known.join(", ")
+        )
     }
 
     /// Closes every connection and ends every child.
     pub async fn shutdown(self) {
-        join_all(self.servers.into_values().map(|server| server.connection.close())).await;
+        join_all(self.servers.into_values().map(Server::close)).await;
     }
 
-    fn add(&mut self, name: String, server: Server, tools: Vec<Tool>) {
+    fn add(&mut self, name: String, server: Server, mut tools: Vec<Tool>) {
+        // Names that must be numbered get the same numbers every time.
+        tools.sort_by(|a, b| a.name.cmp(&b.name));
+        tools.dedup_by(|a, b| a.name == b.name);
         for tool in tools {
             let spec = spec_of(self.free_name(&name, &tool.name), &tool);
             let schemas = ToolSchemas::new(&spec.input_schema, spec.output_schema.as_ref());
             let own_name = tool.name.to_string();
-            let entry = CataloguedTool { spec, server: name.clone(), own_name, schemas };
+            let entry = CataloguedTool {
+                spec,
+                server: name.clone(),
+                own_name,
+                schemas,
+            };
             self.tools.insert(entry.spec.name.clone(), entry);
         }
         self.servers.insert(name, server);
@@ -201,7 +263,13 @@ impl Host {
     fn free_name(&self, server: &str, tool: &str) -> String {
         let plain: String = format!("{server}__{tool}")
             .chars()
-            .map(|c| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' })
+            .map(|c| {
+                if c.is_ascii_alphanumeric() || c == '_' || c == '-' {
+                    c
+                } else {
+                    '_'
+                }
+            })
             .take(MAX_NAME)
             .collect();
         if !self.tools.contains_key(&plain) {
@@ -212,46 +280,31 @@ impl Host {
             let kept: String = plain.chars().take(MAX_NAME - ending.len()).collect();
             kept + &ending
         };
-        (2..u32::MAX).map(numbered).find(|name| !self.tools.contains_key(name)).unwrap_or(plain)
+        (2..u32::MAX)
+            .map(numbered)
+            .find(|name| !self.tools.contains_key(name))
+            .unwrap_or(plain)
     }
 }
 
-async fn start_one(endpoint: Endpoint) -> Result<(Server, Vec<Tool>), String> {
-    let (limit, timeout, allow, built_in) = match &endpoint {
-        Endpoint::Config(config) => (
-            config.start_timeout_s.map_or(START_TIMEOUT, Duration::from_secs),
-            config.timeout_s.map_or(CALL_TIMEOUT, Duration::from_secs),
-            config.allow.clone(),
-            false,
-        ),
-        // Ingestion through a built-in server may take hours and reports progress.
-        Endpoint::BuiltIn(_) => (START_TIMEOUT, Duration::from_secs(24 * 3600), Vec::new(), true),
-    };
-    let starting = async {
-        let connection = match endpoint {
-            Endpoint::Config(config) => Connection::open(&config).await?,
-            Endpoint::BuiltIn(io) => Connection::duplex(io).await?,
-        };
-        let tools = connection.tools().await.map_err(|reason| format!("tools/list: {reason}"))?;
-        Ok((Server { connection, built_in, allow, timeout }, tools))
-    };
-    tokio::time::timeout(limit, starting).await.unwrap_or_else(|_| {
-        Err(format!("it did not start within {} s (raise `start_timeout_s`)", limit.as_secs()))
-    })
-}
-
 fn spec_of(name: String, tool: &Tool) -> ToolSpec {
-    let hints = tool.annotations.as_ref().map_or_else(ToolHints::default, |hints| ToolHints {
-        read_only: hints.read_only_hint.unwrap_or(false),
-        idempotent: hints.idempotent_hint.unwrap_or(false),
-        destructive: hints.destructive_hint.unwrap_or(true),
-        open_world: hints.open_world_hint.unwrap_or(true),
-    });
+    let hints = tool
+        .annotations
+        .as_ref()
+        .map_or_else(ToolHints::default, |hints| ToolHints {
+            read_only: hints.read_only_hint.unwrap_or(false),
+            idempotent: hints.idempotent_hint.unwrap_or(false),
+            destructive: hints.destructive_hint.unwrap_or(true),
+            open_world: hints.open_world_hint.unwrap_or(true),
+        });
     ToolSpec {
         name,
         description: tool.description.as_deref().unwrap_or_default().to_owned(),
         input_schema: Value::Object((*tool.input_schema).clone()),
-        output_schema: tool.output_schema.as_deref().map(|schema| Value::Object(schema.clone())),
+        output_schema: tool
+            .output_schema
+            .as_deref()
+            .map(|schema| Value::Object(schema.clone())),
         hints,
     }
 }
@@ -261,35 +314,74 @@ fn outcome(
     tool: &CataloguedTool,
     result: CallToolResult,
 ) -> Result<ToolOutcome, String> {
-    let text = result.content.iter().map(shown).collect::<Vec<_>>().join("\n");
-    if text.len() > MAX_RESULT_BYTES {
+    let text = result
+        .content
+        .iter()
+        .map(shown)
+        .collect::<Vec<_>>()
+        .join("\n");
+    let data = result
+        .structured_content
+        .as_ref()
+        .map_or(0, |data| data.to_string().len());
+    let bytes = text.len().max(data);
+    if bytes > MAX_RESULT_BYTES {
         return Err(format!(
-            "`{name}` answered with {} bytes, more than the {MAX_RESULT_BYTES} allowed; ask it for \
-             less",
-            text.len()
+            "`{name}` answered with {bytes} bytes, more than the {MAX_RESULT_BYTES} allowed; ask \
+             it for less"
         ));
     }
     if result.is_error == Some(true) {
-        return Err(text);
+        return Err(if text.is_empty() {
+            format!("`{name}` failed without a reason")
+        } else {
+            text
+        });
     }
-    if let Some(structured) = &result.structured_content
-        && let Some(problem) = tool.schemas.output_problem(structured)
-    {
+    let broken = match &result.structured_content {
+        Some(data) => tool.schemas.output_problem(data),
+        None if tool.schemas.promises_data() => Some("it gave no structured result".to_owned()),
+        None => None,
+    };
+    if let Some(problem) = broken {
         return Err(format!(
             "server `{}` broke its own output schema for `{name}`: {problem}",
             tool.server
         ));
     }
-    Ok(ToolOutcome::Ok { text, structured: result.structured_content })
+    Ok(ToolOutcome::Ok {
+        text,
+        structured: result.structured_content,
+    })
 }
 
+/// Text as it is, anything else by its kind and size.
 fn shown(block: &ContentBlock) -> String {
     match block {
         ContentBlock::Text(text) => text.text.clone(),
-        ContentBlock::Image(image) => format!("[image {}]", image.mime_type),
-        ContentBlock::Audio(audio) => format!("[audio {}]", audio.mime_type),
-        ContentBlock::Resource(_) => "[embedded resource]".to_owned(),
+        ContentBlock::Image(image) => binary("image", &image.mime_type, &image.data),
+        ContentBlock::Audio(audio) => binary("audio", &audio.mime_type, &audio.data),
+        ContentBlock::Resource(embedded) => match &embedded.resource {
+            ResourceContents::TextResourceContents { text, .. } => text.clone(),
+            ResourceContents::BlobResourceContents {
+                uri,
+                mime_type,
+                blob,
+                ..
+            } => binary(
+                &format!("resource {uri}"),
+                mime_type.as_deref().unwrap_or("?"),
+                blob,
+            ),
+            _ => "[resource of an unknown kind]".to_owned(),
+        },
         ContentBlock::ResourceLink(link) => format!("[resource {}]", link.uri),
         _ => "[content of an unknown kind]".to_owned(),
     }
+}
+
+/// `[image image/png 1234 bytes]`, from the base64 in which it comes.
+fn binary(kind: &str, mime: &str, base64: &str) -> String {
+    let bytes = base64.trim_end_matches('=').len() * 3 / 4;
+    format!("[{kind} {mime} {bytes} bytes]")
 }

@@ -34,10 +34,16 @@ impl ToolSchemas {
     pub(crate) fn without_nulls(&self, arguments: &Map<String, Value>) -> Map<String, Value> {
         let stands_for_nothing = |name: &String, value: &Value| {
             value.is_null()
-                && self.optional.get(name).is_some_and(|schema| !schema.is_valid(&Value::Null))
+                && self
+                    .optional
+                    .get(name)
+                    .is_some_and(|schema| !schema.is_valid(&Value::Null))
         };
-        let kept = arguments.iter().filter(|(name, value)| !stands_for_nothing(name, value));
-        kept.map(|(name, value)| (name.clone(), value.clone())).collect()
+        let kept = arguments
+            .iter()
+            .filter(|(name, value)| !stands_for_nothing(name, value));
+        kept.map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
     }
 
     /// Whether structured results are promised.
@@ -60,7 +66,10 @@ fn optional(input: &Value) -> BTreeMap<String, Validator> {
     let required = input.get("required").and_then(Value::as_array);
     let is_required = |name: &str| required.is_some_and(|all| all.iter().any(|one| one == name));
     let properties = input.get("properties").and_then(Value::as_object);
-    let properties = properties.into_iter().flatten().filter(|(name, _)| !is_required(name));
+    let properties = properties
+        .into_iter()
+        .flatten()
+        .filter(|(name, _)| !is_required(name));
     properties
         // A schema that refers to others cannot be looked at alone; its nulls stay.
         .filter_map(|(name, schema)| Some((name.clone(), jsonschema::validator_for(schema).ok()?)))
@@ -79,7 +88,11 @@ fn problem(validator: &Validator, value: &Value) -> Option<String> {
             } else {
                 error.to_string()
             };
-            if path.is_empty() { what } else { format!("`{path}`: {what}") }
+            if path.is_empty() {
+                what
+            } else {
+                format!("`{path}`: {what}")
+            }
         })
         .collect();
     (!problems.is_empty()).then(|| problems.join("; "))

@@ -1,6 +1,11 @@
 //! The host against real servers: in this process, as a child, over HTTP.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may panic"
+)]
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -49,25 +54,36 @@ fn server(cancelled: Arc<AtomicUsize>) -> ToolServer {
         instructions: String::new(),
     };
     ToolServer::new(identity)
-        .tool(meta("echo", true), |echo: Echo, context: CallContext| async move {
-            for done in 0..=3 {
-                context.progress.report(f64::from(done), Some(3.0), "echoing");
-            }
-            Ok(Said { said: echo.message.repeat(echo.times.unwrap_or(1)) })
-        })
+        .tool(
+            meta("echo", true),
+            |echo: Echo, context: CallContext| async move {
+                for done in 0..=3 {
+                    context
+                        .progress
+                        .report(f64::from(done), Some(3.0), "echoing");
+                }
+                Ok(Said {
+                    said: echo.message.repeat(echo.times.unwrap_or(1)),
+                })
+            },
+        )
         .tool(meta("fail", false), |_: Echo, _| async move {
             Err::<Said, _>(ToolError::new("the well is dry", "dig deeper"))
         })
         .tool(meta("crash", false), |echo: Echo, _| async move {
             assert!(echo.message.is_empty(), "crashing as asked");
-            Ok(Said { said: String::new() })
+            Ok(Said {
+                said: String::new(),
+            })
         })
         .tool(meta("wait", true), move |_: Echo, context: CallContext| {
             let cancelled = Arc::clone(&cancelled);
             async move {
                 context.cancel.cancelled().await;
                 cancelled.fetch_add(1, Ordering::SeqCst);
-                Ok(Said { said: "woken".to_owned() })
+                Ok(Said {
+                    said: "woken".to_owned(),
+                })
             }
         })
 }
@@ -82,8 +98,13 @@ async fn in_process() -> (Host, Arc<AtomicUsize>) {
 }
 
 async fn call(host: &Host, name: &str, arguments: serde_json::Value) -> ToolOutcome {
-    let call = ToolCall { id: "1".to_owned(), name: name.to_owned(), arguments };
-    host.call(&call, &CancellationToken::new(), Arc::new(|_| {})).await
+    let call = ToolCall {
+        id: "1".to_owned(),
+        name: name.to_owned(),
+        arguments,
+    };
+    host.call(&call, &CancellationToken::new(), Arc::new(|_| {}))
+        .await
 }
 
 fn error(outcome: ToolOutcome) -> String {
@@ -120,7 +141,8 @@ async fn progress_reaches_the_caller() {
     let progress = move |report: ropewalk_host::ToolProgress| {
         sink.lock().unwrap().push((report.done, report.total));
     };
-    host.call(&call, &CancellationToken::new(), Arc::new(progress)).await;
+    host.call(&call, &CancellationToken::new(), Arc::new(progress))
+        .await;
     let seen = seen.lock().unwrap().clone();
     assert!(seen.contains(&(3.0, Some(3.0))), "{seen:?}");
 }
@@ -131,7 +153,10 @@ async fn bad_calls_say_what_is_wrong() {
     let message = error(call(&host, "fx__ecko", json!({})).await);
     assert!(message.contains("there is no tool `fx__ecko`") && message.contains("fx__echo"));
     let message = error(call(&host, "fx__echo", json!({"message": 1})).await);
-    assert!(message.contains("`/message`: 1 is not of type \"string\""), "{message}");
+    assert!(
+        message.contains("`/message`: 1 is not of type \"string\""),
+        "{message}"
+    );
     let message = error(call(&host, "fx__echo", json!({"message": "x", "time": 1})).await);
     assert!(message.contains("time"), "{message}");
     let message = error(call(&host, "fx__echo", json!("x")).await);
@@ -173,7 +198,11 @@ async fn cancelling_a_call_reaches_the_server_and_leaves_it_alive() {
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    assert_eq!(cancelled.load(Ordering::SeqCst), 1, "the server never heard of it");
+    assert_eq!(
+        cancelled.load(Ordering::SeqCst),
+        1,
+        "the server never heard of it"
+    );
     assert!(matches!(
         call(&host, "fx__echo", json!({"message": "x"})).await,
         ToolOutcome::Ok { .. }
@@ -199,7 +228,10 @@ async fn over_http(bearer: Option<&str>) -> std::net::SocketAddr {
 
 async fn start(config: ServerConfig) -> (Host, Vec<String>) {
     let (host, failures) = Host::start(vec![("s".to_owned(), Endpoint::Config(config))]).await;
-    (host, failures.into_iter().map(|failure| failure.reason).collect())
+    (
+        host,
+        failures.into_iter().map(|failure| failure.reason).collect(),
+    )
 }
 
 #[tokio::test]
@@ -214,7 +246,11 @@ async fn a_server_over_http_is_called_and_a_slow_call_times_out() {
     let (host, failures) = start(config).await;
     assert_eq!(failures, Vec::<String>::new());
     assert_eq!(host.permission("s__echo"), Permission::Allow);
-    assert_eq!(host.permission("s__wait"), Permission::Ask, "a server's own hint is not enough");
+    assert_eq!(
+        host.permission("s__wait"),
+        Permission::Ask,
+        "a server's own hint is not enough"
+    );
     let outcome = call(&host, "s__echo", json!({"message": "hi"})).await;
     assert_eq!(outcome.structured(), Some(&json!({"said": "hi"})));
     let message = error(call(&host, "s__wait", json!({"message": ""})).await);
@@ -229,11 +265,23 @@ async fn strangers_are_kept_out_of_http() {
     let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"});
     let post = |token: &str| client.post(&url).bearer_auth(token).json(&body);
     assert_eq!(post("wrong").send().await.unwrap().status(), 401);
-    let foreign = post("secret").header("origin", "http://evil.example").send().await.unwrap();
+    let foreign = post("secret")
+        .header("origin", "http://evil.example")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(foreign.status(), 403);
-    let rebound = post("secret").header("host", "evil.example").send().await.unwrap();
+    let rebound = post("secret")
+        .header("host", "evil.example")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(rebound.status(), 403);
-    let health = client.get(format!("http://{address}/health")).send().await.unwrap();
+    let health = client
+        .get(format!("http://{address}/health"))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(health.text().await.unwrap(), "ok");
 }
 
@@ -252,18 +300,26 @@ async fn servers_that_do_not_start_are_reported_and_left_out() {
         command: Some("no-such-program-here".to_owned()),
         ..ServerConfig::default()
     };
-    let refused =
-        ServerConfig { url: Some("http://127.0.0.1:1/mcp".to_owned()), ..ServerConfig::default() };
+    let refused = ServerConfig {
+        url: Some("http://127.0.0.1:1/mcp".to_owned()),
+        ..ServerConfig::default()
+    };
     for (config, expected) in [
         (missing, "there is no program `no-such-program-here`"),
-        (shell("echo hello there; sleep 30"), "its first line was `hello there`"),
+        (
+            shell("echo hello there; sleep 30"),
+            "its first line was `hello there`",
+        ),
         (shell("echo no licence >&2; exit 3"), "no licence"),
         (refused, "no MCP server answers at http://127.0.0.1:1/mcp"),
         (ServerConfig::default(), "write either `command` or `url`"),
     ] {
         let (host, failures) = start(config).await;
         assert_eq!(host.tools(), []);
-        assert!(failures[0].contains(expected), "{failures:?} does not say {expected:?}");
+        assert!(
+            failures[0].contains(expected),
+            "{failures:?} does not say {expected:?}"
+        );
     }
     let (ours, theirs) = tokio::io::duplex(1 << 16);
     let tools = server(Arc::new(AtomicUsize::new(0)));
