@@ -22,7 +22,7 @@ const KEPT_OF_START: usize = 256;
 
 /// How long a program whose first words are not MCP may take to say something better. Some print
 /// a banner first.
-const BANNER_GRACE: Duration = Duration::from_secs(1);
+const BANNER_GRACE: Duration = Duration::from_secs(5);
 
 /// How long a server may take to leave after its standard input was closed.
 const LEAVE_GRACE: Duration = Duration::from_secs(1);
@@ -52,7 +52,7 @@ const PASSED_ON: [&str; 18] = [
 /// A child process, killed when it is dropped.
 pub(crate) struct ServerProcess {
     child: Child,
-    first: Arc<Mutex<Vec<u8>>>,
+    first: Arc<Mutex<Start>>,
     said: Arc<Mutex<Vec<String>>>,
 }
 
@@ -98,7 +98,7 @@ impl ServerProcess {
         };
         let said = Arc::new(Mutex::new(Vec::new()));
         tokio::spawn(keep_lines(stderr, command.to_owned(), Arc::clone(&said)));
-        let first = Arc::new(Mutex::new(Vec::new()));
+        let first = Arc::new(Mutex::new(Start::default()));
         let stdout = Overheard {
             inner: stdout,
             start: Arc::clone(&first),
@@ -113,8 +113,12 @@ impl ServerProcess {
     pub(crate) async fn talks_otherwise(&self) {
         loop {
             tokio::time::sleep(Duration::from_millis(20)).await;
+            if self.garbage().is_none() {
+                continue;
+            }
+            tokio::time::sleep(BANNER_GRACE).await;
             if self.garbage().is_some() {
-                return tokio::time::sleep(BANNER_GRACE).await;
+                return;
             }
         }
     }
@@ -127,6 +131,8 @@ impl ServerProcess {
             (Some(line), _) => {
                 format!("it does not speak MCP on standard output; its first line was `{line}`")
             }
+            // One that leaves in peace may do so because its input was closed.
+            (None, Ok(Ok(status))) if status.success() => format!("{reason} (it ended since)"),
             (None, Ok(Ok(status))) => format!("it ended at once with {status}"),
             (None, _) => reason,
         };
@@ -153,16 +159,40 @@ impl ServerProcess {
         }
     }
 
-    /// The first line, when it is complete and no message.
+    /// The first line, when it is complete and no message, nor any other since.
     fn garbage(&self) -> Option<String> {
         let first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
-        let start = first.trim_ascii_start();
+        let start = first.bytes.trim_ascii_start();
         let complete = start.contains(&b'\n') || start.len() >= KEPT_OF_START / 2;
-        if !complete || start.starts_with(b"{") {
+        if !complete || first.has_object {
             return None;
         }
         let text = String::from_utf8_lossy(start);
         Some(text.lines().next().unwrap_or_default().to_owned())
+    }
+}
+
+/// How a server's standard output began.
+#[derive(Default)]
+struct Start {
+    bytes: Vec<u8>,
+    /// Whether the last byte was within a line.
+    mid_line: bool,
+    /// Whether a line began like a message of the protocol.
+    has_object: bool,
+}
+
+impl Start {
+    fn add(&mut self, new: &[u8]) {
+        if self.has_object {
+            return;
+        }
+        let room = KEPT_OF_START.saturating_sub(self.bytes.len());
+        self.bytes.extend(new.iter().take(room));
+        for byte in new {
+            self.has_object |= !self.mid_line && *byte == b'{';
+            self.mid_line = *byte != b'\n';
+        }
     }
 }
 
@@ -210,7 +240,7 @@ fn keep(line: &mut Vec<u8>, command: &str, said: &Mutex<Vec<String>>) {
 /// dropped by the transport; whoever waits for an answer must hear of it.
 pub(crate) struct Overheard<R> {
     inner: R,
-    start: Arc<Mutex<Vec<u8>>>,
+    start: Arc<Mutex<Start>>,
     length: usize,
     too_long: watch::Sender<u64>,
 }
@@ -236,10 +266,10 @@ impl<R: AsyncRead + Unpin> AsyncRead for Overheard<R> {
             Some(last) => new.len() - last - 1,
             None => self.length.saturating_add(new.len()),
         };
-        let mut start = self.start.lock().unwrap_or_else(PoisonError::into_inner);
-        if start.len() < KEPT_OF_START {
-            start.extend(new.iter().take(KEPT_OF_START));
-        }
+        self.start
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .add(new);
         polled
     }
 }

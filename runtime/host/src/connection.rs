@@ -14,12 +14,14 @@ use rmcp::model::{
     ProgressNotificationParam, ProgressToken, ProtocolVersion, ServerResult, Tool,
 };
 use rmcp::service::{
-    ClientLifecycleMode, NotificationContext, PeerRequestOptions, RunningService, ServiceError,
-    serve_client_with_lifecycle,
+    ClientInitializeError, ClientLifecycleMode, NotificationContext, PeerRequestOptions,
+    RunningService, ServiceError, serve_client_with_lifecycle,
 };
 use rmcp::transport::async_rw::AsyncRwTransport;
-use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
-use rmcp::transport::{IntoTransport, StreamableHttpClientTransport};
+use rmcp::transport::streamable_http_client::{
+    StreamableHttpClientTransportConfig, StreamableHttpError,
+};
+use rmcp::transport::{DynamicTransportError, IntoTransport, StreamableHttpClientTransport};
 use serde_json::{Map, Value};
 use tokio::io::DuplexStream;
 use tokio::sync::watch;
@@ -333,7 +335,29 @@ where
     };
     serve_client_with_lifecycle(ProgressRouter::default(), transport, lifecycle)
         .await
-        .map_err(|error| with_causes(&error))
+        .map_err(|error| start_failure(&error))
+}
+
+fn start_failure(error: &ClientInitializeError) -> String {
+    match error {
+        // Neither protocol was understood: what the older one met with is the plainer reason.
+        ClientInitializeError::LegacyFallbackFailed { fallback, .. } => start_failure(fallback),
+        ClientInitializeError::TransportError { error, .. } => transport_failure(error),
+        ClientInitializeError::ConnectionClosed(_) => "it closed the connection".to_owned(),
+        other => with_causes(other),
+    }
+}
+
+/// Why bytes could not be sent, without the names of Rust types.
+fn transport_failure(error: &DynamicTransportError) -> String {
+    match error
+        .error
+        .downcast_ref::<StreamableHttpError<reqwest::Error>>()
+    {
+        // It does not give its cause as such.
+        Some(StreamableHttpError::Client(error)) => with_causes(error),
+        _ => with_causes(error.error.as_ref()),
+    }
 }
 
 fn failure(error: &ServiceError, timeout: Duration) -> CallFailure {
@@ -341,7 +365,7 @@ fn failure(error: &ServiceError, timeout: Duration) -> CallFailure {
         ServiceError::TransportClosed => {
             return CallFailure::Lost("the server closed it".to_owned());
         }
-        ServiceError::TransportSend(error) => return CallFailure::Lost(with_causes(error)),
+        ServiceError::TransportSend(error) => return CallFailure::Lost(transport_failure(error)),
         ServiceError::Timeout { .. } => format!(
             "no answer within {} s; the call was cancelled (raise `timeout_s` of the server)",
             timeout.as_secs_f64()

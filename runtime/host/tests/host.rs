@@ -289,7 +289,7 @@ fn shell(script: &str) -> ServerConfig {
     ServerConfig {
         command: Some("sh".to_owned()),
         args: vec!["-c".to_owned(), script.to_owned()],
-        start_timeout_s: Some(5),
+        start_timeout_s: Some(1),
         ..ServerConfig::default()
     }
 }
