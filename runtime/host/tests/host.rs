@@ -192,17 +192,7 @@ async fn cancelling_a_call_reaches_the_server_and_leaves_it_alive() {
     });
     let message = error(host.call(&waiting, &token, Arc::new(|_| {})).await);
     assert!(message.contains("cancelled"), "{message}");
-    for _ in 0..100 {
-        if cancelled.load(Ordering::SeqCst) == 1 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    assert_eq!(
-        cancelled.load(Ordering::SeqCst),
-        1,
-        "the server never heard of it"
-    );
+    reaches(&cancelled, 1).await;
     assert!(matches!(
         call(&host, "fx__echo", json!({"message": "x"})).await,
         ToolOutcome::Ok { .. }
@@ -210,20 +200,37 @@ async fn cancelling_a_call_reaches_the_server_and_leaves_it_alive() {
 }
 
 async fn over_http(bearer: Option<&str>) -> std::net::SocketAddr {
+    listening(server(Arc::new(AtomicUsize::new(0))), "127.0.0.1:0", bearer)
+        .await
+        .0
+}
+
+async fn listening(
+    tools: ToolServer,
+    address: &str,
+    bearer: Option<&str>,
+) -> (std::net::SocketAddr, CancellationToken) {
     let (sender, receiver) = tokio::sync::oneshot::channel();
     let options = HttpOptions {
-        address: "127.0.0.1:0".parse().unwrap(),
+        address: address.parse().unwrap(),
         bearer: bearer.map(str::to_owned),
         hosts: Vec::new(),
         origins: Vec::new(),
     };
-    let serving = server(Arc::new(AtomicUsize::new(0))).serve_http(
-        options,
-        move |address| sender.send(address).unwrap(),
-        CancellationToken::new(),
-    );
-    tokio::spawn(serving);
-    receiver.await.unwrap()
+    let shutdown = CancellationToken::new();
+    let told = move |address| sender.send(address).unwrap();
+    tokio::spawn(tools.serve_http(options, told, shutdown.clone()));
+    (receiver.await.unwrap(), shutdown)
+}
+
+async fn reaches(counter: &AtomicUsize, wanted: usize) {
+    for _ in 0..500 {
+        if counter.load(Ordering::SeqCst) >= wanted {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the server never heard of it");
 }
 
 async fn start(config: ServerConfig) -> (Host, Vec<String>) {
@@ -255,6 +262,69 @@ async fn a_server_over_http_is_called_and_a_slow_call_times_out() {
     assert_eq!(outcome.structured(), Some(&json!({"said": "hi"})));
     let message = error(call(&host, "s__wait", json!({"message": ""})).await);
     assert!(message.contains("no answer within 1 s"), "{message}");
+}
+
+#[tokio::test]
+async fn calls_over_http_are_cancelled_at_the_server() {
+    let cancelled = Arc::new(AtomicUsize::new(0));
+    let (address, _) = listening(server(Arc::clone(&cancelled)), "127.0.0.1:0", None).await;
+    let config = ServerConfig {
+        url: Some(format!("http://{address}/mcp")),
+        timeout_s: Some(1),
+        ..ServerConfig::default()
+    };
+    let (host, failures) = start(config).await;
+    assert_eq!(failures, Vec::<String>::new());
+    let token = CancellationToken::new();
+    let stop = token.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        stop.cancel();
+    });
+    let waiting = ToolCall {
+        id: "1".to_owned(),
+        name: "s__wait".to_owned(),
+        arguments: json!({"message": ""}),
+    };
+    let message = error(host.call(&waiting, &token, Arc::new(|_| {})).await);
+    assert!(message.contains("cancelled"), "{message}");
+    reaches(&cancelled, 1).await;
+    let message = error(call(&host, "s__wait", json!({"message": ""})).await);
+    assert!(message.contains("no answer within 1 s"), "{message}");
+    reaches(&cancelled, 2).await;
+}
+
+#[tokio::test]
+async fn a_server_over_http_that_comes_back_is_used_again() {
+    let tools = server(Arc::new(AtomicUsize::new(0)));
+    let (address, shutdown) = listening(tools.clone(), "127.0.0.1:0", Some("secret")).await;
+    let config = ServerConfig {
+        url: Some(format!("http://{address}/mcp")),
+        headers: BTreeMap::from([("Authorization".to_owned(), "Bearer secret".to_owned())]),
+        ..ServerConfig::default()
+    };
+    let (host, failures) = start(config).await;
+    assert_eq!(failures, Vec::<String>::new());
+    shutdown.cancel();
+    let mut message = String::new();
+    for _ in 0..100 {
+        message = match call(&host, "s__echo", json!({"message": "hi"})).await {
+            ToolOutcome::Error { message } => message,
+            // A connection that was open is served to its end.
+            ToolOutcome::Ok { .. } => String::new(),
+        };
+        if !message.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(message.contains("no MCP server answers"), "{message}");
+    let (again, _) = listening(tools, &address.to_string(), Some("secret")).await;
+    assert_eq!(again, address);
+    // After a failed attempt the next one is a second away.
+    tokio::time::sleep(Duration::from_millis(1_050)).await;
+    let outcome = call(&host, "s__echo", json!({"message": "hi"})).await;
+    assert_eq!(outcome.structured(), Some(&json!({"said": "hi"})));
 }
 
 #[tokio::test]
