@@ -1,6 +1,11 @@
 //! `ropewalk ask`: the main job, offline, as a newcomer runs it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests may panic"
+)]
 
 mod program;
 
@@ -14,15 +19,32 @@ fn shop() -> Place {
         "# Refund policy\n\nCustomers may return any rope within 30 days for a full refund. \
          Cut rope cannot be returned.\n\n## Shipping\n\nWe ship on weekdays before noon.\n",
     );
-    place.write("shop/hours.txt", "The shop opens at nine and closes at six.\n\nClosed on Sunday.\n");
-    place.write("shop/prices.csv", "item,price\nhemp rope,12 euros\nsteel cable,40 euros\n");
-    place.write("shop/staff.json", r#"[{"name": "Ada Lind", "role": "head rope maker"}]"#);
-    place.write("shop/page.html", "<h1>Workshops</h1><p>The splicing workshop lasts two hours.</p>");
+    place.write(
+        "shop/hours.txt",
+        "The shop opens at nine and closes at six.\n\nClosed on Sunday.\n",
+    );
+    place.write(
+        "shop/prices.csv",
+        "item,price\nhemp rope,12 euros\nsteel cable,40 euros\n",
+    );
+    place.write(
+        "shop/staff.json",
+        r#"[{"name": "Ada Lind", "role": "head rope maker"}]"#,
+    );
+    place.write(
+        "shop/page.html",
+        "<h1>Workshops</h1><p>The splicing workshop lasts two hours.</p>",
+    );
     place
 }
 
 fn cited(answer: &Value) -> Vec<&str> {
-    answer["citations"].as_array().unwrap().iter().map(|c| c["source"].as_str().unwrap()).collect()
+    answer["citations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| c["source"].as_str().unwrap())
+        .collect()
 }
 
 #[test]
@@ -32,11 +54,17 @@ fn the_first_command_answers_from_the_programs_own_documentation() {
     let answer = place.json(&["ask", question, "--json"]);
     assert_eq!(answer["abstained"], false, "{answer}");
     assert_eq!(answer["engine"], "extractive");
-    assert!(answer["answer"].as_str().unwrap().contains("--docs"), "{answer}");
+    assert!(
+        answer["answer"].as_str().unwrap().contains("--docs"),
+        "{answer}"
+    );
     assert!(!cited(&answer).is_empty());
     for citation in answer["citations"].as_array().unwrap() {
         let marker = format!("[{}]", citation["id"].as_str().unwrap());
-        assert!(answer["answer"].as_str().unwrap().contains(&marker), "{answer}");
+        assert!(
+            answer["answer"].as_str().unwrap().contains(&marker),
+            "{answer}"
+        );
         assert!(!citation["quote"].as_str().unwrap().is_empty());
         assert!(citation["score"].as_f64().unwrap() > 0.0);
     }
@@ -47,21 +75,45 @@ fn the_first_command_answers_from_the_programs_own_documentation() {
 fn a_folder_of_mixed_formats_is_answered_from_and_foreign_questions_are_not() {
     let place = shop();
     for (question, source, words) in [
-        ("How long do customers have to return a rope?", "shop/refunds.md", "30 days"),
+        (
+            "How long do customers have to return a rope?",
+            "shop/refunds.md",
+            "30 days",
+        ),
         ("When does the shop open?", "shop/hours.txt", "nine"),
-        ("What is the price of steel cable?", "shop/prices.csv", "40 euros"),
+        (
+            "What is the price of steel cable?",
+            "shop/prices.csv",
+            "40 euros",
+        ),
         ("Who is the head rope maker?", "shop/staff.json", "Ada Lind"),
-        ("How long does the splicing workshop last?", "shop/page.html", "two hours"),
+        (
+            "How long does the splicing workshop last?",
+            "shop/page.html",
+            "two hours",
+        ),
     ] {
         let answer = place.json(&["ask", question, "--docs", "shop", "--json"]);
         assert_eq!(answer["abstained"], false, "{question}: {answer}");
-        assert!(answer["answer"].as_str().unwrap().contains(words), "{question}: {answer}");
+        assert!(
+            answer["answer"].as_str().unwrap().contains(words),
+            "{question}: {answer}"
+        );
         assert!(cited(&answer).contains(&source), "{question}: {answer}");
     }
-    for question in ["What is the capital of Mongolia?", "How do stars form in a nebula?"] {
+    for question in [
+        "What is the capital of Mongolia?",
+        "How do stars form in a nebula?",
+    ] {
         let answer = place.json(&["ask", question, "--docs", "shop", "--json"]);
         assert_eq!(answer["abstained"], true, "{question}: {answer}");
-        assert!(answer["answer"].as_str().unwrap().starts_with("I found nothing"), "{answer}");
+        assert!(
+            answer["answer"]
+                .as_str()
+                .unwrap()
+                .starts_with("I found nothing"),
+            "{answer}"
+        );
     }
 }
 
@@ -78,19 +130,37 @@ fn people_get_text_with_sources_and_the_trace_on_standard_error() {
 #[test]
 fn bad_input_is_named_and_fails() {
     let place = shop();
-    place.run(&["ask", "x", "--docs", "nowhere"]).failed_saying("nowhere: there is no such file");
+    place
+        .run(&["ask", "x", "--docs", "nowhere"])
+        .failed_saying("nowhere: there is no such file");
     std::fs::create_dir(place.path().join("empty")).unwrap();
-    place.run(&["ask", "x", "--docs", "empty"]).failed_saying("holds no file that can be read");
+    place
+        .run(&["ask", "x", "--docs", "empty"])
+        .failed_saying("holds no file that can be read");
     place.write("bad/image.md", b"\x89PNG\r\n\x1a\n\0\0\0");
-    place.run(&["ask", "x", "--docs", "bad"]).failed_saying("binary file (a PNG image)");
-    place.run(&["ask", " "]).failed_saying("the question is empty");
-    place.run(&["ask", "x", "--collection", "none"]).failed_saying("no collection `none`");
-    place.write("ropewalk.toml", "[engine]\nkind = \"extractive\"\nmodle = \"x\"\n");
+    place
+        .run(&["ask", "x", "--docs", "bad"])
+        .failed_saying("binary file (a PNG image)");
+    place
+        .run(&["ask", " "])
+        .failed_saying("the question is empty");
+    place
+        .run(&["ask", "x", "--collection", "none"])
+        .failed_saying("no collection `none`");
+    place.write(
+        "ropewalk.toml",
+        "[engine]\nkind = \"extractive\"\nmodle = \"x\"\n",
+    );
     let broken = place.run(&["ask", "x", "--docs", "shop"]);
     broken.failed_saying("ropewalk.toml");
-    assert!(broken.err.contains("line 3") || broken.err.contains("modle"), "{broken:?}");
+    assert!(
+        broken.err.contains("line 3") || broken.err.contains("modle"),
+        "{broken:?}"
+    );
     place.write("ropewalk.toml", "[engine\n");
-    place.run(&["ask", "x", "--docs", "shop"]).failed_saying("line 1, column 8");
+    place
+        .run(&["ask", "x", "--docs", "shop"])
+        .failed_saying("line 1, column 8");
     let usage = place.run(&["ask"]);
     assert_eq!(usage.code, Some(2), "{usage:?}");
 }
@@ -106,7 +176,12 @@ fn a_server_that_does_not_start_is_left_out_and_the_answer_comes_all_the_same() 
     let question = "How long do customers have to return a rope?";
     let outcome = place.run(&["ask", question, "--docs", "shop"]);
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
-    assert!(outcome.err.contains("there is no program `no-such-program`"), "{outcome:?}");
+    assert!(
+        outcome
+            .err
+            .contains("there is no program `no-such-program`"),
+        "{outcome:?}"
+    );
     assert!(outcome.err.contains("I am not a server"), "{outcome:?}");
     assert!(outcome.out.contains("30 days"));
 }
@@ -116,12 +191,17 @@ fn an_endpoint_that_refuses_or_answers_html_is_named() {
     let place = shop();
     let ask = |place: &Place| place.run(&["ask", "When does it open?", "--docs", "shop"]);
     let config = |url: &str| {
-        format!("[engine]\nkind = \"openai\"\nmodel = \"m\"\nbase_url = \"{url}\"\nmax_retries = 0\n")
+        format!(
+            "[engine]\nkind = \"openai\"\nmodel = \"m\"\nbase_url = \"{url}\"\nmax_retries = 0\n"
+        )
     };
     place.write("ropewalk.toml", config("http://127.0.0.1:1/v1"));
     let refused = ask(&place);
     assert_eq!(refused.code, Some(1), "{refused:?}");
-    assert!(refused.out.contains("cannot reach http://127.0.0.1:1/v1"), "{refused:?}");
+    assert!(
+        refused.out.contains("cannot reach http://127.0.0.1:1/v1"),
+        "{refused:?}"
+    );
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
@@ -137,5 +217,9 @@ fn an_endpoint_that_refuses_or_answers_html_is_named() {
     place.write("ropewalk.toml", config(&format!("http://{address}/v1")));
     let html = ask(&place);
     assert_eq!(html.code, Some(1), "{html:?}");
-    assert!(html.out.contains("did not answer as an OpenAI-compatible endpoint"), "{html:?}");
+    assert!(
+        html.out
+            .contains("did not answer as an OpenAI-compatible endpoint"),
+        "{html:?}"
+    );
 }

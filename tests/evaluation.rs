@@ -1,6 +1,11 @@
 //! `ropewalk eval retrieval` on a data set small enough to check by hand.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests may panic"
+)]
 
 mod program;
 
@@ -8,7 +13,11 @@ use program::Place;
 
 fn dataset(place: &Place) {
     let corpus = [
-        ("1", "Hemp", "Hemp is a plant whose fibres make strong rope."),
+        (
+            "1",
+            "Hemp",
+            "Hemp is a plant whose fibres make strong rope.",
+        ),
         ("2", "Steel", "Steel cable carries bridges and lifts."),
         ("3", "Whale", "Whales are mammals that live in the sea."),
     ];
@@ -22,7 +31,10 @@ fn dataset(place: &Place) {
     let queries = "{\"_id\": \"a\", \"text\": \"fibres for strong rope\"}\n\
                    {\"_id\": \"b\", \"text\": \"mammals of the ocean\"}\n";
     place.write("set/queries.jsonl", queries);
-    place.write("set/qrels.tsv", "query-id\tcorpus-id\tscore\na\t1\t1\nb\t3\t1\n");
+    place.write(
+        "set/qrels.tsv",
+        "query-id\tcorpus-id\tscore\na\t1\t1\nb\t3\t1\n",
+    );
 }
 
 #[test]
@@ -41,17 +53,26 @@ fn the_three_legs_are_measured() {
         }
     }
     let table = place.run(&["eval", "retrieval", "set"]);
-    assert!(table.out.contains("nDCG@10") && table.out.contains("hybrid"), "{table:?}");
+    assert!(
+        table.out.contains("nDCG@10") && table.out.contains("hybrid"),
+        "{table:?}"
+    );
 }
 
 #[test]
 fn broken_sets_are_named() {
     let place = Place::new();
-    place.run(&["eval", "retrieval", "none"]).failed_saying("none: there is no such folder");
+    place
+        .run(&["eval", "retrieval", "none"])
+        .failed_saying("none: there is no such folder");
     dataset(&place);
     place.write("set/queries.jsonl", "{\"_id\": \"a\"}\n");
-    place.run(&["eval", "retrieval", "set"]).failed_saying("queries.jsonl: line 1");
+    place
+        .run(&["eval", "retrieval", "set"])
+        .failed_saying("queries.jsonl: line 1");
     dataset(&place);
     place.write("set/qrels.tsv", "a\t9\t1\n");
-    place.run(&["eval", "retrieval", "set"]).failed_saying("`9`, which is not in the corpus");
+    place
+        .run(&["eval", "retrieval", "set"])
+        .failed_saying("`9`, which is not in the corpus");
 }

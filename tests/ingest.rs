@@ -1,6 +1,11 @@
 //! `ropewalk ingest`: incremental, honest about bad files, safe to kill.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests may panic"
+)]
 
 mod program;
 
@@ -14,29 +19,54 @@ use serde_json::Value;
 fn sources(place: &Place, question: &str) -> Vec<String> {
     let answer = place.json(&["ask", question, "--collection", "documents", "--json"]);
     let citations = answer["citations"].as_array().unwrap().clone();
-    citations.iter().map(|citation| citation["source"].as_str().unwrap().to_owned()).collect()
+    citations
+        .iter()
+        .map(|citation| citation["source"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 #[test]
 fn only_what_changed_costs_anything_and_what_is_gone_is_not_found() {
     let place = Place::new();
     place.write("d/hemp.md", "# Hemp\n\nHemp ropes are strong when wet.\n");
-    place.write("d/sisal.md", "# Sisal\n\nSisal twine ties hay bales together.\n");
+    place.write(
+        "d/sisal.md",
+        "# Sisal\n\nSisal twine ties hay bales together.\n",
+    );
     let ingest = || place.json(&["ingest", "d", "--json"]);
     let first = ingest();
-    assert_eq!((first["written"].as_u64(), first["embedded"].as_u64()), (Some(2), Some(2)));
+    assert_eq!(
+        (first["written"].as_u64(), first["embedded"].as_u64()),
+        (Some(2), Some(2))
+    );
     let second = ingest();
-    assert_eq!((second["unchanged"].as_u64(), second["embedded"].as_u64()), (Some(2), Some(0)));
-    assert!(sources(&place, "What does sisal twine tie together?").contains(&"d/sisal.md".to_owned()));
+    assert_eq!(
+        (second["unchanged"].as_u64(), second["embedded"].as_u64()),
+        (Some(2), Some(0))
+    );
+    assert!(
+        sources(&place, "What does sisal twine tie together?").contains(&"d/sisal.md".to_owned())
+    );
 
-    place.write("d/hemp.md", "# Hemp\n\nHemp ropes are weak when they are old.\n");
+    place.write(
+        "d/hemp.md",
+        "# Hemp\n\nHemp ropes are weak when they are old.\n",
+    );
     let changed = ingest();
-    assert_eq!((changed["written"].as_u64(), changed["chunks"].as_u64()), (Some(1), Some(2)));
+    assert_eq!(
+        (changed["written"].as_u64(), changed["chunks"].as_u64()),
+        (Some(1), Some(2))
+    );
 
     std::fs::remove_file(place.path().join("d/sisal.md")).unwrap();
     let removed = ingest();
-    assert_eq!((removed["removed"].as_u64(), removed["chunks"].as_u64()), (Some(1), Some(1)));
-    assert!(!sources(&place, "What does sisal twine tie together?").contains(&"d/sisal.md".to_owned()));
+    assert_eq!(
+        (removed["removed"].as_u64(), removed["chunks"].as_u64()),
+        (Some(1), Some(1))
+    );
+    assert!(
+        !sources(&place, "What does sisal twine tie together?").contains(&"d/sisal.md".to_owned())
+    );
 }
 
 #[test]
@@ -52,7 +82,12 @@ fn one_bad_file_is_reported_and_the_others_go_on() {
     let report: Value = serde_json::from_str(&outcome.out).unwrap();
     assert_eq!(report["written"], 1, "{report}");
     assert_eq!(report["failed"].as_array().unwrap().len(), 4, "{report}");
-    for words in ["a program", "byte 3 is not valid UTF-8", "damaged", "line 2, column"] {
+    for words in [
+        "a program",
+        "byte 3 is not valid UTF-8",
+        "damaged",
+        "line 2, column",
+    ] {
         assert!(outcome.err.contains(words), "{words}: {outcome:?}");
     }
     assert_eq!(sources(&place, "Which one can be read?"), ["d/good.md"]);
@@ -61,11 +96,17 @@ fn one_bad_file_is_reported_and_the_others_go_on() {
 #[test]
 fn a_file_that_turns_bad_keeps_what_was_known_of_it() {
     let place = Place::new();
-    place.write("d/a.md", "# Knots\n\nThe bowline makes a loop that does not slip.\n");
+    place.write(
+        "d/a.md",
+        "# Knots\n\nThe bowline makes a loop that does not slip.\n",
+    );
     assert_eq!(place.run(&["ingest", "d"]).code, Some(0));
     place.write("d/a.md", b"# Knots\n\n\xFF\xFE broken".as_slice());
     assert_eq!(place.run(&["ingest", "d"]).code, Some(1));
-    assert_eq!(sources(&place, "Which knot makes a loop that does not slip?"), ["d/a.md"]);
+    assert_eq!(
+        sources(&place, "Which knot makes a loop that does not slip?"),
+        ["d/a.md"]
+    );
 }
 
 #[test]
@@ -78,16 +119,24 @@ fn an_endless_line_is_refused_without_filling_the_memory() {
         std::io::Write::write_all(&mut writer, &vec![b'x'; 1 << 20]).unwrap();
     }
     drop(writer);
-    place.run(&["ingest", "d"]).failed_saying("line 1 has more than 8388608 bytes");
+    place
+        .run(&["ingest", "d"])
+        .failed_saying("line 1 has more than 8388608 bytes");
 }
 
 #[test]
 fn wrong_paths_and_patterns_are_named() {
     let place = Place::new();
-    place.run(&["ingest", "nowhere"]).failed_saying("nowhere: there is no such file or folder");
+    place
+        .run(&["ingest", "nowhere"])
+        .failed_saying("nowhere: there is no such file or folder");
     place.write("d/a.md", "# A\n\nWords.\n");
-    place.run(&["ingest", "d", "--glob", "["]).failed_saying("`[` is not a pattern");
-    place.run(&["ingest", "d", "--collection", "a/b"]).failed_saying("cannot name a collection");
+    place
+        .run(&["ingest", "d", "--glob", "["])
+        .failed_saying("`[` is not a pattern");
+    place
+        .run(&["ingest", "d", "--collection", "a/b"])
+        .failed_saying("cannot name a collection");
     assert_eq!(place.run(&["ingest", "d/*.md"]).code, Some(0));
 }
 
@@ -97,15 +146,26 @@ fn two_processes_do_not_share_a_data_folder() {
     place.write("d/a.md", "# A\n\nWords.\n");
     assert_eq!(place.run(&["ingest", "d"]).code, Some(0));
     let mut server = place.command(&["server", "vector"]);
-    let mut child = server.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = server
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     let waited = (0..200).any(|_| {
         std::thread::sleep(Duration::from_millis(50));
-        place.run(&["ingest", "d"]).err.contains("in use by another process")
+        place
+            .run(&["ingest", "d"])
+            .err
+            .contains("in use by another process")
     });
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(waited, "a second process got in beside the first");
-    assert_eq!(place.run(&["ingest", "d"]).code, Some(0), "the lock outlived its holder");
+    assert_eq!(
+        place.run(&["ingest", "d"]).code,
+        Some(0),
+        "the lock outlived its holder"
+    );
 }
 
 /// Kills an ingestion again and again at moments spread over its length. What a later run finds
@@ -115,38 +175,61 @@ fn killing_an_ingestion_loses_nothing_that_was_finished() {
     let place = Place::new();
     let files = 40;
     for number in 0..files {
-        let words: String = (0..60).map(|n| format!("Strand {n} of rope {number} is sound. ")).collect();
-        place.write(&format!("d/f{number:02}.md"), format!("# Rope {number}\n\n{words}\n"));
+        let words: String = (0..60)
+            .map(|n| format!("Strand {n} of rope {number} is sound. "))
+            .collect();
+        place.write(
+            &format!("d/f{number:02}.md"),
+            format!("# Rope {number}\n\n{words}\n"),
+        );
     }
     let mut finished = 0;
     for round in 0..50_u64 {
         let mut command = place.command(&["ingest", "d", "--json"]);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         // Moments are spread by the golden ratio, so that no phase of the work is spared.
         let moment = (round as f64 * 0.618_033_988).fract() * 600.0;
         std::thread::sleep(Duration::from_millis(60 + moment as u64));
         let _ = child.kill();
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
         child.wait().unwrap();
         if let Ok(report) = serde_json::from_str::<Value>(&line) {
             let unchanged = report["unchanged"].as_u64().unwrap();
-            assert!(unchanged >= finished, "{unchanged} of {finished} finished files are left");
+            assert!(
+                unchanged >= finished,
+                "{unchanged} of {finished} finished files are left"
+            );
             finished = unchanged + report["written"].as_u64().unwrap();
         }
     }
     let last = place.run(&["ingest", "d", "--json"]);
     let report: Value = serde_json::from_str(&last.out).unwrap_or_else(|_| panic!("{last:?}"));
-    assert!(report["unchanged"].as_u64().unwrap() >= finished, "{report}");
+    assert!(
+        report["unchanged"].as_u64().unwrap() >= finished,
+        "{report}"
+    );
     let again = place.json(&["ingest", "d", "--json"]);
-    assert_eq!((again["unchanged"].as_u64(), again["embedded"].as_u64()), (Some(files), Some(0)));
+    assert_eq!(
+        (again["unchanged"].as_u64(), again["embedded"].as_u64()),
+        (Some(files), Some(0))
+    );
     let fresh = Place::new();
     for number in 0..files {
         let name = format!("d/f{number:02}.md");
         fresh.write(&name, std::fs::read(place.path().join(&name)).unwrap());
     }
     let clean = fresh.json(&["ingest", "d", "--json"]);
-    assert_eq!(again["chunks"], clean["chunks"], "half-written chunks were left behind");
+    assert_eq!(
+        again["chunks"], clean["chunks"],
+        "half-written chunks were left behind"
+    );
 }
 
 #[test]
@@ -154,7 +237,10 @@ fn doctor_says_what_works() {
     let place = Place::new();
     let report = place.json(&["doctor", "--json"]);
     assert_eq!(report["ok"], true, "{report}");
-    place.write(".mcp.json", r#"{"mcpServers": {"gone": {"command": "no-such-program"}}}"#);
+    place.write(
+        ".mcp.json",
+        r#"{"mcpServers": {"gone": {"command": "no-such-program"}}}"#,
+    );
     let outcome: Outcome = place.run(&["doctor"]);
     assert_eq!(outcome.code, Some(1), "{outcome:?}");
     assert!(outcome.out.contains("FAILED server gone"), "{outcome:?}");

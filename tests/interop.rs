@@ -3,7 +3,12 @@
 //! The Python SDK is installed into a virtual environment below `target/` the first time. Without
 //! Python 3 there is nothing to drive: the test then says so and passes, except in CI.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests may panic"
+)]
 
 mod program;
 
@@ -18,7 +23,10 @@ const SDK: &str = "mcp==2.3.0";
 /// The Python of a virtual environment that has the SDK.
 fn python() -> Option<PathBuf> {
     if Command::new("python3").arg("--version").output().is_err() {
-        assert!(std::env::var_os("CI").is_none(), "CI needs python3 for this test");
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "CI needs python3 for this test"
+        );
         eprintln!("skipped: there is no python3 to run the Python SDK's client with");
         return None;
     }
@@ -30,7 +38,9 @@ fn python() -> Option<PathBuf> {
             let outcome = Outcome::of(&command.output().unwrap());
             assert_eq!(outcome.code, Some(0), "{outcome:?}");
         };
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
+        run(Command::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .arg(&folder));
         run(Command::new(&python).args(["-m", "pip", "install", "--quiet", SDK]));
         std::fs::write(ready, SDK).unwrap();
     }

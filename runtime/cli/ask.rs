@@ -45,7 +45,9 @@ pub(crate) async fn run(options: Ask, cancel: CancellationToken) -> anyhow::Resu
         };
     }
     let embedder = workplace::embedder(&configuration.vector).await?;
-    let chosen = choose(&configuration.engine, || Ok::<_, ropewalk_embed::EmbedError>(embedder.clone()))?;
+    let chosen = choose(&configuration.engine, || {
+        Ok::<_, ropewalk_embed::EmbedError>(embedder.clone())
+    })?;
     let store = workplace::store(&configuration.vector).await?;
     let Some(collection) = prepare(&options, &store, &embedder, &cancel).await? else {
         return Ok(Ending::Interrupted);
@@ -75,7 +77,9 @@ pub(crate) async fn run(options: Ask, cancel: CancellationToken) -> anyhow::Resu
     }
     if options.trace {
         let colour = std::io::stderr().is_terminal();
-        trace_lines(&report, colour).iter().for_each(|line| say(line));
+        trace_lines(&report, colour)
+            .iter()
+            .for_each(|line| say(line));
     }
     Ok(match report.answer.stop {
         StopReason::Answered | StopReason::Abstained => Ending::Done,
@@ -111,9 +115,13 @@ async fn prepare(
     let bar = progress::bar("reading");
     let on_progress = |at| progress::show(&bar, &at);
     let report = if options.docs.is_empty() {
-        ingestor.mirror(&own_docs::pages(), &settings, cancel, &on_progress).await
+        ingestor
+            .mirror(&own_docs::pages(), &settings, cancel, &on_progress)
+            .await
     } else {
-        ingestor.paths(&options.docs, &settings, cancel, &on_progress).await
+        ingestor
+            .paths(&options.docs, &settings, cancel, &on_progress)
+            .await
     };
     bar.finish_and_clear();
     let report = report?;
@@ -131,8 +139,15 @@ fn refuse_nothing(report: &IngestReport) -> anyhow::Result<()> {
     if report.chunks > 0 {
         return Ok(());
     }
-    let reasons: Vec<&str> = report.failed.iter().map(|file| file.reason.as_str()).collect();
-    anyhow::bail!("none of the documents could be read:\n{}", reasons.join("\n"));
+    let reasons: Vec<&str> = report
+        .failed
+        .iter()
+        .map(|file| file.reason.as_str())
+        .collect();
+    anyhow::bail!(
+        "none of the documents could be read:\n{}",
+        reasons.join("\n")
+    );
 }
 
 /// The same paths give the same collection, wherever the program is started from.
@@ -170,7 +185,10 @@ async fn start_host(
     let tools = VectorServer::new(store, embedder, collection).tools();
     tokio::spawn(tools.serve_io(theirs, CancellationToken::new()));
     let mut servers = vec![("vector".to_owned(), Endpoint::BuiltIn(ours))];
-    let wanted = configuration.servers.iter().filter(|(_, server)| !server.disabled);
+    let wanted = configuration
+        .servers
+        .iter()
+        .filter(|(_, server)| !server.disabled);
     servers.extend(wanted.map(|(name, server)| (name.clone(), Endpoint::Config(server.clone()))));
     let (host, failures) = Host::start(servers).await;
     for failure in failures {
@@ -238,8 +256,15 @@ fn show(report: &RunReport, why: &str) {
         print("");
         print("Sources:");
         for citation in &report.answer.citations {
-            let title = if citation.title.is_empty() { "" } else { " — " };
-            print(&format!("  [{}] {}{title}{}", citation.id, citation.source, citation.title));
+            let title = if citation.title.is_empty() {
+                ""
+            } else {
+                " — "
+            };
+            print(&format!(
+                "  [{}] {}{title}{}",
+                citation.id, citation.source, citation.title
+            ));
         }
     }
     if report.answer.uncited {

@@ -29,8 +29,6 @@ pub(crate) struct Configuration {
 pub(crate) struct VectorConfig {
     /// A Qdrant server; embedded Qdrant Edge when left out.
     pub(crate) url: Option<String>,
-    /// Environment variable with its API key.
-    pub(crate) api_key_env: Option<String>,
     /// Folder of a BERT-family embedding model; the shipped one when left out.
     pub(crate) model_folder: Option<PathBuf>,
 }
@@ -46,7 +44,9 @@ pub(crate) fn load(setup: &Setup) -> anyhow::Result<Configuration> {
         }
     };
     for (name, server) in &configuration.servers {
-        server.check().map_err(|problem| anyhow!("ropewalk.toml: [servers.{name}]: {problem}"))?;
+        server
+            .check()
+            .map_err(|problem| anyhow!("ropewalk.toml: [servers.{name}]: {problem}"))?;
     }
     if let Some(path) = named_or_usual(setup.mcp.as_deref(), ".mcp.json") {
         for (name, server) in parse_mcp_json(&read(&path)?, &path)? {

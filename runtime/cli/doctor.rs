@@ -19,8 +19,16 @@ struct Check {
 
 fn check(name: &str, outcome: anyhow::Result<String>) -> Check {
     match outcome {
-        Ok(says) => Check { name: name.to_owned(), ok: true, says },
-        Err(error) => Check { name: name.to_owned(), ok: false, says: format!("{error:#}") },
+        Ok(says) => Check {
+            name: name.to_owned(),
+            ok: true,
+            says,
+        },
+        Err(error) => Check {
+            name: name.to_owned(),
+            ok: false,
+            says: format!("{error:#}"),
+        },
     }
 }
 
@@ -29,7 +37,10 @@ pub(crate) async fn run(options: Doctor) -> anyhow::Result<Ending> {
     let configuration = match configuration::load(&options.setup) {
         Ok(configuration) => {
             let count = configuration.servers.len();
-            checks.push(check("configuration", Ok(format!("{count} servers configured"))));
+            checks.push(check(
+                "configuration",
+                Ok(format!("{count} servers configured")),
+            ));
             configuration
         }
         Err(error) => {
@@ -45,7 +56,9 @@ pub(crate) async fn run(options: Doctor) -> anyhow::Result<Ending> {
     checks.extend(servers(&configuration).await);
     let ok = checks.iter().all(|check| check.ok);
     if options.json {
-        print(&serde_json::to_string(&json!({"ok": ok, "checks": checks}))?);
+        print(&serde_json::to_string(
+            &json!({"ok": ok, "checks": checks}),
+        )?);
     } else {
         for check in &checks {
             let mark = if check.ok { "ok    " } else { "FAILED" };
@@ -58,18 +71,26 @@ pub(crate) async fn run(options: Doctor) -> anyhow::Result<Ending> {
 async fn embedding(configuration: &Configuration) -> anyhow::Result<String> {
     let embedder = workplace::embedder(&configuration.vector).await?;
     let (id, dimensions) = (embedder.id().to_owned(), embedder.dimensions());
-    tokio::task::spawn_blocking(move || embedder.embed(&["ropes are laid in a long hall"])).await??;
+    tokio::task::spawn_blocking(move || embedder.embed(&["ropes are laid in a long hall"]))
+        .await??;
     Ok(format!("{id}, {dimensions} dimensions"))
 }
 
 async fn vector_store(configuration: &Configuration) -> anyhow::Result<String> {
     let store = workplace::store(&configuration.vector).await?;
     let collections = store.collections().await?;
-    Ok(format!("{}; {} collections", store.status().await?, collections.len()))
+    Ok(format!(
+        "{}; {} collections",
+        store.status().await?,
+        collections.len()
+    ))
 }
 
 async fn servers(configuration: &Configuration) -> Vec<Check> {
-    let wanted = configuration.servers.iter().filter(|(_, server)| !server.disabled);
+    let wanted = configuration
+        .servers
+        .iter()
+        .filter(|(_, server)| !server.disabled);
     let endpoints = wanted.map(|(name, server)| (name.clone(), Endpoint::Config(server.clone())));
     let (host, failures) = Host::start(endpoints.collect()).await;
     let mut checks: Vec<Check> = host
@@ -82,7 +103,11 @@ async fn servers(configuration: &Configuration) -> Vec<Check> {
         .collect();
     for failure in failures {
         let name = format!("server {}", failure.server);
-        checks.push(Check { name, ok: false, says: failure.reason });
+        checks.push(Check {
+            name,
+            ok: false,
+            says: failure.reason,
+        });
     }
     host.shutdown().await;
     checks

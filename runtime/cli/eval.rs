@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 use ropewalk_embed::Embedder;
+use ropewalk_vector::bm25;
 use ropewalk_vector::chunk::ChunkSettings;
 use ropewalk_vector::collection::{self, field};
 use ropewalk_vector::ingest::{IngestSettings, Ingestor};
@@ -15,15 +16,14 @@ use ropewalk_vector::load::LoadLimits;
 use ropewalk_vector::search::{DENSE, Mode, SPARSE, SearchSettings, search};
 use ropewalk_vector::store::edge::EdgeStore;
 use ropewalk_vector::store::{Point, PointId, VectorStore};
-use ropewalk_vector::bm25;
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use self::beir::Dataset;
 use self::metrics::Metrics;
+use crate::Ending;
 use crate::arguments::EvalRetrieval;
 use crate::progress::{self, print};
-use crate::Ending;
 
 const COLLECTION: &str = "eval";
 /// Ranks that any of the metrics looks at.
@@ -49,12 +49,20 @@ pub(crate) async fn run(
     if !indexed {
         return Ok(Ending::Interrupted);
     }
-    let texts: Vec<String> = dataset.queries.iter().map(|query| query.text.clone()).collect();
+    let texts: Vec<String> = dataset
+        .queries
+        .iter()
+        .map(|query| query.text.clone())
+        .collect();
     let model = embedder.clone();
     let vectors = tokio::task::spawn_blocking(move || model.embed(&texts)).await??;
     let bar = progress::bar("searching");
     bar.set_length(dataset.queries.len() as u64);
-    let modes = [("dense", Mode::Dense), ("bm25", Mode::Lexical), ("hybrid", Mode::Hybrid)];
+    let modes = [
+        ("dense", Mode::Dense),
+        ("bm25", Mode::Lexical),
+        ("hybrid", Mode::Hybrid),
+    ];
     let mut totals: BTreeMap<&str, Metrics> = BTreeMap::new();
     for (query, vector) in dataset.queries.iter().zip(&vectors) {
         if cancel.is_cancelled() {
@@ -71,21 +79,34 @@ pub(crate) async fn run(
             let found = search(&*store, COLLECTION, &query.text, vector, &settings).await?;
             let mut ranked: Vec<String> = Vec::new();
             for found in found {
-                let source = found.point.payload.get(field::SOURCE).and_then(Value::as_str);
+                let source = found
+                    .point
+                    .payload
+                    .get(field::SOURCE)
+                    .and_then(Value::as_str);
                 let id = source.unwrap_or_default();
-                let id = if options.chunk { id.trim_end_matches(".md") } else { id };
+                let id = if options.chunk {
+                    id.trim_end_matches(".md")
+                } else {
+                    id
+                };
                 if !ranked.iter().any(|seen| seen == id) {
                     ranked.push(id.to_owned());
                 }
             }
-            totals.entry(name).or_default().add(&ranked, &query.relevant);
+            totals
+                .entry(name)
+                .or_default()
+                .add(&ranked, &query.relevant);
         }
         bar.inc(1);
     }
     bar.finish_and_clear();
     if options.json {
-        let object: Map<String, Value> =
-            totals.iter().map(|(name, total)| ((*name).to_owned(), total.to_json())).collect();
+        let object: Map<String, Value> = totals
+            .iter()
+            .map(|(name, total)| ((*name).to_owned(), total.to_json()))
+            .collect();
         print(&Value::Object(object).to_string());
     } else {
         print(&format!(
@@ -111,7 +132,9 @@ async fn index_whole(
     dataset: &Dataset,
     cancel: &CancellationToken,
 ) -> anyhow::Result<bool> {
-    store.create(COLLECTION, &collection::shape(embedder.dimensions())).await?;
+    store
+        .create(COLLECTION, &collection::shape(embedder.dimensions()))
+        .await?;
     let terms: Vec<bm25::Terms> = dataset
         .documents
         .iter()
@@ -127,8 +150,10 @@ async fn index_whole(
             bar.finish_and_clear();
             return Ok(false);
         }
-        let texts: Vec<String> =
-            batch.iter().map(|((document, _), _)| document.embedded()).collect();
+        let texts: Vec<String> = batch
+            .iter()
+            .map(|((document, _), _)| document.embedded())
+            .collect();
         let model = embedder.clone();
         let vectors = tokio::task::spawn_blocking(move || model.embed(&texts)).await??;
         let mut points = Vec::with_capacity(batch.len());
@@ -164,13 +189,17 @@ async fn index_chunks(
         .documents
         .iter()
         .map(|document| {
-            (format!("{}.md", document.id), format!("# {}\n\n{}", document.title, document.text))
+            (
+                format!("{}.md", document.id),
+                format!("# {}\n\n{}", document.title, document.text),
+            )
         })
         .collect();
     let bar = progress::bar("ingesting");
     let ingestor = Ingestor::new(Arc::clone(store), embedder.clone());
-    let report =
-        ingestor.mirror(&texts, &settings, cancel, &|at| progress::show(&bar, &at)).await;
+    let report = ingestor
+        .mirror(&texts, &settings, cancel, &|at| progress::show(&bar, &at))
+        .await;
     bar.finish_and_clear();
     match report?.failed.first() {
         Some(failed) => Err(anyhow!("{}", failed.reason)),

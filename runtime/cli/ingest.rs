@@ -24,7 +24,9 @@ pub(crate) async fn run(options: Ingest, cancel: CancellationToken) -> anyhow::R
     };
     let bar = progress::bar("ingesting");
     let report = Ingestor::new(store, embedder)
-        .paths(&options.paths, &settings, &cancel, &|at| progress::show(&bar, &at))
+        .paths(&options.paths, &settings, &cancel, &|at| {
+            progress::show(&bar, &at)
+        })
         .await;
     bar.finish_and_clear();
     let report = report?;

@@ -62,8 +62,12 @@ async fn run(arguments: Arguments) -> anyhow::Result<Ending> {
     match arguments.command {
         Command::Ask(ask) => ask::run(ask, cancel).await,
         Command::Ingest(ingest) => ingest::run(ingest, cancel).await,
-        Command::Server { server: Server::Vector(options) } => serve::run(options, cancel).await,
-        Command::Eval { eval: Eval::Retrieval(options) } => eval::run(options, cancel).await,
+        Command::Server {
+            server: Server::Vector(options),
+        } => serve::run(options, cancel).await,
+        Command::Eval {
+            eval: Eval::Retrieval(options),
+        } => eval::run(options, cancel).await,
         Command::Doctor(doctor) => doctor::run(doctor).await,
     }
 }

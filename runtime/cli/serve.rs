@@ -9,10 +9,7 @@ use crate::arguments::ServeVector;
 use crate::progress::say;
 use crate::{Ending, configuration, workplace};
 
-pub(crate) async fn run(
-    options: ServeVector,
-    cancel: CancellationToken,
-) -> anyhow::Result<Ending> {
+pub(crate) async fn run(options: ServeVector, cancel: CancellationToken) -> anyhow::Result<Ending> {
     let configuration = configuration::load(&options.setup)?;
     let store = workplace::store(&configuration.vector).await?;
     let embedder = workplace::embedder(&configuration.vector).await?;
@@ -24,7 +21,9 @@ pub(crate) async fn run(
     let bearer = match &options.bearer_env {
         None => None,
         Some(variable) => {
-            let token = std::env::var(variable).ok().filter(|token| !token.is_empty());
+            let token = std::env::var(variable)
+                .ok()
+                .filter(|token| !token.is_empty());
             Some(token.ok_or_else(|| anyhow!("the environment variable {variable} is not set"))?)
         }
     };
@@ -33,7 +32,12 @@ pub(crate) async fn run(
             "{address} can be reached from other machines: protect it with --bearer-env VARIABLE"
         ));
     }
-    let http = HttpOptions { address, bearer, hosts: options.hosts, origins: Vec::new() };
+    let http = HttpOptions {
+        address,
+        bearer,
+        hosts: options.hosts,
+        origins: Vec::new(),
+    };
     let listening = |address| say(&format!("listening on http://{address}/mcp"));
     tools.serve_http(http, listening, cancel).await?;
     Ok(Ending::Done)

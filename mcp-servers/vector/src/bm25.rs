@@ -128,7 +128,9 @@ fn sparse(weights: BTreeMap<u32, f32>) -> SparseVector {
 /// Two words in a million collide now and then; a collision only lends a document a stray term.
 fn hash(parts: &[&str]) -> u32 {
     let bytes = parts.iter().flat_map(|part| part.bytes());
-    bytes.fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+    bytes.fold(0x811c_9dc5, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    })
 }
 
 /// The most a query can score, and what its words weigh: what a score is measured against.
@@ -152,7 +154,10 @@ impl QueryScale {
             upper += idf * (K1 + 1.0);
             weights.insert(id, idf);
         }
-        Self { idf: weights, upper }
+        Self {
+            idf: weights,
+            upper,
+        }
     }
 
     /// Share of the query's information that a document holds, 0 to 1.
@@ -162,8 +167,12 @@ impl QueryScale {
             return 0.0;
         }
         let present = |id: &u32| document.indices.binary_search(id).is_ok();
-        let covered: f32 =
-            self.idf.iter().filter(|(id, _)| present(id)).map(|(_, idf)| idf).sum();
+        let covered: f32 = self
+            .idf
+            .iter()
+            .filter(|(id, _)| present(id))
+            .map(|(_, idf)| idf)
+            .sum();
         covered / total
     }
 }
@@ -186,10 +195,14 @@ mod tests {
 
     #[test]
     fn words_are_split_lowered_stopped_and_stemmed() {
-        assert_eq!(terms("The Running of getUserName2 in snake_case!"), [
-            "run", "get", "user", "name2", "snake", "case"
-        ]);
-        assert_eq!(terms("COVID-19 isn't über"), ["covid", "19", "isn", "t", "über"]);
+        assert_eq!(
+            terms("The Running of getUserName2 in snake_case!"),
+            ["run", "get", "user", "name2", "snake", "case"]
+        );
+        assert_eq!(
+            terms("COVID-19 isn't über"),
+            ["covid", "19", "isn", "t", "über"]
+        );
         assert!(terms("of the and").is_empty());
     }
 
@@ -197,7 +210,13 @@ mod tests {
     fn a_document_of_average_length_has_the_textbook_weights() {
         // One word, tf 2, length 2, average 2: 2 * 2.2 / (2 + 1.2).
         let vector = analyse("ropes ropes").document(2.0);
-        assert!(vector.values.iter().any(|value| (value - 1.375).abs() < 1e-6), "{vector:?}");
+        assert!(
+            vector
+                .values
+                .iter()
+                .any(|value| (value - 1.375).abs() < 1e-6),
+            "{vector:?}"
+        );
         assert_eq!(vector.indices.len(), 2, "the word and the pair");
     }
 

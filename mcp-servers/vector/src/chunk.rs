@@ -25,13 +25,19 @@ pub struct ChunkSettings {
 impl Default for ChunkSettings {
     /// 300 tokens with 15 % overlap, parents of 1,200.
     fn default() -> Self {
-        Self { max_tokens: 300, overlap_tokens: 45, parent_tokens: 1200 }
+        Self {
+            max_tokens: 300,
+            overlap_tokens: 45,
+            parent_tokens: 1200,
+        }
     }
 }
 
 /// Settings that contradict each other.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("chunks of {max} tokens with {overlap} of overlap and parents of {parent} do not work: the overlap must be at most half a chunk, a chunk at least 8 tokens, and a parent at least a chunk")]
+#[error(
+    "chunks of {max} tokens with {overlap} of overlap and parents of {parent} do not work: the overlap must be at most half a chunk, a chunk at least 8 tokens, and a parent at least a chunk"
+)]
 pub struct ChunkSettingsError {
     max: usize,
     overlap: usize,
@@ -44,9 +50,17 @@ impl ChunkSettings {
     /// # Errors
     /// When they do not.
     pub fn checked(self) -> Result<Self, ChunkSettingsError> {
-        let Self { max_tokens: max, overlap_tokens: overlap, parent_tokens: parent } = self;
+        let Self {
+            max_tokens: max,
+            overlap_tokens: overlap,
+            parent_tokens: parent,
+        } = self;
         if max < 8 || overlap > max / 2 || parent < max {
-            return Err(ChunkSettingsError { max, overlap, parent });
+            return Err(ChunkSettingsError {
+                max,
+                overlap,
+                parent,
+            });
         }
         Ok(self)
     }
@@ -172,8 +186,21 @@ impl<'a> Builder<'a> {
         let end = block.end();
         let tokens = (self.count)(&block.text);
         if tokens <= self.settings.max_tokens {
-            let Block { kind, text, heading_path, start } = block;
-            self.place(Piece { kind, text, heading_path, start, end, tokens, overlap: false });
+            let Block {
+                kind,
+                text,
+                heading_path,
+                start,
+            } = block;
+            self.place(Piece {
+                kind,
+                text,
+                heading_path,
+                start,
+                end,
+                tokens,
+                overlap: false,
+            });
             return;
         }
         // Parts of prose leave room for what is carried over from the part before.
@@ -199,10 +226,15 @@ impl<'a> Builder<'a> {
     /// outer headings.
     fn begin_section(&mut self, heading: &Block) {
         let small = self.tokens < self.settings.max_tokens / SMALL_SECTION_DIVISOR;
-        let outer = heading.heading_path.split_last().map(|(_, outer)| outer).unwrap_or_default();
-        let together = self.pieces.iter().all(|piece| {
-            piece.heading_path.starts_with(outer)
-        });
+        let outer = heading
+            .heading_path
+            .split_last()
+            .map(|(_, outer)| outer)
+            .unwrap_or_default();
+        let together = self
+            .pieces
+            .iter()
+            .all(|piece| piece.heading_path.starts_with(outer));
         if !(small && together) {
             self.end_chunk(false);
         }
@@ -243,12 +275,18 @@ impl<'a> Builder<'a> {
 
     /// Takes away the headings at the end, which belong with what follows; not all of the chunk.
     fn trailing_headings(&mut self) -> Vec<Piece> {
-        let kept = self.pieces.iter().rposition(|piece| piece.kind != BlockKind::Heading);
-        self.pieces.split_off(kept.map_or(self.pieces.len().min(1), |last| last + 1))
+        let kept = self
+            .pieces
+            .iter()
+            .rposition(|piece| piece.kind != BlockKind::Heading);
+        self.pieces
+            .split_off(kept.map_or(self.pieces.len().min(1), |last| last + 1))
     }
 
     fn write_chunk(&mut self, pieces: &[Piece]) {
-        let (Some(first), Some(last)) = (pieces.first(), pieces.last()) else { return };
+        let (Some(first), Some(last)) = (pieces.first(), pieces.last()) else {
+            return;
+        };
         if pieces.iter().all(|piece| piece.overlap) {
             return;
         }

@@ -64,10 +64,22 @@ pub mod field {
 
 /// The shape of a collection of our own.
 pub fn shape(dimensions: usize) -> CollectionShape {
-    let dense = DenseSpec { size: dimensions as u64, distance: Distance::Cosine };
-    let keyword = [field::DOC, field::SOURCE, field::ROOT, field::VERSION, field::FORMAT, field::CITE];
-    let mut indexed: BTreeMap<String, FieldKind> =
-        keyword.iter().map(|name| ((*name).to_owned(), FieldKind::Keyword)).collect();
+    let dense = DenseSpec {
+        size: dimensions as u64,
+        distance: Distance::Cosine,
+    };
+    let keyword = [
+        field::DOC,
+        field::SOURCE,
+        field::ROOT,
+        field::VERSION,
+        field::FORMAT,
+        field::CITE,
+    ];
+    let mut indexed: BTreeMap<String, FieldKind> = keyword
+        .iter()
+        .map(|name| ((*name).to_owned(), FieldKind::Keyword))
+        .collect();
     indexed.insert(field::CHUNK.to_owned(), FieldKind::Integer);
     indexed.insert(field::PARENT.to_owned(), FieldKind::Integer);
     CollectionShape {
@@ -84,7 +96,11 @@ pub fn digest(parts: &[&[u8]]) -> String {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }
-    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize()
+        .iter()
+        .take(16)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// The id of a document: the same source has the same id for ever.
@@ -94,9 +110,20 @@ pub fn document_id(source: &str) -> String {
 
 /// The id of a chunk: the same for the same place in the same version of a document.
 pub fn chunk_id(document: &str, version: &str, index: u32) -> PointId {
-    let hex = digest(&[document.as_bytes(), version.as_bytes(), &index.to_le_bytes()]);
+    let hex = digest(&[
+        document.as_bytes(),
+        version.as_bytes(),
+        &index.to_le_bytes(),
+    ]);
     let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
-    let uuid = [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-");
+    let uuid = [
+        part(0, 8),
+        part(8, 12),
+        part(12, 16),
+        part(16, 20),
+        part(20, 32),
+    ]
+    .join("-");
     PointId::Uuid(uuid)
 }
 
@@ -130,7 +157,10 @@ pub struct StoredDocument {
 
 /// `field` has `value`.
 pub fn is(field: &str, value: impl Into<Value>) -> Condition {
-    Condition::Equals { field: field.to_owned(), value: value.into() }
+    Condition::Equals {
+        field: field.to_owned(),
+        value: value.into(),
+    }
 }
 
 /// Points read at a time.
@@ -153,10 +183,17 @@ pub async fn documents(
         field::CHUNKS,
     ];
     let mut found = BTreeMap::new();
-    let first = Filter { all: vec![is(field::CHUNK, 0)] };
+    let first = Filter {
+        all: vec![is(field::CHUNK, 0)],
+    };
     walk(store, collection, &first, &fields, |point| {
         let text = |name: &str| {
-            point.payload.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+            point
+                .payload
+                .get(name)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
         };
         let document = StoredDocument {
             id: text(field::DOC),
@@ -164,7 +201,11 @@ pub async fn documents(
             root: text(field::ROOT),
             version: text(field::VERSION),
             title: text(field::TITLE),
-            chunks: point.payload.get(field::CHUNKS).and_then(Value::as_u64).unwrap_or_default(),
+            chunks: point
+                .payload
+                .get(field::CHUNKS)
+                .and_then(Value::as_u64)
+                .unwrap_or_default(),
         };
         found.insert(document.source.clone(), document);
     })
@@ -184,10 +225,15 @@ pub async fn walk(
     mut visit: impl FnMut(Point) + Send,
 ) -> Result<(), StoreError> {
     let payload = fields.iter().map(|name| (*name).to_owned()).collect();
-    let fields = Fields { payload: Some(payload), vectors: false };
+    let fields = Fields {
+        payload: Some(payload),
+        vectors: false,
+    };
     let mut after = None;
     loop {
-        let page = store.scroll(collection, filter, &fields, after, PAGE).await?;
+        let page = store
+            .scroll(collection, filter, &fields, after, PAGE)
+            .await?;
         page.points.into_iter().for_each(&mut visit);
         match page.next {
             Some(next) => after = Some(next),
@@ -201,7 +247,9 @@ pub fn outdated(document: &str, version: &str) -> Filter {
     Filter {
         all: vec![
             is(field::DOC, document),
-            Condition::Not { conditions: vec![is(field::VERSION, version)] },
+            Condition::Not {
+                conditions: vec![is(field::VERSION, version)],
+            },
         ],
     }
 }
@@ -232,19 +280,27 @@ pub(crate) fn payload(
         field::TERMS: terms,
         field::AVERAGE: average,
     });
-    let Some(map) = payload.as_object_mut() else { return Map::new() };
+    let Some(map) = payload.as_object_mut() else {
+        return Map::new();
+    };
     if let Some(date) = &document.date {
         map.insert(field::DATE.to_owned(), json!(date));
     }
     if !document.metadata.is_empty() {
-        map.insert(field::META.to_owned(), Value::Object(document.metadata.clone()));
+        map.insert(
+            field::META.to_owned(),
+            Value::Object(document.metadata.clone()),
+        );
     }
     std::mem::take(map)
 }
 
 /// Case and white space do not make two texts different.
 fn normalised(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
+    text.split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .to_lowercase()
 }
 
 #[cfg(test)]
@@ -257,7 +313,9 @@ mod tests {
         assert_eq!(id, chunk_id("doc", "1", 0));
         assert_ne!(id, chunk_id("doc", "1", 1));
         assert_ne!(id, chunk_id("do", "c1", 0));
-        let PointId::Uuid(uuid) = &id else { panic!("{id:?}") };
+        let PointId::Uuid(uuid) = &id else {
+            panic!("{id:?}")
+        };
         assert_eq!(uuid.len(), 36);
         assert_eq!(citation_id(&id).len(), 9);
     }

@@ -74,7 +74,10 @@ pub enum LoadError {
         path: String,
     },
     /// No loader for it.
-    #[error("{path}: files of this kind are not read; convert it to one of: {}", crate::load::FORMATS)]
+    #[error(
+        "{path}: files of this kind are not read; convert it to one of: {}",
+        crate::load::FORMATS
+    )]
     Unsupported {
         /// The file.
         path: String,
@@ -88,7 +91,9 @@ pub enum LoadError {
         kind: Option<&'static str>,
     },
     /// Not UTF-8.
-    #[error("{path}: line {line}: byte {offset} is not valid UTF-8; convert the file, for example with iconv")]
+    #[error(
+        "{path}: line {line}: byte {offset} is not valid UTF-8; convert the file, for example with iconv"
+    )]
     Encoding {
         /// The file.
         path: String,
@@ -98,7 +103,9 @@ pub enum LoadError {
         offset: u64,
     },
     /// More than is read at once.
-    #[error("{path}: has {found} bytes, and files of this kind are read up to {limit}; split it, or raise --max-file-mib")]
+    #[error(
+        "{path}: has {found} bytes, and files of this kind are read up to {limit}; split it, or raise --max-file-mib"
+    )]
     TooLarge {
         /// The file.
         path: String,
@@ -108,7 +115,9 @@ pub enum LoadError {
         limit: u64,
     },
     /// A line that never ends.
-    #[error("{path}: line {line} has more than {limit} bytes; break it into lines, or convert the file")]
+    #[error(
+        "{path}: line {line} has more than {limit} bytes; break it into lines, or convert the file"
+    )]
     LongLine {
         /// The file.
         path: String,

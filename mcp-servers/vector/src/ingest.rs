@@ -118,7 +118,10 @@ pub enum IngestError {
         path: String,
     },
     /// Nothing to ingest.
-    #[error("{path}: holds no file that can be read; supported are: {}", load::FORMATS)]
+    #[error(
+        "{path}: holds no file that can be read; supported are: {}",
+        load::FORMATS
+    )]
     NoFiles {
         /// The path.
         path: String,
@@ -194,7 +197,10 @@ impl Ingestor {
         let listing = files::list(paths, &settings.globs)?;
         self.prepare(&settings.collection).await?;
         let known = collection::documents(&*self.store, &settings.collection).await?;
-        let mut report = IngestReport { skipped: listing.skipped, ..IngestReport::default() };
+        let mut report = IngestReport {
+            skipped: listing.skipped,
+            ..IngestReport::default()
+        };
         for failed in &listing.failed {
             report.failed.push(failed.clone());
         }
@@ -215,14 +221,20 @@ impl Ingestor {
             tell(report.embedded);
             let before = report.embedded;
             let on_embedded = |new: u64| tell(before + new);
-            match self.file(file, settings, &known, cancel, &on_embedded).await {
+            match self
+                .file(file, settings, &known, cancel, &on_embedded)
+                .await
+            {
                 Ok(FileOutcome::Written { embedded, .. }) => {
                     report.written += 1;
                     report.embedded += embedded;
                 }
                 Ok(FileOutcome::Unchanged) => report.unchanged += 1,
                 Ok(FileOutcome::Failed { reason }) => {
-                    report.failed.push(FailedFile { path: file.source.clone(), reason });
+                    report.failed.push(FailedFile {
+                        path: file.source.clone(),
+                        reason,
+                    });
                 }
                 Ok(FileOutcome::Removed) => report.removed += 1,
                 Err(IngestError::Stopped(_)) if cancel.is_cancelled() => {
@@ -233,8 +245,11 @@ impl Ingestor {
             }
         }
         if !report.cancelled {
-            report.removed += self.remove_gone(&listing, &known, &settings.collection).await?;
-            self.settle(&settings.collection, report.embedded > 0).await?;
+            report.removed += self
+                .remove_gone(&listing, &known, &settings.collection)
+                .await?;
+            self.settle(&settings.collection, report.embedded > 0)
+                .await?;
         }
         let everything = Filter::default();
         report.chunks = self.store.count(&settings.collection, &everything).await?;
@@ -270,11 +285,16 @@ impl Ingestor {
         }
         let mut document = match load::from_text(source, text) {
             Ok(document) => document,
-            Err(error) => return Ok(FileOutcome::Failed { reason: error.to_string() }),
+            Err(error) => {
+                return Ok(FileOutcome::Failed {
+                    reason: error.to_string(),
+                });
+            }
         };
         document.metadata.extend(metadata);
-        let outcome =
-            self.document(document, source, source, version, settings, cancel, &|_| {}).await?;
+        let outcome = self
+            .document(document, source, source, version, settings, cancel, &|_| {})
+            .await?;
         self.settle(&settings.collection, true).await?;
         Ok(outcome)
     }
@@ -303,7 +323,10 @@ impl Ingestor {
                 });
             };
             let version = version(text.as_bytes(), b"", settings, &self.embedder);
-            if known.get(source).is_some_and(|stored| stored.version == version) {
+            if known
+                .get(source)
+                .is_some_and(|stored| stored.version == version)
+            {
                 report.unchanged += 1;
                 continue;
             }
@@ -312,14 +335,25 @@ impl Ingestor {
                 Ok(document) => document,
                 Err(error) => {
                     let reason = error.to_string();
-                    report.failed.push(FailedFile { path: source.clone(), reason });
+                    report.failed.push(FailedFile {
+                        path: source.clone(),
+                        reason,
+                    });
                     continue;
                 }
             };
             let before = report.embedded;
             let on_embedded = |new: u64| tell(before + new);
             let outcome = self
-                .document(document, source, "", version, settings, cancel, &on_embedded)
+                .document(
+                    document,
+                    source,
+                    "",
+                    version,
+                    settings,
+                    cancel,
+                    &on_embedded,
+                )
                 .await?;
             if let FileOutcome::Written { embedded, .. } = outcome {
                 report.written += 1;
@@ -327,11 +361,16 @@ impl Ingestor {
             }
         }
         let names: BTreeSet<&str> = texts.iter().map(|(name, _)| name.as_str()).collect();
-        for document in known.values().filter(|known| !names.contains(known.source.as_str())) {
-            self.remove_document(&settings.collection, &document.id).await?;
+        for document in known
+            .values()
+            .filter(|known| !names.contains(known.source.as_str()))
+        {
+            self.remove_document(&settings.collection, &document.id)
+                .await?;
             report.removed += 1;
         }
-        self.settle(&settings.collection, report.written + report.removed > 0).await?;
+        self.settle(&settings.collection, report.written + report.removed > 0)
+            .await?;
         let everything = Filter::default();
         report.chunks = self.store.count(&settings.collection, &everything).await?;
         Ok(report)
@@ -365,11 +404,23 @@ impl Ingestor {
         source: &str,
     ) -> Result<Option<String>, StoreError> {
         let id = collection::document_id(source);
-        let first = Filter { all: vec![is(field::DOC, id), is(field::CHUNK, 0)] };
+        let first = Filter {
+            all: vec![is(field::DOC, id), is(field::CHUNK, 0)],
+        };
         let mut version = None;
-        collection::walk(&*self.store, collection, &first, &[field::VERSION], |point| {
-            version = point.payload.get(field::VERSION).and_then(Value::as_str).map(str::to_owned);
-        })
+        collection::walk(
+            &*self.store,
+            collection,
+            &first,
+            &[field::VERSION],
+            |point| {
+                version = point
+                    .payload
+                    .get(field::VERSION)
+                    .and_then(Value::as_str)
+                    .map(str::to_owned);
+            },
+        )
         .await?;
         Ok(version)
     }
@@ -387,24 +438,48 @@ impl Ingestor {
         let bytes_hash = match hashed {
             Ok(hash) => hash,
             Err(source) => {
-                let error = LoadError::Read { path: file.source.clone(), source };
-                return Ok(FileOutcome::Failed { reason: error.to_string() });
+                let error = LoadError::Read {
+                    path: file.source.clone(),
+                    source,
+                };
+                return Ok(FileOutcome::Failed {
+                    reason: error.to_string(),
+                });
             }
         };
         let version = version(bytes_hash.as_bytes(), b"", settings, &self.embedder);
-        if known.get(&file.source).is_some_and(|stored| stored.version == version) {
+        if known
+            .get(&file.source)
+            .is_some_and(|stored| stored.version == version)
+        {
             return Ok(FileOutcome::Unchanged);
         }
         let (path, limits) = (file.path.clone(), settings.limits);
         let document = match blocking(move || load::open(&path, &limits)).await? {
             Ok(document) => document,
-            Err(error) => return Ok(FileOutcome::Failed { reason: error.to_string() }),
+            Err(error) => {
+                return Ok(FileOutcome::Failed {
+                    reason: error.to_string(),
+                });
+            }
         };
         let (source, root) = (&file.source, &file.root);
-        self.document(document, source, root, version, settings, cancel, on_embedded).await
+        self.document(
+            document,
+            source,
+            root,
+            version,
+            settings,
+            cancel,
+            on_embedded,
+        )
+        .await
     }
 
-    #[allow(clippy::too_many_arguments, reason = "private, and every one is used once")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "private, and every one is used once"
+    )]
     async fn document(
         &self,
         document: Document,
@@ -438,7 +513,9 @@ impl Ingestor {
                     // replaced last.
                     Some(Err(error)) => {
                         self.withdraw(&facts, &settings.collection).await?;
-                        return Ok(FileOutcome::Failed { reason: error.to_string() });
+                        return Ok(FileOutcome::Failed {
+                            reason: error.to_string(),
+                        });
                     }
                     None => break,
                 }
@@ -447,7 +524,9 @@ impl Ingestor {
                 break;
             }
             count += batch.len() as u64;
-            let made = self.points(&facts, batch, &earlier, settings, cancel).await?;
+            let made = self
+                .points(&facts, batch, &earlier, settings, cancel)
+                .await?;
             embedded += made.embedded;
             on_embedded(embedded);
             let mut points = made.points;
@@ -463,8 +542,16 @@ impl Ingestor {
         first.payload.insert(field::CHUNKS.to_owned(), json!(count));
         self.store.upsert(&settings.collection, vec![first]).await?;
         let old = collection::outdated(&facts.id, &facts.version);
-        self.store.delete(&settings.collection, &crate::store::Selection::Matching(old)).await?;
-        Ok(FileOutcome::Written { chunks: count, embedded })
+        self.store
+            .delete(
+                &settings.collection,
+                &crate::store::Selection::Matching(old),
+            )
+            .await?;
+        Ok(FileOutcome::Written {
+            chunks: count,
+            embedded,
+        })
     }
 
     /// Cuts a document in a thread of its own; the channel's bound is the memory it may take.
@@ -516,7 +603,10 @@ impl Ingestor {
                 payload,
             });
         }
-        Ok(Made { points, embedded: vectors.embedded })
+        Ok(Made {
+            points,
+            embedded: vectors.embedded,
+        })
     }
 
     /// What the collection holds of the document, by what was embedded.
@@ -525,7 +615,9 @@ impl Ingestor {
         name: &str,
         document: &str,
     ) -> Result<HashMap<String, PointId>, StoreError> {
-        let all = Filter { all: vec![is(field::DOC, document)] };
+        let all = Filter {
+            all: vec![is(field::DOC, document)],
+        };
         let mut earlier = HashMap::new();
         collection::walk(&*self.store, name, &all, &[field::EMBEDDED], |point| {
             if let Some(digest) = point.payload.get(field::EMBEDDED).and_then(Value::as_str) {
@@ -544,12 +636,20 @@ impl Ingestor {
         settings: &IngestSettings,
         cancel: &CancellationToken,
     ) -> Result<Vectors, IngestError> {
-        let known: Vec<Option<&PointId>> =
-            texts.iter().map(|text| earlier.get(&embedded_digest(text))).collect();
+        let known: Vec<Option<&PointId>> = texts
+            .iter()
+            .map(|text| earlier.get(&embedded_digest(text)))
+            .collect();
         let ids: BTreeSet<PointId> = known.iter().flatten().map(|id| (*id).clone()).collect();
         let ids: Vec<PointId> = ids.into_iter().collect();
-        let fields = Fields { payload: Some(Vec::new()), vectors: true };
-        let stored = self.store.fetch(&settings.collection, &ids, &fields).await?;
+        let fields = Fields {
+            payload: Some(Vec::new()),
+            vectors: true,
+        };
+        let stored = self
+            .store
+            .fetch(&settings.collection, &ids, &fields)
+            .await?;
         let stored: HashMap<PointId, Vec<f32>> = stored
             .into_iter()
             .filter_map(|mut point| Some((point.id.clone(), point.dense.remove(DENSE)?)))
@@ -567,7 +667,11 @@ impl Ingestor {
         let (embedder, stop) = (self.embedder.clone(), cancel.clone());
         let new = blocking(move || {
             embedder.embed_with(&wanted, &|_| {
-                if stop.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                if stop.is_cancelled() {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
             })
         })
         .await??
@@ -576,31 +680,56 @@ impl Ingestor {
             let fresh = places.get(text.as_str()).and_then(|place| new.get(*place));
             stored_for(*id).or(fresh).cloned().unwrap_or_default()
         });
-        Ok(Vectors { all: all.collect(), embedded })
+        Ok(Vectors {
+            all: all.collect(),
+            embedded,
+        })
     }
 
     /// The average length to weigh new chunks with: the collection's, or the batch's own while
     /// there is none. [`Self::settle`] corrects it in the end.
     async fn average(&self, name: &str, batch: &[bm25::Terms]) -> Result<f32, StoreError> {
-        let fields = Fields { payload: Some(vec![field::AVERAGE.to_owned()]), vectors: false };
-        let page = self.store.scroll(name, &Filter::default(), &fields, None, 1).await?;
-        let stored = page.points.first().and_then(|point| point.payload.get(field::AVERAGE)?.as_f64());
+        let fields = Fields {
+            payload: Some(vec![field::AVERAGE.to_owned()]),
+            vectors: false,
+        };
+        let page = self
+            .store
+            .scroll(name, &Filter::default(), &fields, None, 1)
+            .await?;
+        let stored = page
+            .points
+            .first()
+            .and_then(|point| point.payload.get(field::AVERAGE)?.as_f64());
         let total: usize = batch.iter().map(bm25::Terms::len).sum();
-        Ok(stored.map_or(total as f32 / batch.len().max(1) as f32, |average| average as f32))
+        Ok(
+            stored.map_or(total as f32 / batch.len().max(1) as f32, |average| {
+                average as f32
+            }),
+        )
     }
 
     async fn remove_document(&self, collection: &str, id: &str) -> Result<(), StoreError> {
-        let all = Filter { all: vec![is(field::DOC, id)] };
-        self.store.delete(collection, &crate::store::Selection::Matching(all)).await
+        let all = Filter {
+            all: vec![is(field::DOC, id)],
+        };
+        self.store
+            .delete(collection, &crate::store::Selection::Matching(all))
+            .await
     }
 
     /// Takes back what was written of a version that turned out unreadable; the version before
     /// has other ids and stays.
     async fn withdraw(&self, facts: &DocumentFacts, collection: &str) -> Result<(), StoreError> {
         let written = Filter {
-            all: vec![is(field::DOC, facts.id.as_str()), is(field::VERSION, facts.version.as_str())],
+            all: vec![
+                is(field::DOC, facts.id.as_str()),
+                is(field::VERSION, facts.version.as_str()),
+            ],
         };
-        self.store.delete(collection, &crate::store::Selection::Matching(written)).await
+        self.store
+            .delete(collection, &crate::store::Selection::Matching(written))
+            .await
     }
 
     async fn remove_gone(
@@ -609,8 +738,11 @@ impl Ingestor {
         known: &BTreeMap<String, collection::StoredDocument>,
         collection: &str,
     ) -> Result<usize, StoreError> {
-        let present: BTreeSet<&str> =
-            listing.files.iter().map(|file| file.source.as_str()).collect();
+        let present: BTreeSet<&str> = listing
+            .files
+            .iter()
+            .map(|file| file.source.as_str())
+            .collect();
         let gone = |source: &str, root: &str| {
             let ours = listing.roots.iter().any(|given| given == root);
             ours && !present.contains(source) && !Path::new(source).exists()
@@ -621,7 +753,9 @@ impl Ingestor {
             .map(|document| document.id.clone())
             .collect();
         // A document whose ingestion was cut off has a second chunk and no first one.
-        let second = Filter { all: vec![is(field::CHUNK, 1)] };
+        let second = Filter {
+            all: vec![is(field::CHUNK, 1)],
+        };
         let fields = [field::DOC, field::SOURCE, field::ROOT];
         collection::walk(&*self.store, collection, &second, &fields, |point| {
             let text = |name: &str| point.payload.get(name).and_then(Value::as_str);
@@ -653,7 +787,11 @@ impl Ingestor {
             &everything,
             &[field::TERMS, field::AVERAGE],
             |point| {
-                terms += point.payload.get(field::TERMS).and_then(Value::as_u64).unwrap_or_default();
+                terms += point
+                    .payload
+                    .get(field::TERMS)
+                    .and_then(Value::as_u64)
+                    .unwrap_or_default();
                 chunks += 1;
                 let average = point.payload.get(field::AVERAGE).and_then(Value::as_f64);
                 used.push((point.id, average.unwrap_or_default() as f32));
@@ -665,16 +803,24 @@ impl Ingestor {
         }
         let average = terms as f32 / chunks as f32;
         let stale = |used: f32| (used - average).abs() > AVERAGE_DRIFT * average;
-        let ids: Vec<PointId> =
-            used.into_iter().filter(|(_, used)| stale(*used)).map(|(id, _)| id).collect();
+        let ids: Vec<PointId> = used
+            .into_iter()
+            .filter(|(_, used)| stale(*used))
+            .map(|(id, _)| id)
+            .collect();
         for batch in ids.chunks(256) {
-            let fields = Fields { payload: None, vectors: true };
+            let fields = Fields {
+                payload: None,
+                vectors: true,
+            };
             let mut points = self.store.fetch(name, batch, &fields).await?;
             for point in &mut points {
                 let text = embedded_text(&point.payload);
                 let weights = bm25::analyse(&text).document(average);
                 point.sparse.insert(SPARSE.to_owned(), weights);
-                point.payload.insert(field::AVERAGE.to_owned(), json!(average));
+                point
+                    .payload
+                    .insert(field::AVERAGE.to_owned(), json!(average));
             }
             self.store.upsert(name, points).await?;
         }
@@ -702,7 +848,11 @@ fn embedded_text(payload: &Map<String, Value>) -> String {
     let headings: Vec<String> = payload
         .get(field::HEADINGS)
         .and_then(Value::as_array)
-        .map(|all| all.iter().filter_map(|one| one.as_str().map(str::to_owned)).collect())
+        .map(|all| {
+            all.iter()
+                .filter_map(|one| one.as_str().map(str::to_owned))
+                .collect()
+        })
         .unwrap_or_default();
     chunk::contextual_text(
         text(field::TITLE).unwrap_or_default(),
@@ -714,13 +864,22 @@ fn embedded_text(payload: &Map<String, Value>) -> String {
 
 /// Changes when the document, the way it is cut, or the model changes.
 fn version(bytes: &[u8], extra: &[u8], settings: &IngestSettings, embedder: &Embedder) -> String {
-    let ChunkSettings { max_tokens, overlap_tokens, parent_tokens } = settings.chunks;
-    let cut = format!("1 {max_tokens} {overlap_tokens} {parent_tokens} {}", embedder.id());
+    let ChunkSettings {
+        max_tokens,
+        overlap_tokens,
+        parent_tokens,
+    } = settings.chunks;
+    let cut = format!(
+        "1 {max_tokens} {overlap_tokens} {parent_tokens} {}",
+        embedder.id()
+    );
     collection::digest(&[bytes, extra, cut.as_bytes()])
 }
 
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, IngestError> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| IngestError::Stopped(error.to_string()))
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| IngestError::Stopped(error.to_string()))
 }

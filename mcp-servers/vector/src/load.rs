@@ -33,7 +33,10 @@ pub struct LoadLimits {
 
 impl Default for LoadLimits {
     fn default() -> Self {
-        Self { file_bytes: 64 << 20, line_bytes: 8 << 20 }
+        Self {
+            file_bytes: 64 << 20,
+            line_bytes: 8 << 20,
+        }
     }
 }
 
@@ -65,7 +68,14 @@ const CODE: &[&str] = &[
 fn format_of(name: &str) -> Option<Format> {
     let lower = name.to_ascii_lowercase();
     let Some((_, extension)) = lower.rsplit_once('.') else {
-        let known = ["readme", "license", "changelog", "notice", "authors", "todo"];
+        let known = [
+            "readme",
+            "license",
+            "changelog",
+            "notice",
+            "authors",
+            "todo",
+        ];
         let code = ["makefile", "dockerfile", "justfile", "rakefile", "gemfile"];
         return if known.contains(&lower.as_str()) {
             Some(Format::Plain)
@@ -91,7 +101,8 @@ fn format_of(name: &str) -> Option<Format> {
 
 /// Whether there is a loader for files of this name.
 pub fn is_supported(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| format_of(&name.to_string_lossy()).is_some())
+    path.file_name()
+        .is_some_and(|name| format_of(&name.to_string_lossy()).is_some())
 }
 
 /// Opens a file.
@@ -100,8 +111,14 @@ pub fn is_supported(path: &Path) -> bool {
 /// See [`LoadError`]; a streamed format may fail later, in its blocks.
 pub fn open(path: &Path, limits: &LoadLimits) -> Result<Document, LoadError> {
     let shown = path.display().to_string();
-    let read = |source| LoadError::Read { path: shown.clone(), source };
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let read = |source| LoadError::Read {
+        path: shown.clone(),
+        source,
+    };
+    let name = path
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
     let Some(format) = format_of(&name) else {
         return Err(LoadError::Unsupported { path: shown });
     };
@@ -119,7 +136,11 @@ pub fn open(path: &Path, limits: &LoadLimits) -> Result<Document, LoadError> {
         return records::csv(&name, shown, file, format == Format::Tsv, limits.line_bytes);
     }
     if size > limits.file_bytes {
-        return Err(LoadError::TooLarge { path: shown, found: size, limit: limits.file_bytes });
+        return Err(LoadError::TooLarge {
+            path: shown,
+            found: size,
+            limit: limits.file_bytes,
+        });
     }
     let bytes = std::fs::read(path).map_err(read)?;
     match format {
@@ -142,12 +163,20 @@ pub fn from_text(name: &str, text: String) -> Result<Document, LoadError> {
     let file_name = name.rsplit(['/', '\\']).next().unwrap_or(name);
     match format_of(file_name).unwrap_or(Format::Plain) {
         Format::Pdf | Format::Docx => Err(LoadError::Unsupported { path: shown }),
-        Format::Csv => {
-            records::csv(file_name, shown, std::io::Cursor::new(text.into_bytes()), false, limit)
-        }
-        Format::Tsv => {
-            records::csv(file_name, shown, std::io::Cursor::new(text.into_bytes()), true, limit)
-        }
+        Format::Csv => records::csv(
+            file_name,
+            shown,
+            std::io::Cursor::new(text.into_bytes()),
+            false,
+            limit,
+        ),
+        Format::Tsv => records::csv(
+            file_name,
+            shown,
+            std::io::Cursor::new(text.into_bytes()),
+            true,
+            limit,
+        ),
         format @ (Format::Plain | Format::Rst | Format::Code | Format::JsonLines) => {
             let reader = std::io::Cursor::new(text.into_bytes());
             let lines = lines::Lines::new(shown.clone(), reader, limit);
@@ -169,7 +198,13 @@ fn streamed(
         Format::Rst => ("rst", Box::new(plain::rst(lines))),
         _ => ("text", Box::new(plain::text(lines))),
     };
-    Ok(Document { title: title_from(name), date: None, format, metadata: Map::new(), blocks })
+    Ok(Document {
+        title: title_from(name),
+        date: None,
+        format,
+        metadata: Map::new(),
+        blocks,
+    })
 }
 
 fn whole(format: Format, name: &str, path: String, text: String) -> Result<Document, LoadError> {
@@ -186,8 +221,15 @@ fn whole(format: Format, name: &str, path: String, text: String) -> Result<Docum
 /// `annual_report-2024.pdf` becomes `annual report 2024`.
 fn title_from(name: &str) -> String {
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-    let words: Vec<&str> = stem.split(['_', '-', ' ']).filter(|word| !word.is_empty()).collect();
-    if words.is_empty() { name.to_owned() } else { words.join(" ") }
+    let words: Vec<&str> = stem
+        .split(['_', '-', ' '])
+        .filter(|word| !word.is_empty())
+        .collect();
+    if words.is_empty() {
+        name.to_owned()
+    } else {
+        words.join(" ")
+    }
 }
 
 #[cfg(test)]

@@ -8,11 +8,25 @@ use crate::filter::{Bounds, Condition, Filter};
 use crate::store::{Fields, Point, StoreError, VectorStore};
 
 /// Fields in which other programs keep their text.
-const TEXT_FIELDS: [&str; 7] =
-    [field::TEXT, "content", "document", "page_content", "chunk_text", "body", "passage"];
+const TEXT_FIELDS: [&str; 7] = [
+    field::TEXT,
+    "content",
+    "document",
+    "page_content",
+    "chunk_text",
+    "body",
+    "passage",
+];
 /// Fields in which other programs say where it came from.
-const SOURCE_FIELDS: [&str; 7] =
-    [field::SOURCE, "url", "path", "file", "file_name", "filename", "metadata.source"];
+const SOURCE_FIELDS: [&str; 7] = [
+    field::SOURCE,
+    "url",
+    "path",
+    "file",
+    "file_name",
+    "filename",
+    "metadata.source",
+];
 
 fn first_text<'p>(payload: &'p Map<String, Value>, names: &[&str]) -> Option<&'p str> {
     names.iter().find_map(|name| {
@@ -27,14 +41,18 @@ fn first_text<'p>(payload: &'p Map<String, Value>, names: &[&str]) -> Option<&'p
 
 /// The text of a point, ours or another program's; the whole payload when nothing looks like text.
 pub fn text(point: &Point) -> String {
-    first_text(&point.payload, &TEXT_FIELDS)
-        .map_or_else(|| Value::Object(point.payload.clone()).to_string(), str::to_owned)
+    first_text(&point.payload, &TEXT_FIELDS).map_or_else(
+        || Value::Object(point.payload.clone()).to_string(),
+        str::to_owned,
+    )
 }
 
 /// Where the text came from.
 pub fn source(point: &Point) -> String {
-    first_text(&point.payload, &SOURCE_FIELDS)
-        .map_or_else(|| format!("point {}", citation_id(&point.id)), str::to_owned)
+    first_text(&point.payload, &SOURCE_FIELDS).map_or_else(
+        || format!("point {}", citation_id(&point.id)),
+        str::to_owned,
+    )
 }
 
 /// Title and headings, outermost first.
@@ -90,9 +108,12 @@ pub async fn around(
     let document = point.payload.get(field::DOC).and_then(Value::as_str);
     let version = point.payload.get(field::VERSION).and_then(Value::as_str);
     let number = |name: &str| point.payload.get(name).and_then(Value::as_u64);
-    let (Some(document), Some(version), Some(chunk), Some(parent)) =
-        (document, version, number(field::CHUNK), number(field::PARENT))
-    else {
+    let (Some(document), Some(version), Some(chunk), Some(parent)) = (
+        document,
+        version,
+        number(field::CHUNK),
+        number(field::PARENT),
+    ) else {
         return Ok(Vec::new());
     };
     let mut all = vec![is(field::DOC, document), is(field::VERSION, version)];
@@ -109,11 +130,16 @@ pub async fn around(
         }),
     }
     let filter = Filter { all };
-    let fields = Fields { payload: None, vectors: false };
+    let fields = Fields {
+        payload: None,
+        vectors: false,
+    };
     let mut points = Vec::new();
     let mut after = None;
     loop {
-        let page = store.scroll(collection, &filter, &fields, after, 256).await?;
+        let page = store
+            .scroll(collection, &filter, &fields, after, 256)
+            .await?;
         points.extend(page.points);
         after = page.next;
         if after.is_none() {
@@ -129,8 +155,16 @@ pub fn joined(points: &[Point]) -> String {
     let mut out = String::new();
     for point in points {
         let text = text(point);
-        let overlap = point.payload.get(field::OVERLAP).and_then(Value::as_u64).unwrap_or_default();
-        let overlap = if out.is_empty() { 0 } else { usize::try_from(overlap).unwrap_or_default() };
+        let overlap = point
+            .payload
+            .get(field::OVERLAP)
+            .and_then(Value::as_u64)
+            .unwrap_or_default();
+        let overlap = if out.is_empty() {
+            0
+        } else {
+            usize::try_from(overlap).unwrap_or_default()
+        };
         let rest = text.get(overlap..).unwrap_or(&text);
         if !out.is_empty() {
             out.push_str(if overlap > 0 { "" } else { "\n\n" });

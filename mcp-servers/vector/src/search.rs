@@ -57,7 +57,10 @@ pub enum Fusion {
 impl Default for Fusion {
     /// Measured on five public sets; see `docs/vector-server.md`.
     fn default() -> Self {
-        Fusion::Score { lexical: 0.8, coverage: 0.2 }
+        Fusion::Score {
+            lexical: 0.8,
+            coverage: 0.2,
+        }
     }
 }
 
@@ -135,13 +138,14 @@ impl Legs {
         dimensions: usize,
     ) -> Result<Self, StoreError> {
         let sparse = shape.sparse.contains_key(SPARSE).then(|| SPARSE.to_owned());
-        let fits = |(_, spec): &(&String, &crate::store::DenseSpec)| {
-            spec.size == dimensions as u64
-        };
+        let fits = |(_, spec): &(&String, &crate::store::DenseSpec)| spec.size == dimensions as u64;
         let named = shape.dense.get_key_value(DENSE).filter(fits);
         let dense = named.or_else(|| shape.dense.iter().find(fits));
         match (dense, shape.dense.iter().next()) {
-            (Some((name, _)), _) => Ok(Self { dense: name.clone(), sparse }),
+            (Some((name, _)), _) => Ok(Self {
+                dense: name.clone(),
+                sparse,
+            }),
             (None, Some((name, spec))) => Err(StoreError::SizeMismatch {
                 collection: collection.to_owned(),
                 vector: name.clone(),
@@ -172,7 +176,11 @@ pub async fn search(
     let legs = Legs::of(collection, &shape, embedding.len())?;
     let terms = bm25::analyse(query);
     let lexical = legs.sparse.as_deref().filter(|_| !terms.is_empty());
-    let mode = if lexical.is_none() { Mode::Dense } else { settings.mode };
+    let mode = if lexical.is_none() {
+        Mode::Dense
+    } else {
+        settings.mode
+    };
     let within = Selection::Matching(settings.filter.clone());
     let width = settings.candidates.max(settings.limit);
 
@@ -188,8 +196,13 @@ pub async fn search(
         store.search(collection, &dense_query, &within, width).await
     };
     let sparse = async {
-        let (Some(vector), false) = (lexical, mode == Mode::Dense) else { return Ok(Vec::new()) };
-        let query = Query::Sparse { vector: vector.to_owned(), values: terms.query() };
+        let (Some(vector), false) = (lexical, mode == Mode::Dense) else {
+            return Ok(Vec::new());
+        };
+        let query = Query::Sparse {
+            vector: vector.to_owned(),
+            values: terms.query(),
+        };
         store.search(collection, &query, &within, width).await
     };
     let (dense, sparse) = futures::try_join!(dense, sparse)?;
@@ -203,7 +216,10 @@ pub async fn search(
     }
     let mut ids: Vec<PointId> = ranks.keys().cloned().collect();
     ids.sort();
-    let everything = Fields { payload: None, vectors: true };
+    let everything = Fields {
+        payload: None,
+        vectors: true,
+    };
     let points = store.fetch(collection, &ids, &everything).await?;
     let scale = match lexical {
         Some(vector) => Some(scale(store, collection, vector, &terms).await?),
@@ -227,12 +243,17 @@ pub async fn search(
                 ),
                 _ => (None, None),
             };
-            let (dense_rank, sparse_rank) =
-                ranks.get(&point.id).copied().unwrap_or_default();
+            let (dense_rank, sparse_rank) = ranks.get(&point.id).copied().unwrap_or_default();
             let score = match (mode, settings.fusion) {
                 (Mode::Dense, _) => cosine.unwrap_or_default(),
                 (Mode::Lexical, _) => words.unwrap_or_default(),
-                (Mode::Hybrid, Fusion::Score { lexical, coverage: weight }) => {
+                (
+                    Mode::Hybrid,
+                    Fusion::Score {
+                        lexical,
+                        coverage: weight,
+                    },
+                ) => {
                     cosine.unwrap_or_default()
                         + lexical * words.unwrap_or_default()
                         + weight * coverage.unwrap_or_default()
@@ -244,11 +265,21 @@ pub async fn search(
                     part(dense_rank) + part(sparse_rank)
                 }
             };
-            Found { point, score, dense: cosine, lexical: words, coverage }
+            Found {
+                point,
+                score,
+                dense: cosine,
+                lexical: words,
+                coverage,
+            }
         })
         .collect();
     // Equal scores keep the order of ids, so that a search gives the same result every time.
-    found.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.point.id.cmp(&b.point.id)));
+    found.sort_by(|a, b| {
+        b.score
+            .total_cmp(&a.score)
+            .then_with(|| a.point.id.cmp(&b.point.id))
+    });
     Ok(match settings.diversity {
         Some(diversity) => diversified(found, &legs.dense, diversity, settings.limit),
         None => {
@@ -293,15 +324,24 @@ async fn scale(
 ) -> Result<CorpusScale, StoreError> {
     let documents = store.count(collection, &Filter::default()).await?;
     let probes = terms.query().indices.into_iter().map(|term| async move {
-        let values = SparseVector { indices: vec![term], values: vec![1.0] };
-        let query = Query::Sparse { vector: vector.to_owned(), values };
+        let values = SparseVector {
+            indices: vec![term],
+            values: vec![1.0],
+        };
+        let query = Query::Sparse {
+            vector: vector.to_owned(),
+            values,
+        };
         let everywhere = Selection::Matching(Filter::default());
         let best = store.search(collection, &query, &everywhere, 1).await?;
         Ok::<_, StoreError>(best.into_iter().next().map(|best| (term, best)))
     });
     let best: Vec<_> = try_join_all(probes).await?.into_iter().flatten().collect();
     let ids: Vec<PointId> = best.iter().map(|(_, best)| best.id.clone()).collect();
-    let fields = Fields { payload: Some(Vec::new()), vectors: true };
+    let fields = Fields {
+        payload: Some(Vec::new()),
+        vectors: true,
+    };
     let mut distinct = ids.clone();
     distinct.sort();
     distinct.dedup();
@@ -313,7 +353,9 @@ async fn scale(
         .collect();
     let mut idf = BTreeMap::new();
     for (term, best) in best {
-        let stored = points.get(&best.id).and_then(|point| point.sparse.get(vector));
+        let stored = points
+            .get(&best.id)
+            .and_then(|point| point.sparse.get(vector));
         let weight = stored.and_then(|stored| {
             let at = stored.indices.binary_search(&term).ok()?;
             stored.values.get(at).copied()
@@ -322,19 +364,29 @@ async fn scale(
             idf.insert(term, best.score / weight);
         }
     }
-    Ok(CorpusScale { query: QueryScale::new(terms, documents, &idf), idf })
+    Ok(CorpusScale {
+        query: QueryScale::new(terms, documents, &idf),
+        idf,
+    })
 }
 
 /// Maximal marginal relevance (Carbonell and Goldstein, 1998): each next result is the one whose
 /// score outweighs its likeness to those already taken.
 fn diversified(mut rest: Vec<Found>, vector: &str, diversity: f32, limit: usize) -> Vec<Found> {
     let weight = diversity.clamp(0.0, 1.0);
-    let best = rest.first().map_or(1.0, |found| found.score).abs().max(f32::EPSILON);
+    let best = rest
+        .first()
+        .map_or(1.0, |found| found.score)
+        .abs()
+        .max(f32::EPSILON);
     let mut taken: Vec<Found> = Vec::new();
     while taken.len() < limit && !rest.is_empty() {
         let value = |found: &Found| {
             let alike = taken.iter().filter_map(|other| {
-                let (a, b) = (found.point.dense.get(vector)?, other.point.dense.get(vector)?);
+                let (a, b) = (
+                    found.point.dense.get(vector)?,
+                    other.point.dense.get(vector)?,
+                );
                 Some(ropewalk_embed::cosine(a, b))
             });
             (1.0 - weight) * found.score / best - weight * alike.fold(0.0, f32::max)

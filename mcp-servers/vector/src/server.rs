@@ -40,7 +40,12 @@ impl VectorServer {
     /// Tools over a store; calls that name no collection use `collection`.
     pub fn new(store: Arc<dyn VectorStore>, embedder: Embedder, collection: &str) -> Self {
         let ingestor = Ingestor::new(Arc::clone(&store), embedder.clone());
-        Self { store, embedder, ingestor, collection: collection.to_owned() }
+        Self {
+            store,
+            embedder,
+            ingestor,
+            collection: collection.to_owned(),
+        }
     }
 
     /// The MCP server.
@@ -55,8 +60,14 @@ impl VectorServer {
                 .to_owned(),
         };
         let tool = |server: &Self| server.clone();
-        let (search, read, collections, status, ingest, delete) =
-            (tool(&self), tool(&self), tool(&self), tool(&self), tool(&self), tool(&self));
+        let (search, read, collections, status, ingest, delete) = (
+            tool(&self),
+            tool(&self),
+            tool(&self),
+            tool(&self),
+            tool(&self),
+            tool(&self),
+        );
         ToolServer::new(identity)
             .tool(
                 meta(
@@ -140,7 +151,9 @@ impl VectorServer {
     }
 
     fn named(&self, collection: Option<String>) -> String {
-        collection.filter(|name| !name.is_empty()).unwrap_or_else(|| self.collection.clone())
+        collection
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| self.collection.clone())
     }
 }
 

@@ -264,7 +264,9 @@ pub enum StoreError {
         pid: Option<u32>,
     },
     /// A name that cannot be a collection's.
-    #[error("`{name}` cannot name a collection: use letters, digits, `-`, `_` and `.`, not leading, at most 128 of them")]
+    #[error(
+        "`{name}` cannot name a collection: use letters, digits, `-`, `_` and `.`, not leading, at most 128 of them"
+    )]
     BadName {
         /// The name.
         name: String,
@@ -298,7 +300,9 @@ pub enum StoreError {
         message: String,
     },
     /// A Qdrant server could not be reached.
-    #[error("no Qdrant server answers at {url}: {message}; check the URL, and that the server runs")]
+    #[error(
+        "no Qdrant server answers at {url}: {message}; check the URL, and that the server runs"
+    )]
     Unreachable {
         /// Where.
         url: String,
@@ -348,18 +352,25 @@ impl CollectionShape {
                 None => return Err(mismatch(format!("it has no dense vector `{name}`"))),
             }
         }
-        match wanted.sparse.keys().find(|name| !self.sparse.contains_key(*name)) {
+        match wanted
+            .sparse
+            .keys()
+            .find(|name| !self.sparse.contains_key(*name))
+        {
             Some(name) => Err(mismatch(format!("it has no sparse vector `{name}`"))),
             None => Ok(()),
         }
     }
 
     fn dense_size(&self, collection: &str, vector: &str) -> Result<u64, StoreError> {
-        self.dense.get(vector).map(|spec| spec.size).ok_or_else(|| StoreError::NoVector {
-            collection: collection.to_owned(),
-            vector: vector.to_owned(),
-            known: self.dense.keys().cloned().collect(),
-        })
+        self.dense
+            .get(vector)
+            .map(|spec| spec.size)
+            .ok_or_else(|| StoreError::NoVector {
+                collection: collection.to_owned(),
+                vector: vector.to_owned(),
+                known: self.dense.keys().cloned().collect(),
+            })
     }
 }
 
@@ -367,7 +378,9 @@ impl CollectionShape {
 pub(crate) fn check_name(name: &str) -> Result<(), StoreError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.is_empty() || name.len() > 128 || name.starts_with('.') || !name.chars().all(plain) {
-        return Err(StoreError::BadName { name: name.to_owned() });
+        return Err(StoreError::BadName {
+            name: name.to_owned(),
+        });
     }
     Ok(())
 }

@@ -55,20 +55,32 @@ pub(crate) fn read(folder: &Path) -> anyhow::Result<Dataset> {
     let documents: Vec<Document> = lines(&folder.join("corpus.jsonl"))?;
     let queries: Vec<RawQuery> = lines(&folder.join("queries.jsonl"))?;
     let mut judged = judgements(folder)?;
-    let ids: HashSet<&str> = documents.iter().map(|document| document.id.as_str()).collect();
+    let ids: HashSet<&str> = documents
+        .iter()
+        .map(|document| document.id.as_str())
+        .collect();
     let unknown = judged.values().flat_map(|relevant| relevant.keys());
     if let Some(unknown) = unknown.into_iter().find(|id| !ids.contains(id.as_str())) {
-        bail!("{}: judges the document `{unknown}`, which is not in the corpus", folder.display());
+        bail!(
+            "{}: judges the document `{unknown}`, which is not in the corpus",
+            folder.display()
+        );
     }
     let queries: Vec<Query> = queries
         .into_iter()
         .filter_map(|query| {
             let relevant = judged.remove(&query.id)?;
-            Some(Query { text: query.text, relevant })
+            Some(Query {
+                text: query.text,
+                relevant,
+            })
         })
         .collect();
     if documents.is_empty() || queries.is_empty() {
-        bail!("{}: needs at least one document and one judged query", folder.display());
+        bail!(
+            "{}: needs at least one document and one judged query",
+            folder.display()
+        );
     }
     Ok(Dataset { documents, queries })
 }
@@ -80,9 +92,8 @@ fn lines<T: serde::de::DeserializeOwned>(path: &Path) -> anyhow::Result<Vec<T>> 
         .enumerate()
         .filter(|(_, line)| !line.trim().is_empty())
         .map(|(number, line)| {
-            serde_json::from_str(line).map_err(|error| {
-                anyhow!("{}: line {}: {error}", path.display(), number + 1)
-            })
+            serde_json::from_str(line)
+                .map_err(|error| anyhow!("{}: line {}: {error}", path.display(), number + 1))
         })
         .collect()
 }
@@ -101,7 +112,11 @@ fn judgements(folder: &Path) -> anyhow::Result<BTreeMap<String, Relevant>> {
         }
         let columns: Vec<&str> = line.split('\t').map(str::trim).collect();
         let [query, document, score] = columns.as_slice() else {
-            bail!("{}: line {}: needs three columns", path.display(), number + 1);
+            bail!(
+                "{}: line {}: needs three columns",
+                path.display(),
+                number + 1
+            );
         };
         match score.parse::<f64>() {
             Ok(score) if score > 0.0 => {
@@ -111,7 +126,11 @@ fn judgements(folder: &Path) -> anyhow::Result<BTreeMap<String, Relevant>> {
             Ok(_) => {}
             // The header.
             Err(_) if number == 0 => {}
-            Err(_) => bail!("{}: line {}: `{score}` is no score", path.display(), number + 1),
+            Err(_) => bail!(
+                "{}: line {}: `{score}` is no score",
+                path.display(),
+                number + 1
+            ),
         }
     }
     Ok(judged)

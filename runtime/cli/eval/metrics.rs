@@ -71,7 +71,11 @@ impl Metrics {
 }
 
 fn discounted(gains: &[f64]) -> f64 {
-    gains.iter().zip(2_u32..).map(|(gain, place)| gain / f64::from(place).log2()).sum()
+    gains
+        .iter()
+        .zip(2_u32..)
+        .map(|(gain, place)| gain / f64::from(place).log2())
+        .sum()
 }
 
 #[cfg(test)]
@@ -86,7 +90,10 @@ mod tests {
         let json = metrics.to_json();
         // (1/log2(3) + 1/log2(4)) / (1 + 1/log2(3))
         assert_eq!(json["ndcg@10"], 69.34);
-        assert_eq!((json["recall@2"].as_f64(), json["recall@5"].as_f64()), (Some(50.0), Some(100.0)));
+        assert_eq!(
+            (json["recall@2"].as_f64(), json["recall@5"].as_f64()),
+            (Some(50.0), Some(100.0))
+        );
         assert_eq!(json["mrr@10"], 50.0);
     }
 }

@@ -172,10 +172,17 @@ struct Repeat {
 impl AgentMachine {
     /// A machine at its first step. Tools the definition does not name are left out.
     pub fn new(definition: &AgentDefinition, tools: Vec<OfferedTool>, question: &str) -> Self {
-        let tools = tools.into_iter().filter(|tool| definition.sees(&tool.spec.name)).collect();
+        let tools = tools
+            .into_iter()
+            .filter(|tool| definition.sees(&tool.spec.name))
+            .collect();
         let messages = vec![
-            Message::System { text: definition.prompt.clone() },
-            Message::User { text: question.to_owned() },
+            Message::System {
+                text: definition.prompt.clone(),
+            },
+            Message::User {
+                text: question.to_owned(),
+            },
         ];
         let mut machine = Self {
             version: MACHINE_VERSION,
@@ -232,12 +239,21 @@ impl AgentMachine {
             (Input::Cancelled, _) => self.end_cancelled(),
             (Input::Reply { reply }, Phase::Model) => self.take_reply(reply),
             (Input::ModelFailed { message }, Phase::Model) => self.end_failed(&message),
-            (Input::Approval { call_id, allowed, reason }, Phase::Tools { open }) => {
+            (
+                Input::Approval {
+                    call_id,
+                    allowed,
+                    reason,
+                },
+                Phase::Tools { open },
+            ) => {
                 let call = find(open, &call_id, &CallState::Asking)?;
                 call.state = if allowed {
                     CallState::Running
                 } else {
-                    CallState::Ended { outcome: ToolOutcome::Error { message: reason } }
+                    CallState::Ended {
+                        outcome: ToolOutcome::Error { message: reason },
+                    }
                 };
                 self.close_tools_if_ended();
             }
@@ -310,8 +326,13 @@ fn find<'a>(
         let waiting = open.iter().filter(|call| call.state == *state);
         waiting.map(|call| call.call.id.clone()).collect()
     };
-    let error = MachineError::UnknownCall { call_id: call_id.to_owned(), open: ids() };
-    open.iter_mut().find(|call| call.call.id == call_id && call.state == *state).ok_or(error)
+    let error = MachineError::UnknownCall {
+        call_id: call_id.to_owned(),
+        open: ids(),
+    };
+    open.iter_mut()
+        .find(|call| call.call.id == call_id && call.state == *state)
+        .ok_or(error)
 }
 
 impl Phase {

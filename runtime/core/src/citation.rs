@@ -59,7 +59,9 @@ fn walk(value: &serde_json::Value, found: &mut Vec<Citation>) {
 }
 
 fn parsed(value: &serde_json::Value) -> Option<Citation> {
-    Citation::deserialize(value).ok().filter(|citation| !citation.id.is_empty())
+    Citation::deserialize(value)
+        .ok()
+        .filter(|citation| !citation.id.is_empty())
 }
 
 /// What an answer's markers come to.
@@ -78,8 +80,10 @@ pub struct CitationCheck {
 pub fn check(text: &str, known: &[Citation]) -> CitationCheck {
     let mut result = CitationCheck::default();
     for marker in markers(text) {
-        let ids: Vec<&str> =
-            marker.split([',', ';']).map(|id| id.trim().trim_start_matches('^')).collect();
+        let ids: Vec<&str> = marker
+            .split([',', ';'])
+            .map(|id| id.trim().trim_start_matches('^'))
+            .collect();
         for id in &ids {
             if let Some(citation) = known.iter().find(|citation| citation.id == *id) {
                 if !result.cited.contains(citation) {
@@ -98,7 +102,9 @@ pub fn check(text: &str, known: &[Citation]) -> CitationCheck {
 fn looks_like_an_id(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 64
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':' | '#'))
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':' | '#'))
         && text.chars().any(|c| c.is_ascii_digit())
 }
 
@@ -123,9 +129,14 @@ fn markers(text: &str) -> Vec<&str> {
 fn markers_of_prose<'a>(prose: &'a str, found: &mut Vec<&'a str>) {
     let mut rest = prose;
     while let Some((before, after)) = rest.split_once('[') {
-        let Some((inner, tail)) = after.split_once(']') else { return };
+        let Some((inner, tail)) = after.split_once(']') else {
+            return;
+        };
         // `[text](url)` is a link; `a[0]` is an index.
-        let index = before.chars().next_back().is_some_and(|c| c.is_alphanumeric() || c == '_');
+        let index = before
+            .chars()
+            .next_back()
+            .is_some_and(|c| c.is_alphanumeric() || c == '_');
         if inner.contains('[') {
             rest = after;
             continue;
@@ -159,7 +170,14 @@ mod tests {
 
     fn outcome(text: &str) -> (Vec<String>, Vec<String>) {
         let check = check(text, &known(&["c1", "c2", "3fa8"]));
-        (check.cited.into_iter().map(|citation| citation.id).collect(), check.unresolved)
+        (
+            check
+                .cited
+                .into_iter()
+                .map(|citation| citation.id)
+                .collect(),
+            check.unresolved,
+        )
     }
 
     #[test]
@@ -181,7 +199,10 @@ mod tests {
 
     #[test]
     fn made_up_ids_are_unresolved() {
-        assert_eq!(outcome("So it is [c9] and [c1, c7]."), (vec!["c1".into()], vec!["c9".into(), "c7".into()]));
+        assert_eq!(
+            outcome("So it is [c9] and [c1, c7]."),
+            (vec!["c1".into()], vec!["c9".into(), "c7".into()])
+        );
     }
 
     #[test]

@@ -49,7 +49,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { model_calls: 12, tool_calls: 24, result_chars: 24_000 }
+        Self {
+            model_calls: 12,
+            tool_calls: 24,
+            result_chars: 24_000,
+        }
     }
 }
 
@@ -83,7 +87,10 @@ impl AgentDefinition {
             column,
             message,
         };
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
+        let text = text
+            .strip_prefix('\u{feff}')
+            .unwrap_or(text)
+            .replace("\r\n", "\n");
         let Some((front, prompt)) = split_front_matter(&text) else {
             return Err(refuse(
                 1,
@@ -92,20 +99,32 @@ impl AgentDefinition {
             ));
         };
         let settings: AgentSettings = serde_norway::from_str(front).map_err(|error| {
-            let (line, column) = error.location().map_or((1, 1), |at| (at.line(), at.column()));
+            let (line, column) = error
+                .location()
+                .map_or((1, 1), |at| (at.line(), at.column()));
             // The opening line of dashes comes before the first line of YAML.
             refuse(line + 1, column, error.to_string())
         })?;
         if prompt.trim().is_empty() {
             let line = front.lines().count() + 3;
-            return Err(refuse(line, 1, "the prompt below the front matter is empty".to_owned()));
+            return Err(refuse(
+                line,
+                1,
+                "the prompt below the front matter is empty".to_owned(),
+            ));
         }
-        Ok(Self { settings, prompt: prompt.trim().to_owned() })
+        Ok(Self {
+            settings,
+            prompt: prompt.trim().to_owned(),
+        })
     }
 
     /// Whether the agent may see a tool.
     pub fn sees(&self, tool: &str) -> bool {
-        self.settings.tools.iter().any(|pattern| matches(pattern, tool))
+        self.settings
+            .tools
+            .iter()
+            .any(|pattern| matches(pattern, tool))
     }
 }
 
@@ -114,16 +133,26 @@ fn split_front_matter(text: &str) -> Option<(&str, &str)> {
     if let Some(prompt) = rest.strip_prefix("---\n") {
         return Some(("", prompt));
     }
-    rest.split_once("\n---\n").or_else(|| rest.strip_suffix("\n---").map(|front| (front, "")))
+    rest.split_once("\n---\n")
+        .or_else(|| rest.strip_suffix("\n---").map(|front| (front, "")))
 }
 
 /// `*` stands for any run of characters; everything else for itself.
 fn matches(pattern: &str, name: &str) -> bool {
-    let Some((start, rest)) = pattern.split_once('*') else { return pattern == name };
-    let Some(name) = name.strip_prefix(start) else { return false };
-    let ends = name.char_indices().map(|(index, _)| index).chain([name.len()]);
+    let Some((start, rest)) = pattern.split_once('*') else {
+        return pattern == name;
+    };
+    let Some(name) = name.strip_prefix(start) else {
+        return false;
+    };
+    let ends = name
+        .char_indices()
+        .map(|(index, _)| index)
+        .chain([name.len()]);
     rest.is_empty()
-        || ends.filter_map(|index| name.get(index..)).any(|tail| matches(rest, tail))
+        || ends
+            .filter_map(|index| name.get(index..))
+            .any(|tail| matches(rest, tail))
 }
 
 #[cfg(test)]
@@ -137,16 +166,29 @@ mod tests {
         let text = "---\nname: a\ntools: [vector__*]\nlimits: {model_calls: 3}\n---\n\nBe brief.\n";
         let agent = AgentDefinition::parse("a.md", text).unwrap();
         assert_eq!(agent.prompt, "Be brief.");
-        assert_eq!(agent.settings.limits, Limits { model_calls: 3, ..Limits::default() });
+        assert_eq!(
+            agent.settings.limits,
+            Limits {
+                model_calls: 3,
+                ..Limits::default()
+            }
+        );
         assert!(agent.sees("vector__search") && !agent.sees("web__search"));
     }
 
     #[test]
     fn mistakes_name_their_place() {
-        let error = |text: &str| AgentDefinition::parse("a.md", text).unwrap_err().to_string();
+        let error = |text: &str| {
+            AgentDefinition::parse("a.md", text)
+                .unwrap_err()
+                .to_string()
+        };
         assert!(error("Be brief.").starts_with("a.md: line 1, column 1: an agent file starts"));
         let unknown = error("---\nname: a\ntool: []\n---\nx");
-        assert!(unknown.contains("line 3") && unknown.contains("`tool`"), "{unknown}");
+        assert!(
+            unknown.contains("line 3") && unknown.contains("`tool`"),
+            "{unknown}"
+        );
         assert!(error("---\nname: a\n---\n \n").contains("line 4, column 1: the prompt"));
         assert!(error("---\nname: [\n---\nx").contains("a.md: line"));
     }

@@ -1,6 +1,11 @@
 //! The agent machine as its users see it: by its steps.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may panic"
+)]
 
 use proptest::prelude::*;
 use ropewalk_core::agent::{AgentMachine, Input, MachineError, OfferedTool, Step};
@@ -37,21 +42,32 @@ fn says(text: &str) -> Input {
 }
 
 fn reply(text: &str, calls: Vec<ToolCall>) -> Input {
-    let finish = if calls.is_empty() { FinishReason::Stop } else { FinishReason::ToolCalls };
+    let finish = if calls.is_empty() {
+        FinishReason::Stop
+    } else {
+        FinishReason::ToolCalls
+    };
     Input::Reply {
         reply: ChatReply {
             text: text.to_owned(),
             thinking: None,
             calls,
             finish,
-            usage: Usage { input_tokens: 2, output_tokens: 1 },
+            usage: Usage {
+                input_tokens: 2,
+                output_tokens: 1,
+            },
             abstained: false,
         },
     }
 }
 
 fn call(id: &str, name: &str) -> ToolCall {
-    ToolCall { id: id.to_owned(), name: name.to_owned(), arguments: json!({"q": id}) }
+    ToolCall {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        arguments: json!({"q": id}),
+    }
 }
 
 fn found(ids: &[&str]) -> ToolOutcome {
@@ -59,11 +75,17 @@ fn found(ids: &[&str]) -> ToolOutcome {
         .iter()
         .map(|id| json!({"citation": {"id": id, "source": "a.md", "quote": "q", "score": 0.5}}))
         .collect();
-    ToolOutcome::Ok { text: "found".to_owned(), structured: Some(json!({"hits": hits})) }
+    ToolOutcome::Ok {
+        text: "found".to_owned(),
+        structured: Some(json!({"hits": hits})),
+    }
 }
 
 fn result(id: &str, outcome: ToolOutcome) -> Input {
-    Input::ToolResult { call_id: id.to_owned(), outcome }
+    Input::ToolResult {
+        call_id: id.to_owned(),
+        outcome,
+    }
 }
 
 fn request(machine: &AgentMachine) -> ChatRequest {
@@ -99,11 +121,15 @@ fn after_search(limits: &str) -> AgentMachine {
 #[test]
 fn calls_of_one_reply_run_together_and_results_keep_the_order_of_the_calls() {
     let mut machine = machine("");
-    machine.feed(reply("", vec![call("1", "free"), call("2", "free")])).unwrap();
+    machine
+        .feed(reply("", vec![call("1", "free"), call("2", "free")]))
+        .unwrap();
     assert_eq!(ids(machine.next()), ["1", "2"]);
     machine.feed(result("2", found(&["b2"]))).unwrap();
     assert_eq!(ids(machine.next()), ["1"]);
-    let error = ToolOutcome::Error { message: "broken".to_owned() };
+    let error = ToolOutcome::Error {
+        message: "broken".to_owned(),
+    };
     machine.feed(result("1", error)).unwrap();
     let messages = request(&machine).messages;
     let order: Vec<&str> = messages
@@ -118,25 +144,49 @@ fn calls_of_one_reply_run_together_and_results_keep_the_order_of_the_calls() {
     let answer = answer(&machine);
     assert_eq!(answer.stop, StopReason::Answered);
     assert_eq!(answer.citations[0].id, "b2");
-    assert_eq!((answer.model_calls, answer.tool_calls, answer.usage.input_tokens), (2, 2, 4));
+    assert_eq!(
+        (
+            answer.model_calls,
+            answer.tool_calls,
+            answer.usage.input_tokens
+        ),
+        (2, 2, 4)
+    );
 }
 
 #[test]
 fn calls_without_usable_ids_are_told_apart() {
     let mut machine = machine("");
-    machine.feed(reply("", vec![call("", "free"), call("x", "free"), call("x", "free")])).unwrap();
+    machine
+        .feed(reply(
+            "",
+            vec![call("", "free"), call("x", "free"), call("x", "free")],
+        ))
+        .unwrap();
     let ids = ids(machine.next());
     assert_eq!(ids.len(), 3);
-    assert!(ids.iter().all(|id| !id.is_empty() && ids.iter().filter(|x| *x == id).count() == 1));
+    assert!(
+        ids.iter()
+            .all(|id| !id.is_empty() && ids.iter().filter(|x| *x == id).count() == 1)
+    );
 }
 
 #[test]
 fn policy_decides_which_calls_run() {
     let mut machine = machine("");
-    let calls = vec![call("1", "asks"), call("2", "never"), call("3", "nothing"), call("4", "free")];
+    let calls = vec![
+        call("1", "asks"),
+        call("2", "never"),
+        call("3", "nothing"),
+        call("4", "free"),
+    ];
     machine.feed(reply("", calls)).unwrap();
     assert!(matches!(machine.next(), Step::AskHuman(calls) if calls[0].id == "1"));
-    let no = Input::Approval { call_id: "1".into(), allowed: false, reason: "not today".into() };
+    let no = Input::Approval {
+        call_id: "1".into(),
+        allowed: false,
+        reason: "not today".into(),
+    };
     machine.feed(no).unwrap();
     assert_eq!(ids(machine.next()), ["4"]);
     machine.feed(result("4", found(&[]))).unwrap();
@@ -158,15 +208,20 @@ fn made_up_citations_are_sent_back_once_and_then_refused() {
     let mut machine = after_search("");
     machine.feed(says("It is so [p9].")).unwrap();
     let correction = request(&machine).messages.pop();
-    assert!(matches!(correction, Some(Message::User { text }) if text.contains("p9")
-        && text.contains("p1, p2")));
+    assert!(
+        matches!(correction, Some(Message::User { text }) if text.contains("p9")
+        && text.contains("p1, p2"))
+    );
     let mut mended = machine.clone();
     mended.feed(says("It is so [p1].")).unwrap();
     assert_eq!(answer(&mended).stop, StopReason::Answered);
     machine.feed(says("It is so [p8].")).unwrap();
     let answer = answer(&machine);
     assert_eq!(answer.stop, StopReason::CitationsRefused);
-    assert!(!answer.text.contains("It is so"), "a refused answer must not reach the reader");
+    assert!(
+        !answer.text.contains("It is so"),
+        "a refused answer must not reach the reader"
+    );
     assert_eq!(answer.citations.len(), 2, "the closest passages go along");
 }
 
@@ -204,7 +259,10 @@ fn limits_end_with_a_last_turn_and_a_message() {
 fn repeating_a_call_ends_the_loop() {
     let mut machine = machine("");
     for id in ["1", "2", "3"] {
-        let same = ToolCall { arguments: json!({"q": 0}), ..call(id, "free") };
+        let same = ToolCall {
+            arguments: json!({"q": 0}),
+            ..call(id, "free")
+        };
         machine.feed(reply("", vec![same])).unwrap();
         machine.feed(result(id, found(&["p1"]))).unwrap();
     }
@@ -216,7 +274,11 @@ fn repeating_a_call_ends_the_loop() {
 #[test]
 fn failures_and_silence_end_with_words() {
     let mut failed = after_search("");
-    failed.feed(Input::ModelFailed { message: "out of memory".to_owned() }).unwrap();
+    failed
+        .feed(Input::ModelFailed {
+            message: "out of memory".to_owned(),
+        })
+        .unwrap();
     assert!(answer(&failed).text.contains("out of memory"));
     let mut silent = after_search("");
     silent.feed(says(" ")).unwrap();
@@ -231,7 +293,10 @@ fn failures_and_silence_end_with_words() {
 fn inputs_out_of_turn_are_refused_and_change_nothing() {
     let mut machine = machine("");
     let before = machine.clone();
-    assert!(matches!(machine.feed(result("1", found(&[]))), Err(MachineError::NotAskedFor { .. })));
+    assert!(matches!(
+        machine.feed(result("1", found(&[]))),
+        Err(MachineError::NotAskedFor { .. })
+    ));
     assert_eq!(machine, before);
     machine.feed(reply("", vec![call("1", "free")])).unwrap();
     let error = machine.feed(result("7", found(&[]))).unwrap_err();
@@ -244,18 +309,33 @@ fn inputs_out_of_turn_are_refused_and_change_nothing() {
 fn long_results_are_cut_where_the_model_reads_them() {
     let mut machine = machine("result_chars: 10");
     machine.feed(reply("", vec![call("1", "free")])).unwrap();
-    let long = ToolOutcome::Ok { text: "ü".repeat(50), structured: None };
+    let long = ToolOutcome::Ok {
+        text: "ü".repeat(50),
+        structured: None,
+    };
     machine.feed(result("1", long)).unwrap();
-    let Some(Message::Tool { outcome, .. }) = request(&machine).messages.pop() else { panic!() };
-    assert!(outcome.text().contains("40 more characters"), "{}", outcome.text());
+    let Some(Message::Tool { outcome, .. }) = request(&machine).messages.pop() else {
+        panic!()
+    };
+    assert!(
+        outcome.text().contains("40 more characters"),
+        "{}",
+        outcome.text()
+    );
 }
 
 #[test]
 fn a_machine_of_another_version_is_refused() {
-    let text = machine("").to_json().unwrap().replacen("\"version\":1", "\"version\":99", 1);
+    let text = machine("")
+        .to_json()
+        .unwrap()
+        .replacen("\"version\":1", "\"version\":99", 1);
     let error = AgentMachine::from_json(&text).unwrap_err();
     assert_eq!(error, MachineError::Version { found: 99 });
-    assert!(matches!(AgentMachine::from_json("{"), Err(MachineError::Stored(_))));
+    assert!(matches!(
+        AgentMachine::from_json("{"),
+        Err(MachineError::Stored(_))
+    ));
 }
 
 /// What a model or a tool might do next; the numbers choose among what is open.
@@ -287,21 +367,36 @@ fn play(machine: &mut AgentMachine, next: &Move) -> Option<String> {
         (Step::CallModel(_), Move::Call(calls)) => {
             let calls = calls.iter().map(|(name, id)| {
                 let id = ["", "same", "other"][*id];
-                ToolCall { arguments: json!({"n": name}), ..call(id, names[*name]) }
+                ToolCall {
+                    arguments: json!({"n": name}),
+                    ..call(id, names[*name])
+                }
             });
             machine.feed(reply("", calls.collect())).unwrap();
         }
         (Step::CallModel(_), Move::Fail) => {
-            machine.feed(Input::ModelFailed { message: "x".to_owned() }).unwrap();
+            machine
+                .feed(Input::ModelFailed {
+                    message: "x".to_owned(),
+                })
+                .unwrap();
         }
         (Step::AskHuman(calls), Move::Settle(which, allowed)) => {
             let call_id = calls[which % calls.len()].id.clone();
             let reason = "no".to_owned();
-            machine.feed(Input::Approval { call_id, allowed: *allowed, reason }).unwrap();
+            machine
+                .feed(Input::Approval {
+                    call_id,
+                    allowed: *allowed,
+                    reason,
+                })
+                .unwrap();
         }
         (Step::CallTools(calls), Move::Settle(which, good)) => {
             let id = calls[which % calls.len()].id.clone();
-            let broken = ToolOutcome::Error { message: "x".to_owned() };
+            let broken = ToolOutcome::Error {
+                message: "x".to_owned(),
+            };
             let outcome = if *good { found(&["p1", "p2"]) } else { broken };
             machine.feed(result(&id, outcome)).unwrap();
             return Some(id);

@@ -25,6 +25,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         out.write_all(&value.to_le_bytes())?;
     }
     let rate = lines.len() as f64 / took.as_secs_f64();
-    writeln!(std::io::stderr(), "loaded in {loaded:?}; {} texts, {rate:.1} a second", lines.len())?;
+    writeln!(
+        std::io::stderr(),
+        "loaded in {loaded:?}; {} texts, {rate:.1} a second",
+        lines.len()
+    )?;
     Ok(())
 }

@@ -73,7 +73,10 @@ impl EmbeddingTable {
         let bytes = self.hidden / BLOCK * BLOCK_BYTES;
         let start = token as usize * bytes;
         let row = self.blocks.get(start..start + bytes).unwrap_or_default();
-        for (block, out) in row.chunks_exact(BLOCK_BYTES).zip(out.chunks_exact_mut(BLOCK)) {
+        for (block, out) in row
+            .chunks_exact(BLOCK_BYTES)
+            .zip(out.chunks_exact_mut(BLOCK))
+        {
             let (scale, quants) = block.split_at(2);
             let scale = half::f16::from_le_bytes([
                 scale.first().copied().unwrap_or_default(),
@@ -105,7 +108,13 @@ impl Bert {
         let hidden = self.shape.hidden;
         let lengths: Vec<usize> = sequences.iter().map(|tokens| tokens.len()).collect();
         let mut x = self.embed_tokens(arch, sequences);
-        let Scratch { qkv, context, inner, delta, scores } = scratch;
+        let Scratch {
+            qkv,
+            context,
+            inner,
+            delta,
+            scores,
+        } = scratch;
         context.resize(x.len(), 0.0);
         for layer in &self.layers {
             layer.qkv.apply(&x, qkv);
@@ -130,8 +139,10 @@ impl Bert {
         let mut x = vec![0.0; tokens * hidden];
         let mut rows = x.chunks_exact_mut(hidden);
         for sequence in sequences {
-            let positions =
-                self.positions.chunks_exact(hidden).skip(self.shape.first_position);
+            let positions = self
+                .positions
+                .chunks_exact(hidden)
+                .skip(self.shape.first_position);
             for ((token, position), row) in sequence.iter().zip(positions).zip(rows.by_ref()) {
                 self.words.row_into(*token, row);
                 for (value, position) in row.iter_mut().zip(position) {
@@ -202,10 +213,10 @@ fn by_sequence<'a>(
     hidden: usize,
 ) -> impl Iterator<Item = (&'a [f32], &'a mut [f32])> {
     lengths.iter().map(move |length| {
-            let (inputs, rest) = qkv.split_at(length * 3 * hidden);
-            qkv = rest;
-            let (outputs, rest) = std::mem::take(&mut out).split_at_mut(length * hidden);
-            out = rest;
-            (inputs, outputs)
-        })
+        let (inputs, rest) = qkv.split_at(length * 3 * hidden);
+        qkv = rest;
+        let (outputs, rest) = std::mem::take(&mut out).split_at_mut(length * hidden);
+        out = rest;
+        (inputs, outputs)
+    })
 }

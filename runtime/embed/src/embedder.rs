@@ -155,19 +155,21 @@ impl Embedder {
     /// Tokens of a text without special ones and without the limit. A text that the tokenizer
     /// refuses counts its words.
     pub fn count_tokens(&self, text: &str) -> usize {
-        self.tokenizer
-            .encode_fast(text, false)
-            .map_or_else(|_| text.split_whitespace().count(), |encoding| encoding.len())
+        self.tokenizer.encode_fast(text, false).map_or_else(
+            |_| text.split_whitespace().count(),
+            |encoding| encoding.len(),
+        )
     }
 
     fn tokenize<T: AsRef<str> + Sync>(&self, texts: &[T]) -> Result<Vec<Vec<u32>>, EmbedError> {
         let room = self.max_tokens * BYTES_PER_TOKEN;
-        let texts: Vec<&str> =
-            texts.iter().map(|text| cut(text.as_ref(), room)).collect();
+        let texts: Vec<&str> = texts.iter().map(|text| cut(text.as_ref(), room)).collect();
         let encodings = self
             .tokenizer
             .encode_batch_fast(texts, true)
-            .map_err(|error| EmbedError::Tokenize { message: error.to_string() })?;
+            .map_err(|error| EmbedError::Tokenize {
+                message: error.to_string(),
+            })?;
         let vocabulary = self.bert.shape.vocabulary;
         Ok(encodings
             .iter()

@@ -4,7 +4,9 @@
 #[derive(Debug, thiserror::Error)]
 pub enum EmbedError {
     /// A file that a model folder must have is not there or cannot be read.
-    #[error("cannot read {path}: {source}; a model folder holds config.json, tokenizer.json and model.safetensors")]
+    #[error(
+        "cannot read {path}: {source}; a model folder holds config.json, tokenizer.json and model.safetensors"
+    )]
     Read {
         /// The file.
         path: String,
@@ -22,7 +24,9 @@ pub enum EmbedError {
         message: String,
     },
     /// The architecture is not one this crate runs.
-    #[error("{path}: model_type `{model_type}` is not supported; BERT-family encoders (bert, roberta, xlm-roberta) are")]
+    #[error(
+        "{path}: model_type `{model_type}` is not supported; BERT-family encoders (bert, roberta, xlm-roberta) are"
+    )]
     Architecture {
         /// The configuration file.
         path: String,

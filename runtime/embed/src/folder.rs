@@ -79,7 +79,11 @@ pub(crate) fn shipped() -> Result<Loaded, EmbedError> {
     let tokenizer = parse_tokenizer(name, TOKENIZER)?;
     let bert = build(name, &config, weights, Pooling::Mean)?;
     // 256 is upstream's own limit (sentence_bert_config.json).
-    Ok(Loaded { bert, tokenizer, max_tokens: 256 })
+    Ok(Loaded {
+        bert,
+        tokenizer,
+        max_tokens: 256,
+    })
 }
 
 /// A model from a folder.
@@ -96,7 +100,11 @@ pub(crate) fn open(folder: &Path) -> Result<Loaded, EmbedError> {
     } else {
         PoolingConfig::default()
     };
-    let pooling = if pooling.pooling_mode_cls_token { Pooling::First } else { Pooling::Mean };
+    let pooling = if pooling.pooling_mode_cls_token {
+        Pooling::First
+    } else {
+        Pooling::Mean
+    };
     let bert = build(&shown(&config_path), &config, weights, pooling)?;
     let sentence_path = folder.join("sentence_bert_config.json");
     let stated = if sentence_path.exists() {
@@ -105,7 +113,11 @@ pub(crate) fn open(folder: &Path) -> Result<Loaded, EmbedError> {
         None
     };
     let limit = bert.shape.positions - bert.shape.first_position;
-    Ok(Loaded { bert, tokenizer, max_tokens: stated.unwrap_or(limit).clamp(2, limit) })
+    Ok(Loaded {
+        bert,
+        tokenizer,
+        max_tokens: stated.unwrap_or(limit).clamp(2, limit),
+    })
 }
 
 /// Writes the shipped form of a safetensors file: matrices as Q8_0, the rest as f32, to `out`.
@@ -121,7 +133,12 @@ pub fn write_quantised(
     names.sort();
     let tensors: Vec<(&str, &QTensor)> = names
         .into_iter()
-        .filter_map(|name| weights.tensors.get(name).map(|tensor| (name.as_str(), tensor)))
+        .filter_map(|name| {
+            weights
+                .tensors
+                .get(name)
+                .map(|tensor| (name.as_str(), tensor))
+        })
         .collect();
     gguf_file::write(out, &[], &tensors)?;
     Ok(())
@@ -149,7 +166,10 @@ fn build(
         }
     };
     if config.hidden_act != "gelu" {
-        return Err(malformed(format!("activation `{}`; only gelu is known", config.hidden_act)));
+        return Err(malformed(format!(
+            "activation `{}`; only gelu is known",
+            config.hidden_act
+        )));
     }
     let hidden = config.hidden_size;
     if hidden == 0
@@ -164,8 +184,13 @@ fn build(
             config.num_attention_heads, config.intermediate_size, config.max_position_embeddings
         )));
     }
-    let norm = |weights: &mut Weights, name: &str| weights.norm(name, hidden, config.layer_norm_eps);
-    let words = weights.table("embeddings.word_embeddings.weight", config.vocab_size, hidden)?;
+    let norm =
+        |weights: &mut Weights, name: &str| weights.norm(name, hidden, config.layer_norm_eps);
+    let words = weights.table(
+        "embeddings.word_embeddings.weight",
+        config.vocab_size,
+        hidden,
+    )?;
     let mut positions = weights.values(
         "embeddings.position_embeddings.weight",
         &[config.max_position_embeddings, hidden],
@@ -205,7 +230,14 @@ fn build(
         positions: config.max_position_embeddings,
         vocabulary: config.vocab_size,
     };
-    Ok(Bert { shape, words, positions, embedding_norm, layers, pooling })
+    Ok(Bert {
+        shape,
+        words,
+        positions,
+        embedding_norm,
+        layers,
+        pooling,
+    })
 }
 
 impl Weights {
@@ -218,7 +250,9 @@ impl Weights {
         let content = gguf_file::Content::read(reader).map_err(malformed)?;
         let mut tensors = HashMap::new();
         for name in content.tensor_infos.keys() {
-            let tensor = content.tensor(reader, name, &Device::Cpu).map_err(malformed)?;
+            let tensor = content
+                .tensor(reader, name, &Device::Cpu)
+                .map_err(malformed)?;
             tensors.insert(name.clone(), tensor);
         }
         Ok(Self::named(tensors))
@@ -244,7 +278,11 @@ impl Weights {
                 && tensor.dim(1)?.is_multiple_of(BLOCK)
                 && !name.contains("position_embeddings")
                 && !name.contains("token_type_embeddings");
-            let dtype = if matrix { GgmlDType::Q8_0 } else { GgmlDType::F32 };
+            let dtype = if matrix {
+                GgmlDType::Q8_0
+            } else {
+                GgmlDType::F32
+            };
             tensors.insert(name, QTensor::quantize(&tensor, dtype)?);
         }
         Ok(Self::named(tensors))
@@ -260,10 +298,13 @@ impl Weights {
 
     fn take(&mut self, name: &str, shape: &[usize]) -> Result<QTensor, EmbedError> {
         let name = format!("{}{name}", self.prefix);
-        let tensor = self.tensors.remove(&name).ok_or_else(|| EmbedError::Weight {
-            name: name.clone(),
-            message: "is missing from the weights".to_owned(),
-        })?;
+        let tensor = self
+            .tensors
+            .remove(&name)
+            .ok_or_else(|| EmbedError::Weight {
+                name: name.clone(),
+                message: "is missing from the weights".to_owned(),
+            })?;
         if tensor.shape().dims() == shape {
             Ok(tensor)
         } else {
@@ -279,7 +320,10 @@ impl Weights {
 
     fn first_row(&mut self, name: &str, width: usize) -> Result<Vec<f32>, EmbedError> {
         let full = format!("{}{name}", self.prefix);
-        let rows = self.tensors.get(&full).and_then(|tensor| tensor.shape().dims().first().copied());
+        let rows = self
+            .tensors
+            .get(&full)
+            .and_then(|tensor| tensor.shape().dims().first().copied());
         let mut values = self.values(name, &[rows.unwrap_or_default(), width])?;
         values.truncate(width);
         Ok(values)
@@ -287,8 +331,14 @@ impl Weights {
 
     fn norm(&mut self, name: &str, width: usize, eps: f64) -> Result<LayerNorm, EmbedError> {
         // Checkpoints from before 2019 call them gamma and beta.
-        let old = self.tensors.contains_key(&format!("{}{name}.gamma", self.prefix));
-        let (weight, bias) = if old { ("gamma", "beta") } else { ("weight", "bias") };
+        let old = self
+            .tensors
+            .contains_key(&format!("{}{name}.gamma", self.prefix));
+        let (weight, bias) = if old {
+            ("gamma", "beta")
+        } else {
+            ("weight", "bias")
+        };
         Ok(LayerNorm {
             weight: self.values(&format!("{name}.{weight}"), &[width])?,
             bias: self.values(&format!("{name}.{bias}"), &[width])?,
@@ -314,9 +364,17 @@ impl Weights {
         Linear::new(&Tensor::cat(&parts, 0)?, bias)
     }
 
-    fn table(&mut self, name: &str, rows: usize, hidden: usize) -> Result<EmbeddingTable, EmbedError> {
+    fn table(
+        &mut self,
+        name: &str,
+        rows: usize,
+        hidden: usize,
+    ) -> Result<EmbeddingTable, EmbedError> {
         let tensor = self.take(name, &[rows, hidden])?;
-        Ok(EmbeddingTable { blocks: tensor.data()?.into_owned(), hidden })
+        Ok(EmbeddingTable {
+            blocks: tensor.data()?.into_owned(),
+            hidden,
+        })
     }
 }
 
@@ -338,16 +396,24 @@ fn parse_tokenizer(path: &str, bytes: &[u8]) -> Result<Tokenizer, EmbedError> {
         Tokenizer::from_bytes(bytes).map_err(|error| malformed(error.to_string()))?;
     // Sequences are packed and cut by the embedder itself.
     tokenizer.with_padding(None);
-    tokenizer.with_truncation(None).map_err(|error| malformed(error.to_string()))?;
+    tokenizer
+        .with_truncation(None)
+        .map_err(|error| malformed(error.to_string()))?;
     Ok(tokenizer)
 }
 
 fn read_bytes(path: &Path) -> Result<Vec<u8>, EmbedError> {
-    std::fs::read(path).map_err(|source| EmbedError::Read { path: shown(path), source })
+    std::fs::read(path).map_err(|source| EmbedError::Read {
+        path: shown(path),
+        source,
+    })
 }
 
 fn read_text(path: &Path) -> Result<String, EmbedError> {
-    std::fs::read_to_string(path).map_err(|source| EmbedError::Read { path: shown(path), source })
+    std::fs::read_to_string(path).map_err(|source| EmbedError::Read {
+        path: shown(path),
+        source,
+    })
 }
 
 fn shown(path: &Path) -> String {

@@ -129,7 +129,11 @@ pub(crate) fn softmax_rows(arch: Arch, scores: &mut [f32], width: usize, scale: 
         for row in scores.chunks_exact_mut(width) {
             let mut lanes = [f32::NEG_INFINITY; 16];
             let chunks = row.chunks_exact(16);
-            let rest = chunks.remainder().iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let rest = chunks
+                .remainder()
+                .iter()
+                .copied()
+                .fold(f32::NEG_INFINITY, f32::max);
             for chunk in chunks {
                 for (lane, value) in lanes.iter_mut().zip(chunk) {
                     *lane = lane.max(*value);
@@ -269,7 +273,10 @@ mod tests {
             let x = i as f32 / 100.0;
             let want = f64::from(x).exp();
             let got = f64::from(exp(x));
-            assert!((got / want - 1.0).abs() < 4e-7, "exp({x}) = {got}, not {want}");
+            assert!(
+                (got / want - 1.0).abs() < 4e-7,
+                "exp({x}) = {got}, not {want}"
+            );
         }
     }
 
@@ -284,7 +291,11 @@ mod tests {
             (30.0, 30.0),
             (-30.0, 0.0),
         ] {
-            assert!((gelu(x) - want).abs() < 2e-6, "gelu({x}) = {}, not {want}", gelu(x));
+            assert!(
+                (gelu(x) - want).abs() < 2e-6,
+                "gelu({x}) = {}, not {want}",
+                gelu(x)
+            );
         }
     }
 

@@ -56,7 +56,10 @@ pub async fn run_agent(
         .host
         .tools()
         .into_iter()
-        .map(|spec| OfferedTool { permission: context.host.permission(&spec.name), spec })
+        .map(|spec| OfferedTool {
+            permission: context.host.permission(&spec.name),
+            spec,
+        })
         .collect();
     let mut machine = AgentMachine::new(definition, offered, question);
     let mut run = Run {
@@ -112,12 +115,21 @@ impl Run<'_> {
 
     fn log(&self, event: Event) {
         let seq = self.seq.fetch_add(1, Ordering::Relaxed);
-        let stamped = Stamped { run: self.id, seq, at_ms: self.now_ms(), event };
+        let stamped = Stamped {
+            run: self.id,
+            seq,
+            at_ms: self.now_ms(),
+            event,
+        };
         (self.context.on_event)(&stamped);
     }
 
     fn begin(&self, kind: StepKind, name: &str, asked: &str) -> usize {
-        let parent = if kind == StepKind::Model { None } else { self.model_step };
+        let parent = if kind == StepKind::Model {
+            None
+        } else {
+            self.model_step
+        };
         let record = StepRecord {
             kind,
             name: name.to_owned(),
@@ -153,7 +165,11 @@ impl Run<'_> {
             tools: request.tools.len(),
         });
         let engine = self.context.engine;
-        let asked = format!("{} messages, {} tools", request.messages.len(), request.tools.len());
+        let asked = format!(
+            "{} messages, {} tools",
+            request.messages.len(),
+            request.tools.len()
+        );
         let step = self.begin(StepKind::Model, &engine.info().id, &asked);
         self.model_step = Some(step);
         let (sender, mut deltas) = mpsc::unbounded_channel();
@@ -180,13 +196,17 @@ impl Run<'_> {
         match reply {
             Ok(reply) => {
                 self.end(step, &said(&reply), false, reply.usage);
-                self.log(Event::ModelReplied { reply: reply.clone() });
+                self.log(Event::ModelReplied {
+                    reply: reply.clone(),
+                });
                 Input::Reply { reply }
             }
             Err(error) => {
                 let message = error.to_string();
                 self.end(step, &message, true, Usage::default());
-                self.log(Event::ModelFailed { message: message.clone() });
+                self.log(Event::ModelFailed {
+                    message: message.clone(),
+                });
                 Input::ModelFailed { message }
             }
         }
@@ -216,11 +236,22 @@ impl Run<'_> {
                 }
                 allowed = asked => allowed,
             };
-            let reason = if allowed { String::new() } else { self.refusal(&call.name) };
+            let reason = if allowed {
+                String::new()
+            } else {
+                self.refusal(&call.name)
+            };
             let outcome = if allowed { "allowed" } else { "refused" };
             self.end(step, outcome, !allowed, Usage::default());
-            self.log(Event::ApprovalGiven { call_id: call.id.clone(), allowed });
-            inputs.push(Input::Approval { call_id: call.id, allowed, reason });
+            self.log(Event::ApprovalGiven {
+                call_id: call.id.clone(),
+                allowed,
+            });
+            inputs.push(Input::Approval {
+                call_id: call.id,
+                allowed,
+                reason,
+            });
         }
         inputs
     }
@@ -240,15 +271,18 @@ impl Run<'_> {
     async fn call_tools(&self, calls: Vec<ToolCall>) -> Vec<Input> {
         let specs = self.context.host.tools();
         let reads = |call: &ToolCall| {
-            specs.iter().any(|spec| spec.name == call.name && spec.hints.read_only)
+            specs
+                .iter()
+                .any(|spec| spec.name == call.name && spec.hints.read_only)
         };
-        let (parallel, serial): (Vec<ToolCall>, Vec<ToolCall>) =
-            calls.into_iter().partition(reads);
+        let (parallel, serial): (Vec<ToolCall>, Vec<ToolCall>) = calls.into_iter().partition(reads);
         // Dropping a call does not tell its server; cancelling this token does.
         let cancel = self.context.cancel.child_token();
         let mut inputs = Vec::new();
-        let mut running: FuturesUnordered<_> =
-            parallel.into_iter().map(|call| self.call_tool(call, &cancel)).collect();
+        let mut running: FuturesUnordered<_> = parallel
+            .into_iter()
+            .map(|call| self.call_tool(call, &cancel))
+            .collect();
         while let Some(input) = running.next().await {
             inputs.push(input);
         }
@@ -258,7 +292,11 @@ impl Run<'_> {
             }
             inputs.push(self.call_tool(call, &cancel).await);
         }
-        if self.context.cancel.is_cancelled() { vec![Input::Cancelled] } else { inputs }
+        if self.context.cancel.is_cancelled() {
+            vec![Input::Cancelled]
+        } else {
+            inputs
+        }
     }
 
     async fn call_tool(&self, call: ToolCall, cancel: &CancellationToken) -> Input {
@@ -266,18 +304,40 @@ impl Run<'_> {
         let step = self.begin(StepKind::Tool, &call.name, &call.arguments.to_string());
         let span = tracing::info_span!("tool", name = call.name);
         let ignore = Arc::new(|_: ToolProgress| {});
-        let outcome = self.context.host.call(&call, cancel, ignore).instrument(span).await;
+        let outcome = self
+            .context
+            .host
+            .call(&call, cancel, ignore)
+            .instrument(span)
+            .await;
         let failed = matches!(outcome, ToolOutcome::Error { .. });
         self.end(step, outcome.text(), failed, Usage::default());
-        self.log(Event::ToolReturned { call_id: call.id.clone(), outcome: outcome.clone() });
-        Input::ToolResult { call_id: call.id, outcome }
+        self.log(Event::ToolReturned {
+            call_id: call.id.clone(),
+            outcome: outcome.clone(),
+        });
+        Input::ToolResult {
+            call_id: call.id,
+            outcome,
+        }
     }
 
     fn finish(self, engine: String, answer: Answer) -> RunReport {
-        self.log(Event::Ended { answer: answer.clone() });
+        self.log(Event::Ended {
+            answer: answer.clone(),
+        });
         let took_ms = self.now_ms();
-        let steps = self.steps.into_inner().unwrap_or_else(PoisonError::into_inner);
-        RunReport { run: self.id, answer, engine, steps, took_ms }
+        let steps = self
+            .steps
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        RunReport {
+            run: self.id,
+            answer,
+            engine,
+            steps,
+            took_ms,
+        }
     }
 }
 

@@ -74,7 +74,9 @@ pub(super) fn cut(block: &Block, max: usize, count: &dyn Fn(&str) -> usize) -> V
 
 /// The header row and the line below it, where the text is a Markdown table.
 fn table_header(text: &str) -> (&str, &str) {
-    let Some((first, rest)) = text.split_once('\n') else { return ("", text) };
+    let Some((first, rest)) = text.split_once('\n') else {
+        return ("", text);
+    };
     let second = rest.lines().next().unwrap_or_default();
     if !second.contains("---") {
         return ("", text);
@@ -115,9 +117,13 @@ fn split_unit<'t>(
         out.push((at, unit, tokens));
         return;
     }
-    let finer = [sentences(unit), spaced(unit), unit.split_word_bound_indices().collect()]
-        .into_iter()
-        .find(|parts| parts.len() > 1);
+    let finer = [
+        sentences(unit),
+        spaced(unit),
+        unit.split_word_bound_indices().collect(),
+    ]
+    .into_iter()
+    .find(|parts| parts.len() > 1);
     if let Some(finer) = finer {
         for (offset, part) in finer {
             split_unit(at + offset, part, room, count, out);

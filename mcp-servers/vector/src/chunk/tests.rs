@@ -10,12 +10,20 @@ fn words(text: &str) -> usize {
 }
 
 fn settings(max_tokens: usize, overlap_tokens: usize) -> ChunkSettings {
-    ChunkSettings { max_tokens, overlap_tokens, parent_tokens: max_tokens * 4 }.checked().unwrap()
+    ChunkSettings {
+        max_tokens,
+        overlap_tokens,
+        parent_tokens: max_tokens * 4,
+    }
+    .checked()
+    .unwrap()
 }
 
 fn cut_text(name: &str, text: &str, settings: ChunkSettings) -> Vec<Chunk> {
     let document = load::from_text(name, text.to_owned()).unwrap();
-    chunks(document, settings, &words).map(Result::unwrap).collect()
+    chunks(document, settings, &words)
+        .map(Result::unwrap)
+        .collect()
 }
 
 #[test]
@@ -26,7 +34,11 @@ fn headings_stay_with_what_follows_and_their_path_is_kept() {
     assert_eq!(chunks.len(), 3);
     assert!(chunks[1].text.starts_with("## Install"));
     assert_eq!(chunks[2].heading_path, ["Guide", "Use"]);
-    assert!(chunks.iter().all(|chunk| !chunk.text.trim_end().ends_with("Use")));
+    assert!(
+        chunks
+            .iter()
+            .all(|chunk| !chunk.text.trim_end().ends_with("Use"))
+    );
 }
 
 #[test]
@@ -43,32 +55,51 @@ fn tables_lists_and_code_are_whole_unless_they_are_too_long() {
     let code = "```\nlet a = 1;\nlet b = 2;\n```";
     let text = format!("{prose}\n\n{code}\n\n{prose}\n");
     let chunks = cut_text("a.md", &text, settings(34, 3));
-    assert!(chunks.iter().any(|chunk| chunk.text.contains(code)), "{chunks:#?}");
+    assert!(
+        chunks.iter().any(|chunk| chunk.text.contains(code)),
+        "{chunks:#?}"
+    );
 
     let rows: String = (0..40).map(|row| format!("| {row} | x |\n")).collect();
     let text = format!("| id | name |\n| --- | --- |\n{rows}");
     let chunks = cut_text("a.md", &text, settings(60, 3));
     assert!(chunks.len() > 2);
-    assert!(chunks.iter().all(|chunk| chunk.text.starts_with("| id | name |")), "{chunks:#?}");
+    assert!(
+        chunks
+            .iter()
+            .all(|chunk| chunk.text.starts_with("| id | name |")),
+        "{chunks:#?}"
+    );
 }
 
 #[test]
 fn prose_overlaps_by_whole_sentences() {
-    let text: String = (0..40).map(|n| format!("Sentence number {n} is here. ")).collect();
+    let text: String = (0..40)
+        .map(|n| format!("Sentence number {n} is here. "))
+        .collect();
     let chunks = cut_text("a.txt", &text, settings(50, 10));
     assert!(chunks.len() > 3);
     for pair in chunks.windows(2) {
-        assert!(pair[1].overlap > 0 && pair[1].start < pair[0].end, "{pair:#?}");
+        assert!(
+            pair[1].overlap > 0 && pair[1].start < pair[0].end,
+            "{pair:#?}"
+        );
         assert!(pair[1].text.starts_with("Sentence number"));
     }
 }
 
 #[test]
 fn parents_gather_neighbours() {
-    let text: String = (0..100).map(|n| format!("Sentence number {n} is here. ")).collect();
+    let text: String = (0..100)
+        .map(|n| format!("Sentence number {n} is here. "))
+        .collect();
     let chunks = cut_text("a.txt", &text, settings(50, 0));
     assert_eq!(chunks[0].parent, 0);
-    assert!(chunks.windows(2).all(|pair| pair[1].parent - pair[0].parent <= 1));
+    assert!(
+        chunks
+            .windows(2)
+            .all(|pair| pair[1].parent - pair[0].parent <= 1)
+    );
     let last = chunks.last().unwrap().parent;
     assert!(last > 0 && (last as usize) < chunks.len() / 2);
 }
@@ -78,16 +109,29 @@ fn an_endless_word_is_cut_by_characters() {
     let text = "x".repeat(1000);
     let document = load::from_text("a.txt", text.clone()).unwrap();
     let letters = |text: &str| text.chars().filter(|c| !c.is_whitespace()).count();
-    let chunks: Vec<Chunk> =
-        chunks(document, settings(100, 0), &letters).map(Result::unwrap).collect();
+    let chunks: Vec<Chunk> = chunks(document, settings(100, 0), &letters)
+        .map(Result::unwrap)
+        .collect();
     assert!(chunks.iter().all(|chunk| chunk.text.len() <= 100));
-    assert_eq!(chunks.iter().map(|chunk| chunk.text.len()).sum::<usize>(), 1000);
+    assert_eq!(
+        chunks.iter().map(|chunk| chunk.text.len()).sum::<usize>(),
+        1000
+    );
 }
 
 #[test]
 fn settings_that_cannot_work_are_refused() {
-    let bad = ChunkSettings { max_tokens: 100, overlap_tokens: 80, parent_tokens: 400 };
-    assert!(bad.checked().unwrap_err().to_string().contains("80 of overlap"));
+    let bad = ChunkSettings {
+        max_tokens: 100,
+        overlap_tokens: 80,
+        parent_tokens: 400,
+    };
+    assert!(
+        bad.checked()
+            .unwrap_err()
+            .to_string()
+            .contains("80 of overlap")
+    );
 }
 
 #[test]

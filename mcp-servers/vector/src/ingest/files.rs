@@ -31,14 +31,22 @@ pub(super) struct Listing {
 /// Lists files, folders (what `.gitignore` names is left out) and patterns such as `docs/*.md`.
 pub(super) fn list(paths: &[PathBuf], globs: &[String]) -> Result<Listing, IngestError> {
     let wanted = matcher(globs)?;
-    let mut listing =
-        Listing { files: Vec::new(), roots: Vec::new(), skipped: 0, failed: Vec::new() };
+    let mut listing = Listing {
+        files: Vec::new(),
+        roots: Vec::new(),
+        skipped: 0,
+        failed: Vec::new(),
+    };
     for path in paths {
         let shown = shown(path);
         if path.is_file() {
             listing.roots.push(shown.clone());
             // A file that was named is wanted, whatever its kind: the loader says if it cannot.
-            listing.files.push(FoundFile { path: path.clone(), source: shown.clone(), root: shown });
+            listing.files.push(FoundFile {
+                path: path.clone(),
+                source: shown.clone(),
+                root: shown,
+            });
         } else if path.is_dir() {
             listing.roots.push(shown.clone());
             walk(path, &shown, None, &wanted, &mut listing)?;
@@ -73,13 +81,20 @@ fn walk(
         path: folder.display().to_string(),
         message: error.to_string(),
     };
-    for entry in WalkBuilder::new(folder).follow_links(false).require_git(false).build() {
+    for entry in WalkBuilder::new(folder)
+        .follow_links(false)
+        .require_git(false)
+        .build()
+    {
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) if error.depth().unwrap_or_default() == 0 => return Err(list(error)),
             Err(error) => {
                 let reason = error.to_string();
-                listing.failed.push(FailedFile { path: folder.display().to_string(), reason });
+                listing.failed.push(FailedFile {
+                    path: folder.display().to_string(),
+                    reason,
+                });
                 continue;
             }
         };
@@ -92,13 +107,19 @@ fn walk(
         }
         let relative = path.strip_prefix(folder).unwrap_or(&path);
         let named = path.file_name().map(Path::new).unwrap_or(&path);
-        let fits = wanted.as_ref().is_none_or(|set| set.is_match(relative) || set.is_match(named));
+        let fits = wanted
+            .as_ref()
+            .is_none_or(|set| set.is_match(relative) || set.is_match(named));
         if !fits || !load::is_supported(&path) {
             listing.skipped += 1;
             continue;
         }
         let source = shown(&path);
-        listing.files.push(FoundFile { path, source, root: root.to_owned() });
+        listing.files.push(FoundFile {
+            path,
+            source,
+            root: root.to_owned(),
+        });
     }
     Ok(())
 }
@@ -145,10 +166,17 @@ fn pattern(path: &Path) -> Option<Result<GlobSet, IngestError>> {
 /// The folders before the first wildcard.
 fn fixed_part(path: &Path) -> PathBuf {
     let plain = |part: &std::path::Component<'_>| {
-        !part.as_os_str().to_string_lossy().contains(['*', '?', '[', '{'])
+        !part
+            .as_os_str()
+            .to_string_lossy()
+            .contains(['*', '?', '[', '{'])
     };
     let base: PathBuf = path.components().take_while(plain).collect();
-    if base.as_os_str().is_empty() { PathBuf::from(".") } else { base }
+    if base.as_os_str().is_empty() {
+        PathBuf::from(".")
+    } else {
+        base
+    }
 }
 
 /// Forward slashes, and no `./` in front: one file has one name.
@@ -156,7 +184,11 @@ fn shown(path: &Path) -> String {
     let text = path.to_string_lossy().replace('\\', "/");
     let text = text.strip_prefix("./").unwrap_or(&text);
     let trimmed = text.trim_end_matches('/');
-    if trimmed.is_empty() { text.to_owned() } else { trimmed.to_owned() }
+    if trimmed.is_empty() {
+        text.to_owned()
+    } else {
+        trimmed.to_owned()
+    }
 }
 
 /// Digest of a file's bytes, read in pieces.
@@ -171,5 +203,9 @@ pub(super) fn hash(path: &Path) -> io::Result<String> {
         }
         hash.update(buffer.get(..read).unwrap_or_default());
     }
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hash
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
 }

@@ -24,7 +24,14 @@ pub(super) struct Line {
 impl<R: Read> Lines<R> {
     pub(super) fn new(path: String, reader: R, limit: u64) -> Self {
         let reader = BufReader::with_capacity(1 << 16, reader);
-        Self { path, reader, limit, line: 0, offset: 0, failed: false }
+        Self {
+            path,
+            reader,
+            limit,
+            line: 0,
+            offset: 0,
+            failed: false,
+        }
     }
 
     pub(super) fn path(&self) -> &str {
@@ -36,7 +43,10 @@ impl<R: Read> Lines<R> {
         let mut bounded = (&mut self.reader).take(self.limit + 1);
         let read = bounded
             .read_until(b'\n', &mut bytes)
-            .map_err(|source| LoadError::Read { path: self.path.clone(), source })?;
+            .map_err(|source| LoadError::Read {
+                path: self.path.clone(),
+                source,
+            })?;
         if read == 0 {
             return Ok(None);
         }
@@ -57,13 +67,20 @@ impl<R: Read> Lines<R> {
             });
         }
         if bytes.contains(&0) {
-            return Err(LoadError::Binary { path: self.path.clone(), kind: None });
+            return Err(LoadError::Binary {
+                path: self.path.clone(),
+                kind: None,
+            });
         }
         while matches!(bytes.last(), Some(b'\n' | b'\r')) {
             bytes.pop();
         }
         match String::from_utf8(bytes) {
-            Ok(text) => Ok(Some(Line { text, start, number: self.line })),
+            Ok(text) => Ok(Some(Line {
+                text,
+                start,
+                number: self.line,
+            })),
             Err(error) => Err(LoadError::Encoding {
                 path: self.path.clone(),
                 line: self.line,
@@ -101,7 +118,11 @@ pub(super) fn decode(path: &str, bytes: Vec<u8>) -> Result<String, LoadError> {
             let offset = error.utf8_error().valid_up_to();
             let before = error.as_bytes().get(..offset).unwrap_or_default();
             let line = before.iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
-            Err(LoadError::Encoding { path: path.to_owned(), line, offset: offset as u64 })
+            Err(LoadError::Encoding {
+                path: path.to_owned(),
+                line,
+                offset: offset as u64,
+            })
         }
     }
 }
@@ -129,10 +150,16 @@ fn check_text(path: &str, start: &[u8]) -> Result<(), LoadError> {
         (b"MZ\x90", "a program"),
         (b"SQLite format 3", "an SQLite database"),
     ];
-    let kind = KINDS.iter().find(|(magic, _)| start.starts_with(magic)).map(|(_, kind)| *kind);
+    let kind = KINDS
+        .iter()
+        .find(|(magic, _)| start.starts_with(magic))
+        .map(|(_, kind)| *kind);
     let head = start.get(..start.len().min(4096)).unwrap_or_default();
     if kind.is_some() || head.contains(&0) {
-        return Err(LoadError::Binary { path: path.to_owned(), kind });
+        return Err(LoadError::Binary {
+            path: path.to_owned(),
+            kind,
+        });
     }
     Ok(())
 }

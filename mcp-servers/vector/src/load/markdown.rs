@@ -22,16 +22,28 @@ pub(super) fn markdown(
     let said = |key: &str| metadata.get(key).and_then(Value::as_str).map(str::to_owned);
     let first = blocks.iter().find(|block| block.kind == BlockKind::Heading);
     let heading = first.and_then(|block| block.heading_path.first().cloned());
-    let title = said("title").or(heading).unwrap_or_else(|| title_from(name));
-    let date = said("date").or_else(|| said("updated")).and_then(|date| day(&date));
+    let title = said("title")
+        .or(heading)
+        .unwrap_or_else(|| title_from(name));
+    let date = said("date")
+        .or_else(|| said("updated"))
+        .and_then(|date| day(&date));
     let blocks = Box::new(blocks.into_iter().map(Ok));
-    Ok(Document { title, date, format, metadata, blocks })
+    Ok(Document {
+        title,
+        date,
+        format,
+        metadata,
+        blocks,
+    })
 }
 
 /// An HTML page: what a reader would not read is dropped, the rest becomes Markdown.
 pub(super) fn html(name: &str, path: String, text: &str) -> Result<Document, LoadError> {
     let converter = HtmlToMarkdown::builder()
-        .skip_tags(vec!["script", "style", "nav", "footer", "noscript", "svg", "iframe", "head"])
+        .skip_tags(vec![
+            "script", "style", "nav", "footer", "noscript", "svg", "iframe", "head",
+        ])
         .build();
     let malformed = |error: std::io::Error| LoadError::Malformed {
         path: path.clone(),
@@ -59,7 +71,10 @@ fn between<'a>(text: &'a str, open: &str, close: &str) -> Option<&'a str> {
 
 /// YAML between two lines of dashes at the very top, and where the body starts.
 fn front_matter(path: &str, text: &str) -> Result<(Map<String, Value>, usize), LoadError> {
-    let Some(rest) = text.strip_prefix("---\n").or_else(|| text.strip_prefix("---\r\n")) else {
+    let Some(rest) = text
+        .strip_prefix("---\n")
+        .or_else(|| text.strip_prefix("---\r\n"))
+    else {
         return Ok((Map::new(), 0));
     };
     let start = text.len() - rest.len();
@@ -98,7 +113,8 @@ fn day(date: &str) -> Option<String> {
 /// The top-level blocks of the body, each a slice of the text.
 fn blocks(text: &str, body: usize) -> Vec<Block> {
     let source = text.get(body..).unwrap_or_default();
-    let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
+    let options =
+        Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
     let mut blocks = Vec::new();
     let mut path: Vec<(HeadingLevel, String)> = Vec::new();
     let mut depth = 0_usize;
@@ -162,6 +178,11 @@ fn push(
     let text = source.get(range.clone()).unwrap_or_default().trim_end();
     if !text.is_empty() {
         let start = (body + range.start) as u64;
-        blocks.push(Block { kind, text: text.to_owned(), heading_path, start });
+        blocks.push(Block {
+            kind,
+            text: text.to_owned(),
+            heading_path,
+            start,
+        });
     }
 }

@@ -10,20 +10,32 @@ use super::{markdown, title_from};
 use crate::document::{Block, BlockKind, Document, LoadError};
 
 fn malformed(path: &str, message: impl Into<String>) -> LoadError {
-    LoadError::Malformed { path: path.to_owned(), place: String::new(), message: message.into() }
+    LoadError::Malformed {
+        path: path.to_owned(),
+        place: String::new(),
+        message: message.into(),
+    }
 }
 
 /// A PDF's text, page by page, paragraph by paragraph.
 pub(super) fn pdf(name: &str, path: String, bytes: &[u8]) -> Result<Document, LoadError> {
     if !bytes.starts_with(b"%PDF-") {
-        return Err(malformed(&path, "does not begin like a PDF; the file is damaged or misnamed"));
+        return Err(malformed(
+            &path,
+            "does not begin like a PDF; the file is damaged or misnamed",
+        ));
     }
     let owned = bytes.to_vec();
     // The parser panics on some damaged files; in a thread of its own that is only an error.
-    let thread = std::thread::Builder::new().name("pdf".to_owned()).stack_size(64 << 20);
+    let thread = std::thread::Builder::new()
+        .name("pdf".to_owned())
+        .stack_size(64 << 20);
     let extracted = thread
         .spawn(move || pdf_extract::extract_text_from_mem_by_pages(&owned))
-        .map_err(|source| LoadError::Read { path: path.clone(), source })?
+        .map_err(|source| LoadError::Read {
+            path: path.clone(),
+            source,
+        })?
         .join();
     let pages = match extracted {
         Ok(Ok(pages)) => pages,
@@ -31,7 +43,12 @@ pub(super) fn pdf(name: &str, path: String, bytes: &[u8]) -> Result<Document, Lo
             let message = format!("the PDF is damaged or encrypted ({error}); save it anew");
             return Err(malformed(&path, message));
         }
-        Err(_) => return Err(malformed(&path, "the PDF is damaged beyond reading; save it anew")),
+        Err(_) => {
+            return Err(malformed(
+                &path,
+                "the PDF is damaged beyond reading; save it anew",
+            ));
+        }
     };
     let mut blocks = Vec::new();
     let mut start = 0;
@@ -40,15 +57,22 @@ pub(super) fn pdf(name: &str, path: String, bytes: &[u8]) -> Result<Document, Lo
             let lines: Vec<&str> = paragraph.split_whitespace().collect();
             let text = lines.join(" ");
             if !text.is_empty() {
-                let block =
-                    Block { kind: BlockKind::Prose, text, heading_path: Vec::new(), start };
+                let block = Block {
+                    kind: BlockKind::Prose,
+                    text,
+                    heading_path: Vec::new(),
+                    start,
+                };
                 start = block.end() + 2;
                 blocks.push(block);
             }
         }
     }
     if blocks.is_empty() {
-        return Err(malformed(&path, "holds no text; a scanned PDF must go through OCR first"));
+        return Err(malformed(
+            &path,
+            "holds no text; a scanned PDF must go through OCR first",
+        ));
     }
     Ok(Document {
         title: title_from(name),
@@ -79,8 +103,8 @@ pub(super) fn docx(
     if let Some(title) = element(&core, "dc:title").filter(|title| !title.trim().is_empty()) {
         document.title = title;
     }
-    document.date = element(&core, "dcterms:modified")
-        .and_then(|date| date.get(..10).map(str::to_owned));
+    document.date =
+        element(&core, "dcterms:modified").and_then(|date| date.get(..10).map(str::to_owned));
     Ok(document)
 }
 
@@ -103,7 +127,11 @@ fn part(
         .map_err(|error| malformed(path, format!("{name} is damaged: {error}")))?;
     if text.len() as u64 > limit {
         let found = text.len() as u64;
-        return Err(LoadError::TooLarge { path: path.to_owned(), found, limit });
+        return Err(LoadError::TooLarge {
+            path: path.to_owned(),
+            found,
+            limit,
+        });
     }
     Ok(Some(text))
 }
@@ -113,7 +141,9 @@ fn element(xml: &str, name: &str) -> Option<String> {
     let rest = xml.get(start..)?;
     let (_, rest) = rest.split_once('>')?;
     let (text, _) = rest.split_once("</")?;
-    quick_xml::escape::unescape(text).ok().map(|text| text.into_owned())
+    quick_xml::escape::unescape(text)
+        .ok()
+        .map(|text| text.into_owned())
 }
 
 #[derive(Default)]
@@ -132,7 +162,10 @@ fn word_to_markdown(path: &str, xml: &str) -> Result<String, LoadError> {
     let mut in_text = false;
     loop {
         let broken = |error: String| malformed(path, format!("word/document.xml: {error}"));
-        match reader.read_event().map_err(|error| broken(error.to_string()))? {
+        match reader
+            .read_event()
+            .map_err(|error| broken(error.to_string()))?
+        {
             Event::Eof => break,
             Event::Start(tag) => match tag.name().as_ref() {
                 "w:p" if tables == 0 => paragraph = Paragraph::default(),
@@ -183,7 +216,10 @@ fn word_to_markdown(path: &str, xml: &str) -> Result<String, LoadError> {
 }
 
 fn style(tag: &BytesStart<'_>, paragraph: &mut Paragraph) {
-    let value = tag.attributes().flatten().find(|attribute| attribute.key.as_ref() == "w:val");
+    let value = tag
+        .attributes()
+        .flatten()
+        .find(|attribute| attribute.key.as_ref() == "w:val");
     let Some(value) = value else { return };
     let style = value.value.to_lowercase();
     if style == "title" {

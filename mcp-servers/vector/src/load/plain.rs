@@ -30,7 +30,12 @@ impl Gathered {
     fn take(&mut self, kind: BlockKind, heading_path: &[String]) -> Option<Block> {
         let text = std::mem::take(&mut self.text);
         let heading_path = heading_path.to_vec();
-        let block = Block { kind, text, heading_path, start: self.start };
+        let block = Block {
+            kind,
+            text,
+            heading_path,
+            start: self.start,
+        };
         (!block.text.trim().is_empty()).then_some(block)
     }
 }
@@ -73,7 +78,12 @@ fn split<R: Read + Send + 'static>(
     lines: Lines<R>,
     on_line: impl FnMut(Option<Line>, &mut VecDeque<Block>) + Send + 'static,
 ) -> impl Iterator<Item = Result<Block, LoadError>> + Send {
-    Split { lines, on_line, ready: VecDeque::new(), ended: false }
+    Split {
+        lines,
+        on_line,
+        ready: VecDeque::new(),
+        ended: false,
+    }
 }
 
 /// Paragraphs between blank lines.
@@ -90,7 +100,11 @@ pub(super) fn text<R: Read + Send + 'static>(
         }
         _ => {
             let list = is_list(&gathered.text);
-            let kind = if list { BlockKind::List } else { BlockKind::Prose };
+            let kind = if list {
+                BlockKind::List
+            } else {
+                BlockKind::Prose
+            };
             ready.extend(gathered.take(kind, &[]));
         }
     })
@@ -100,8 +114,11 @@ fn is_list(text: &str) -> bool {
     let item = |line: &str| {
         let line = line.trim_start();
         let number = line.trim_start_matches(|c: char| c.is_ascii_digit());
-        ["- ", "* ", "+ ", "• "].iter().any(|mark| line.starts_with(mark))
-            || (number.len() < line.len() && [". ", ") "].iter().any(|mark| number.starts_with(mark)))
+        ["- ", "* ", "+ ", "• "]
+            .iter()
+            .any(|mark| line.starts_with(mark))
+            || (number.len() < line.len()
+                && [". ", ") "].iter().any(|mark| number.starts_with(mark)))
     };
     text.lines().next().is_some_and(item) && text.lines().filter(|line| item(line)).count() > 1
 }
@@ -114,7 +131,9 @@ pub(super) fn rst<R: Read + Send + 'static>(
     let mut path: Vec<(char, String)> = Vec::new();
     split(lines, move |line, ready| {
         let names = |path: &[(char, String)]| {
-            path.iter().map(|(_, name)| name.clone()).collect::<Vec<_>>()
+            path.iter()
+                .map(|(_, name)| name.clone())
+                .collect::<Vec<_>>()
         };
         match line {
             Some(line) if !line.text.trim().is_empty() => {
@@ -204,14 +223,33 @@ pub(super) fn code<R: Read + Send + 'static>(
 
 fn opens_item(line: &str) -> bool {
     const WORDS: [&str; 20] = [
-        "fn ", "struct ", "enum ", "trait ", "impl ", "impl<", "mod ", "class ", "def ",
-        "function ", "func ", "interface ", "type ", "module ", "namespace ", "package ",
-        "object ", "record ", "protocol ", "CREATE ",
+        "fn ",
+        "struct ",
+        "enum ",
+        "trait ",
+        "impl ",
+        "impl<",
+        "mod ",
+        "class ",
+        "def ",
+        "function ",
+        "func ",
+        "interface ",
+        "type ",
+        "module ",
+        "namespace ",
+        "package ",
+        "object ",
+        "record ",
+        "protocol ",
+        "CREATE ",
     ];
     WORDS.iter().any(|word| {
         line.match_indices(word).any(|(at, _)| {
             let before = line.get(..at).unwrap_or_default();
-            before.chars().all(|c| c.is_ascii_lowercase() || matches!(c, ' ' | '(' | ')' | '_'))
+            before
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || matches!(c, ' ' | '(' | ')' | '_'))
         })
     })
 }

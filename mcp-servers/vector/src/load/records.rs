@@ -37,16 +37,27 @@ pub(super) fn csv(
         message,
     };
     let mut builder = csv::ReaderBuilder::new();
-    builder.delimiter(delimiter).has_headers(false).flexible(true);
+    builder
+        .delimiter(delimiter)
+        .has_headers(false)
+        .flexible(true);
     let mut head = builder.from_reader(header.as_bytes());
     let columns: Vec<String> = match head.records().next() {
-        Some(Ok(record)) => record.iter().map(|column| column.trim().to_owned()).collect(),
+        Some(Ok(record)) => record
+            .iter()
+            .map(|column| column.trim().to_owned())
+            .collect(),
         _ => return Err(malformed(1, "the header cannot be read".to_owned())),
     };
     let names = columns.iter().cloned().map(Value::from).collect();
     let metadata = Map::from_iter([("columns".to_owned(), Value::Array(names))]);
     let mut start = header.len() as u64 + 1;
-    let rest = LineReader { lines, pending: Vec::new(), at: 0, failed: None };
+    let rest = LineReader {
+        lines,
+        pending: Vec::new(),
+        at: 0,
+        failed: None,
+    };
     let mut records = builder.from_reader(rest).into_records();
     let blocks = std::iter::from_fn(move || {
         let record = match records.next()? {
@@ -65,9 +76,13 @@ pub(super) fn csv(
             );
             return Some(Err(malformed(line, message)));
         }
-        let filled = columns.iter().zip(record.iter()).filter(|(_, value)| !value.trim().is_empty());
-        let text: Vec<String> =
-            filled.map(|(column, value)| format!("{column}: {}", value.trim())).collect();
+        let filled = columns
+            .iter()
+            .zip(record.iter())
+            .filter(|(_, value)| !value.trim().is_empty());
+        let text: Vec<String> = filled
+            .map(|(column, value)| format!("{column}: {}", value.trim()))
+            .collect();
         let block = Block {
             kind: BlockKind::Record,
             text: text.join("\n"),
@@ -80,7 +95,13 @@ pub(super) fn csv(
     let blocks = blocks.filter(|block| !matches!(block, Ok(block) if block.text.is_empty()));
     let format = if tabs { "tsv" } else { "csv" };
     let blocks = Box::new(blocks);
-    Ok(Document { title: title_from(name), date: None, format, metadata, blocks })
+    Ok(Document {
+        title: title_from(name),
+        date: None,
+        format,
+        metadata,
+        blocks,
+    })
 }
 
 /// The lines again as bytes, so that their bounds hold for the CSV parser too.
@@ -165,7 +186,10 @@ pub(super) fn json(name: &str, path: String, text: &str) -> Result<Document, Loa
         Value::Array(items) => items.iter().for_each(|item| push(item, Vec::new())),
         Value::Object(map) => {
             for (key, value) in map {
-                push(&Value::Object(Map::from_iter([(key.clone(), value.clone())])), Vec::new());
+                push(
+                    &Value::Object(Map::from_iter([(key.clone(), value.clone())])),
+                    Vec::new(),
+                );
             }
         }
         scalar => push(scalar, Vec::new()),
@@ -173,7 +197,10 @@ pub(super) fn json(name: &str, path: String, text: &str) -> Result<Document, Loa
     if blocks.is_empty() {
         return Err(LoadError::Empty { path });
     }
-    let title = value.get("title").and_then(Value::as_str).map(str::to_owned);
+    let title = value
+        .get("title")
+        .and_then(Value::as_str)
+        .map(str::to_owned);
     Ok(Document {
         title: title.unwrap_or_else(|| title_from(name)),
         date: None,
@@ -186,22 +213,46 @@ pub(super) fn json(name: &str, path: String, text: &str) -> Result<Document, Loa
 fn record(value: &Value, heading_path: Vec<String>, start: u64) -> Block {
     let mut lines = Vec::new();
     flatten("", value, &mut lines);
-    Block { kind: BlockKind::Record, text: lines.join("\n"), heading_path, start }
+    Block {
+        kind: BlockKind::Record,
+        text: lines.join("\n"),
+        heading_path,
+        start,
+    }
 }
 
 /// `{"a": {"b": 1}}` becomes `a.b: 1`, which reads and embeds better than braces.
 fn flatten(key: &str, value: &Value, lines: &mut Vec<String>) {
-    let inner = |name: &str| if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") };
-    let line = |text: &str| if key.is_empty() { text.to_owned() } else { format!("{key}: {text}") };
+    let inner = |name: &str| {
+        if key.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{key}.{name}")
+        }
+    };
+    let line = |text: &str| {
+        if key.is_empty() {
+            text.to_owned()
+        } else {
+            format!("{key}: {text}")
+        }
+    };
     match value {
         Value::Null => {}
         Value::String(text) if text.trim().is_empty() => {}
         Value::String(text) => lines.push(line(text.trim())),
         Value::Bool(_) | Value::Number(_) => lines.push(line(&value.to_string())),
-        Value::Array(items) if items.iter().all(|item| !item.is_object() && !item.is_array()) => {
+        Value::Array(items)
+            if items
+                .iter()
+                .all(|item| !item.is_object() && !item.is_array()) =>
+        {
             let items: Vec<String> = items
                 .iter()
-                .map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned))
+                .map(|item| {
+                    item.as_str()
+                        .map_or_else(|| item.to_string(), str::to_owned)
+                })
                 .collect();
             if !items.is_empty() {
                 lines.push(line(&items.join(", ")));
@@ -209,7 +260,8 @@ fn flatten(key: &str, value: &Value, lines: &mut Vec<String>) {
         }
         Value::Array(items) => items.iter().for_each(|item| flatten(key, item, lines)),
         Value::Object(map) => {
-            map.iter().for_each(|(name, value)| flatten(&inner(name), value, lines));
+            map.iter()
+                .for_each(|(name, value)| flatten(&inner(name), value, lines));
         }
     }
 }

@@ -8,14 +8,21 @@ use super::*;
 use crate::document::{Block, BlockKind};
 
 fn blocks(name: &str, text: &str) -> Vec<Block> {
-    from_text(name, text.to_owned()).unwrap().blocks.map(Result::unwrap).collect()
+    from_text(name, text.to_owned())
+        .unwrap()
+        .blocks
+        .map(Result::unwrap)
+        .collect()
 }
 
 fn open_bytes(name: &str, bytes: &[u8]) -> Result<Vec<Block>, LoadError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
     std::fs::write(&path, bytes).unwrap();
-    let limits = LoadLimits { file_bytes: 1 << 20, line_bytes: 1 << 16 };
+    let limits = LoadLimits {
+        file_bytes: 1 << 20,
+        line_bytes: 1 << 16,
+    };
     open(&path, &limits)?.blocks.collect()
 }
 
@@ -28,7 +35,10 @@ fn markdown_has_blocks_headings_and_front_matter() {
     let text = "---\ntitle: Ropes\ndate: 2026-03-04\ntags: [a]\n---\n# One\n\nWords.\n\n\
         - a\n- b\n\n| x | y |\n| - | - |\n| 1 | 2 |\n\n## Two\n\n```sh\nrun\n```\n";
     let document = from_text("a.md", text.to_owned()).unwrap();
-    assert_eq!((document.title.as_str(), document.date.as_deref()), ("Ropes", Some("2026-03-04")));
+    assert_eq!(
+        (document.title.as_str(), document.date.as_deref()),
+        ("Ropes", Some("2026-03-04"))
+    );
     assert_eq!(document.metadata["tags"][0], "a");
     let blocks: Vec<Block> = document.blocks.map(Result::unwrap).collect();
     let kinds: Vec<BlockKind> = blocks.iter().map(|block| block.kind).collect();
@@ -36,7 +46,10 @@ fn markdown_has_blocks_headings_and_front_matter() {
     assert_eq!(kinds, [Heading, Prose, List, Table, Heading, Code]);
     assert_eq!(blocks[5].heading_path, ["One", "Two"]);
     for block in &blocks {
-        assert_eq!(&text[block.start as usize..block.end() as usize], block.text);
+        assert_eq!(
+            &text[block.start as usize..block.end() as usize],
+            block.text
+        );
     }
 }
 
@@ -45,22 +58,37 @@ fn html_is_read_as_a_reader_would() {
     let text = "<html><head><title>A &amp; B page</title></head><body><nav>menu</nav>\
         <h1>Top</h1><p>Words <b>here</b>.</p><script>evil()</script><ul><li>x</li></ul></body>";
     let document = from_text("a.html", text.to_owned()).unwrap();
-    let text: String = document.blocks.map(|block| block.unwrap().text + "\n").collect();
-    assert!(text.contains("Words **here**.") && text.contains("x"), "{text}");
+    let text: String = document
+        .blocks
+        .map(|block| block.unwrap().text + "\n")
+        .collect();
+    assert!(
+        text.contains("Words **here**.") && text.contains("x"),
+        "{text}"
+    );
     assert!(!text.contains("menu") && !text.contains("evil"), "{text}");
 }
 
 #[test]
 fn plain_text_rst_and_code_are_split_where_people_would() {
     assert_eq!(blocks("a.txt", "One\nline.\n\nTwo.\n\n- a\n- b\n").len(), 3);
-    let rst = blocks("a.rst", "Title\n=====\n\nWords::\n\n    code\n\nSub\n---\n\nMore.\n");
+    let rst = blocks(
+        "a.rst",
+        "Title\n=====\n\nWords::\n\n    code\n\nSub\n---\n\nMore.\n",
+    );
     assert_eq!(rst[0].kind, BlockKind::Heading);
     assert_eq!(rst.last().unwrap().heading_path, ["Title", "Sub"]);
     assert!(rst.iter().any(|block| block.kind == BlockKind::Code));
-    let code = blocks("a.rs", "use a;\n\nfn one() {\n    1\n\n}\n\npub fn two() {}\n");
+    let code = blocks(
+        "a.rs",
+        "use a;\n\nfn one() {\n    1\n\n}\n\npub fn two() {}\n",
+    );
     assert_eq!(code.len(), 3);
     assert_eq!(code[1].heading_path, ["fn one()"]);
-    assert!(code[1].text.contains("\n\n}"), "an inner blank line stays: {code:?}");
+    assert!(
+        code[1].text.contains("\n\n}"),
+        "an inner blank line stays: {code:?}"
+    );
 }
 
 #[test]
@@ -85,7 +113,9 @@ fn docx(document: &str) -> Vec<u8> {
 #[test]
 fn word_documents_keep_headings_lists_and_tables() {
     let paragraph = |style: &str, text: &str| {
-        format!("<w:p><w:pPr><w:pStyle w:val=\"{style}\"/></w:pPr><w:r><w:t>{text}</w:t></w:r></w:p>")
+        format!(
+            "<w:p><w:pPr><w:pStyle w:val=\"{style}\"/></w:pPr><w:r><w:t>{text}</w:t></w:r></w:p>"
+        )
     };
     let cell = |text: &str| format!("<w:tc>{}</w:tc>", paragraph("Normal", text));
     let row = |a: &str, b: &str| format!("<w:tr>{}{}</w:tr>", cell(a), cell(b));
@@ -101,8 +131,12 @@ fn word_documents_keep_headings_lists_and_tables() {
     assert_eq!(blocks[0].text, "# Refunds & more");
     assert!(blocks.iter().any(|block| block.text == "Within 30 days."));
     assert!(blocks.iter().any(|block| block.kind == BlockKind::List));
-    assert!(blocks.iter().any(|block| block.kind == BlockKind::Table
-        && block.text.contains("| Rope | 30 |")), "{blocks:#?}");
+    assert!(
+        blocks
+            .iter()
+            .any(|block| block.kind == BlockKind::Table && block.text.contains("| Rope | 30 |")),
+        "{blocks:#?}"
+    );
 }
 
 /// The smallest PDF that says something; the reader rebuilds the table of offsets.
@@ -114,7 +148,10 @@ fn pdf(text: &str) -> Vec<u8> {
         "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 300 200] /Contents 4 0 R /Resources \
          << /Font << /F1 5 0 R >> >> >>"
             .to_owned(),
-        format!("<< /Length {} >>\nstream\n{stream}\nendstream", stream.len()),
+        format!(
+            "<< /Length {} >>\nstream\n{stream}\nendstream",
+            stream.len()
+        ),
         "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>".to_owned(),
     ];
     let mut out = b"%PDF-1.4\n".to_vec();
@@ -161,15 +198,27 @@ fn bad_files_say_what_is_wrong() {
     let big = vec![b'x'; (1 << 20) + 1];
     assert!(fails("a.md", &big).contains("1048577 bytes, and files of this kind are read up to"));
     let missing = open(Path::new("no/such/file.md"), &LoadLimits::default());
-    assert!(missing.err().unwrap().to_string().contains("cannot be read"));
+    assert!(
+        missing
+            .err()
+            .unwrap()
+            .to_string()
+            .contains("cannot be read")
+    );
 }
 
 #[test]
 fn utf16_and_byte_order_marks_are_read() {
-    let utf16: Vec<u8> =
-        [0xFEFF_u16].into_iter().chain("# Ü".encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let utf16: Vec<u8> = [0xFEFF_u16]
+        .into_iter()
+        .chain("# Ü".encode_utf16())
+        .flat_map(u16::to_le_bytes)
+        .collect();
     assert_eq!(open_bytes("a.md", &utf16).unwrap()[0].text, "# Ü");
-    assert_eq!(open_bytes("a.md", "\u{feff}# Ü".as_bytes()).unwrap()[0].kind, BlockKind::Heading);
+    assert_eq!(
+        open_bytes("a.md", "\u{feff}# Ü".as_bytes()).unwrap()[0].kind,
+        BlockKind::Heading
+    );
 }
 
 proptest! {

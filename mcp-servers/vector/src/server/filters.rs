@@ -39,9 +39,19 @@ struct RangeArgument {
 
 impl FilterArgument {
     fn condition(self) -> Result<Condition, ToolError> {
-        let Self { field, equals, any_of, range, exists, not } = self;
+        let Self {
+            field,
+            equals,
+            any_of,
+            range,
+            exists,
+            not,
+        } = self;
         let refused = |what: String| {
-            ToolError::new(what, "write one of equals, any_of, range and exists for each field")
+            ToolError::new(
+                what,
+                "write one of equals, any_of, range and exists for each field",
+            )
         };
         let condition = match (equals, any_of, range, exists) {
             (Some(value), None, None, None) => {
@@ -57,16 +67,25 @@ impl FilterArgument {
                 if gt.or(gte).or(lt).or(lte).is_none() {
                     return Err(refused(format!("the range for `{field}` has no bound")));
                 }
-                Condition::Range { field, bounds: Bounds { gt, gte, lt, lte } }
+                Condition::Range {
+                    field,
+                    bounds: Bounds { gt, gte, lt, lte },
+                }
             }
             (None, None, None, Some(true)) => Condition::Exists { field },
-            (None, None, None, Some(false)) => {
-                Condition::Not { conditions: vec![Condition::Exists { field }] }
+            (None, None, None, Some(false)) => Condition::Not {
+                conditions: vec![Condition::Exists { field }],
+            },
+            _ => {
+                return Err(refused(format!(
+                    "the condition on `{field}` is not one condition"
+                )));
             }
-            _ => return Err(refused(format!("the condition on `{field}` is not one condition"))),
         };
         Ok(match not {
-            Some(true) => Condition::Not { conditions: vec![condition] },
+            Some(true) => Condition::Not {
+                conditions: vec![condition],
+            },
             _ => condition,
         })
     }
@@ -98,7 +117,10 @@ impl VectorServer {
                 ));
             }
         }
-        let all = arguments.into_iter().map(FilterArgument::condition).collect::<Result<_, _>>()?;
+        let all = arguments
+            .into_iter()
+            .map(FilterArgument::condition)
+            .collect::<Result<_, _>>()?;
         Ok(Filter { all })
     }
 
@@ -106,8 +128,14 @@ impl VectorServer {
     pub(super) async fn fields(&self, collection: &str) -> Result<BTreeSet<String>, ToolError> {
         let shape = self.store.shape(collection).await.map_err(failed)?;
         let mut known: BTreeSet<String> = shape.indexed.keys().cloned().collect();
-        let fields = Fields { payload: None, vectors: false };
-        let sample = self.store.scroll(collection, &Filter::default(), &fields, None, SAMPLE).await;
+        let fields = Fields {
+            payload: None,
+            vectors: false,
+        };
+        let sample = self
+            .store
+            .scroll(collection, &Filter::default(), &fields, None, SAMPLE)
+            .await;
         for point in sample.map_err(failed)?.points {
             gather("", &point.payload, &mut known);
         }
@@ -117,7 +145,11 @@ impl VectorServer {
 
 fn gather(prefix: &str, payload: &Map<String, Value>, known: &mut BTreeSet<String>) {
     for (name, value) in payload {
-        let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+        let path = if prefix.is_empty() {
+            name.clone()
+        } else {
+            format!("{prefix}.{name}")
+        };
         if let Value::Object(inner) = value {
             gather(&path, inner, known);
         }

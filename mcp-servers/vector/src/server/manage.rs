@@ -125,12 +125,18 @@ impl VectorServer {
         match arguments.action.unwrap_or(Action::List) {
             Action::List => {
                 let collections = self.store.collections().await.map_err(failed)?;
-                Ok(CollectionsResult { collections: Some(collections), ..Default::default() })
+                Ok(CollectionsResult {
+                    collections: Some(collections),
+                    ..Default::default()
+                })
             }
             Action::Count => {
                 let filter = self.filter(&name, arguments.filter).await?;
                 let passages = self.store.count(&name, &filter).await.map_err(failed)?;
-                Ok(CollectionsResult { passages: Some(passages), ..Default::default() })
+                Ok(CollectionsResult {
+                    passages: Some(passages),
+                    ..Default::default()
+                })
             }
             Action::Describe => self.describe(&name).await,
         }
@@ -138,10 +144,22 @@ impl VectorServer {
 
     async fn describe(&self, name: &str) -> Result<CollectionsResult, ToolError> {
         let shape = self.store.shape(name).await.map_err(failed)?;
-        let dense = shape.dense.iter().map(|(name, spec)| (name.clone(), Value::from(spec.size)));
-        let sparse = shape.sparse.keys().map(|name| (name.clone(), Value::from("sparse")));
-        let documents = collection::documents(&*self.store, name).await.map_err(failed)?;
-        let passages = self.store.count(name, &Filter::default()).await.map_err(failed)?;
+        let dense = shape
+            .dense
+            .iter()
+            .map(|(name, spec)| (name.clone(), Value::from(spec.size)));
+        let sparse = shape
+            .sparse
+            .keys()
+            .map(|name| (name.clone(), Value::from("sparse")));
+        let documents = collection::documents(&*self.store, name)
+            .await
+            .map_err(failed)?;
+        let passages = self
+            .store
+            .count(name, &Filter::default())
+            .await
+            .map_err(failed)?;
         Ok(CollectionsResult {
             collections: None,
             vectors: Some(dense.chain(sparse).collect()),
@@ -189,14 +207,20 @@ impl VectorServer {
             }
             (None, Some(text)) => {
                 let Some(source) = arguments.name.filter(|name| !name.is_empty()) else {
-                    return Err(ToolError::new("a text needs a name", "add `name`: \"notes.md\""));
+                    return Err(ToolError::new(
+                        "a text needs a name",
+                        "add `name`: \"notes.md\"",
+                    ));
                 };
                 let outcome = self
                     .ingestor
                     .text(&source, text, Map::new(), &settings, &context.cancel)
                     .await
                     .map_err(failed)?;
-                let mut result = IngestResult { collection: name, ..Default::default() };
+                let mut result = IngestResult {
+                    collection: name,
+                    ..Default::default()
+                };
                 match outcome {
                     FileOutcome::Written { embedded, .. } => {
                         result.written = 1;
@@ -207,7 +231,10 @@ impl VectorServer {
                 }
                 Ok(result)
             }
-            _ => Err(ToolError::new("give either `paths` or `text`", "not both, not none")),
+            _ => Err(ToolError::new(
+                "give either `paths` or `text`",
+                "not both, not none",
+            )),
         }
     }
 
@@ -225,14 +252,25 @@ impl VectorServer {
                         "use the `source` of a citation",
                     ));
                 }
-                Ok(DeleteResult { collection: name, removed })
+                Ok(DeleteResult {
+                    collection: name,
+                    removed,
+                })
             }
             (None, Some(true)) => {
-                let documents = collection::documents(&*self.store, &name).await.map_err(failed)?;
+                let documents = collection::documents(&*self.store, &name)
+                    .await
+                    .map_err(failed)?;
                 self.store.drop_collection(&name).await.map_err(failed)?;
-                Ok(DeleteResult { collection: name, removed: documents.len() })
+                Ok(DeleteResult {
+                    collection: name,
+                    removed: documents.len(),
+                })
             }
-            _ => Err(ToolError::new("give either `source` or `everything`: true", "")),
+            _ => Err(ToolError::new(
+                "give either `source` or `everything`: true",
+                "",
+            )),
         }
     }
 }

@@ -71,7 +71,9 @@ enum FusionMethod {
 impl FusionArgument {
     fn fusion(self) -> Fusion {
         match self.method {
-            FusionMethod::Rrf => Fusion::Rrf { k: self.k.unwrap_or(10.0).max(0.0) },
+            FusionMethod::Rrf => Fusion::Rrf {
+                k: self.k.unwrap_or(10.0).max(0.0),
+            },
             FusionMethod::Score => Fusion::Score {
                 lexical: self.lexical.unwrap_or(0.8),
                 coverage: self.coverage.unwrap_or(0.2),
@@ -174,7 +176,9 @@ impl VectorServer {
             // Equal texts are shown once, so a few more are asked for.
             limit: limit + limit / 2 + 2,
             mode: arguments.mode.unwrap_or_default(),
-            fusion: arguments.fusion.map_or_else(Fusion::default, FusionArgument::fusion),
+            fusion: arguments
+                .fusion
+                .map_or_else(Fusion::default, FusionArgument::fusion),
             filter,
             diversity: arguments.diversity.filter(|diversity| *diversity > 0.0),
             ..SearchSettings::default()
@@ -185,7 +189,11 @@ impl VectorServer {
         let mut hits: Vec<Hit> = Vec::new();
         let mut places: HashMap<String, usize> = HashMap::new();
         for found in found {
-            let digest = found.point.payload.get(field::DIGEST).and_then(Value::as_str);
+            let digest = found
+                .point
+                .payload
+                .get(field::DIGEST)
+                .and_then(Value::as_str);
             if let Some(hit) = digest.and_then(|digest| hits.get_mut(*places.get(digest)?)) {
                 let source = passage::source(&found.point);
                 if source != hit.citation.source && !hit.also_in.contains(&source) {
@@ -199,7 +207,9 @@ impl VectorServer {
             if let Some(digest) = digest {
                 places.insert(digest.to_owned(), hits.len());
             }
-            let context = self.context(&collection, &found.point, arguments.include).await?;
+            let context = self
+                .context(&collection, &found.point, arguments.include)
+                .await?;
             hits.push(hit(found, context));
         }
         Ok(SearchResult { collection, hits })
@@ -216,7 +226,9 @@ impl VectorServer {
             Some(Include::Neighbours) => Around::Neighbours,
             Some(Include::Parent) => Around::Parent,
         };
-        let points = passage::around(&*self.store, collection, point, how).await.map_err(failed)?;
+        let points = passage::around(&*self.store, collection, point, how)
+            .await
+            .map_err(failed)?;
         Ok((!points.is_empty()).then(|| passage::joined(&points)))
     }
 
@@ -225,7 +237,12 @@ impl VectorServer {
         let (point, default) = match (&arguments.id, &arguments.source) {
             (Some(id), None) => (self.by_citation(&collection, id).await?, What::Parent),
             (None, Some(source)) => (self.by_source(&collection, source).await?, What::Document),
-            _ => return Err(ToolError::new("give either `id` or `source`", "not both, not none")),
+            _ => {
+                return Err(ToolError::new(
+                    "give either `id` or `source`",
+                    "not both, not none",
+                ));
+            }
         };
         let around = match arguments.what.unwrap_or(default) {
             What::Passage => None,
@@ -238,7 +255,11 @@ impl VectorServer {
             Some(how) => {
                 let found = passage::around(&*self.store, &collection, &point, how).await;
                 let found = found.map_err(failed)?;
-                if found.is_empty() { vec![point.clone()] } else { found }
+                if found.is_empty() {
+                    vec![point.clone()]
+                } else {
+                    found
+                }
             }
         };
         let whole = passage::joined(&points);
@@ -247,8 +268,10 @@ impl VectorServer {
         let end = offset + text.chars().count();
         let next_offset = (end < whole.chars().count()).then_some(end);
         let shown = |citation: &Citation| text.contains(citation.quote.trim());
-        let mut citations: Vec<Citation> =
-            points.iter().map(|point| passage::citation(point, 0.0)).collect();
+        let mut citations: Vec<Citation> = points
+            .iter()
+            .map(|point| passage::citation(point, 0.0))
+            .collect();
         if whole.chars().count() > MAX_CHARS {
             citations.retain(shown);
         }
@@ -262,9 +285,18 @@ impl VectorServer {
     }
 
     async fn by_citation(&self, collection: &str, id: &str) -> Result<Point, ToolError> {
-        let fields = Fields { payload: None, vectors: false };
-        let cited = Filter { all: vec![is(field::CITE, id)] };
-        let page = self.store.scroll(collection, &cited, &fields, None, 1).await.map_err(failed)?;
+        let fields = Fields {
+            payload: None,
+            vectors: false,
+        };
+        let cited = Filter {
+            all: vec![is(field::CITE, id)],
+        };
+        let page = self
+            .store
+            .scroll(collection, &cited, &fields, None, 1)
+            .await
+            .map_err(failed)?;
         if let Some(point) = page.points.into_iter().next() {
             return Ok(point);
         }
@@ -272,7 +304,11 @@ impl VectorServer {
         let number = id.strip_prefix('p').and_then(|number| number.parse().ok());
         if let Some(number) = number {
             let ids = [PointId::Number(number)];
-            let points = self.store.fetch(collection, &ids, &fields).await.map_err(failed)?;
+            let points = self
+                .store
+                .fetch(collection, &ids, &fields)
+                .await
+                .map_err(failed)?;
             if let Some(point) = points.into_iter().next() {
                 return Ok(point);
             }
@@ -284,9 +320,18 @@ impl VectorServer {
     }
 
     async fn by_source(&self, collection: &str, source: &str) -> Result<Point, ToolError> {
-        let fields = Fields { payload: None, vectors: false };
-        let first = Filter { all: vec![is(field::SOURCE, source), is(field::CHUNK, 0)] };
-        let page = self.store.scroll(collection, &first, &fields, None, 1).await.map_err(failed)?;
+        let fields = Fields {
+            payload: None,
+            vectors: false,
+        };
+        let first = Filter {
+            all: vec![is(field::SOURCE, source), is(field::CHUNK, 0)],
+        };
+        let page = self
+            .store
+            .scroll(collection, &first, &fields, None, 1)
+            .await
+            .map_err(failed)?;
         page.points.into_iter().next().ok_or_else(|| {
             ToolError::new(
                 format!("no document `{source}` in `{collection}`"),

@@ -56,7 +56,13 @@ impl EdgeStore {
         })?;
         let lock = FolderLock::take(folder)?;
         let open = Mutex::new(BTreeMap::new());
-        Ok(Self { inner: Arc::new(Inner { folder: folder.to_owned(), open, _lock: lock }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                folder: folder.to_owned(),
+                open,
+                _lock: lock,
+            }),
+        })
     }
 
     /// Runs blocking work on a collection away from the async threads.
@@ -83,7 +89,9 @@ impl EdgeStore {
     ) -> Result<(), StoreError> {
         self.on(collection, action, move |shard| {
             let shard = shard.write().unwrap_or_else(PoisonError::into_inner);
-            shard.update(operation).map_err(|error| engine(action, &error))?;
+            shard
+                .update(operation)
+                .map_err(|error| engine(action, &error))?;
             shard.flush();
             Ok(())
         })
@@ -95,13 +103,23 @@ async fn blocking<T: Send + 'static>(
     action: &'static str,
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
-        Err(StoreError::Engine { engine: ENGINE, action: action.into(), message: error.to_string() })
-    })
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| {
+            Err(StoreError::Engine {
+                engine: ENGINE,
+                action: action.into(),
+                message: error.to_string(),
+            })
+        })
 }
 
 fn engine(action: &str, error: &OperationError) -> StoreError {
-    StoreError::Engine { engine: ENGINE, action: action.to_owned(), message: error.to_string() }
+    StoreError::Engine {
+        engine: ENGINE,
+        action: action.to_owned(),
+        message: error.to_string(),
+    }
 }
 
 impl Inner {
@@ -228,20 +246,31 @@ fn shape_of(shard: &EdgeShard) -> CollectionShape {
             shape.dense.insert(name.to_string(), spec);
         }
         for (name, params) in &config.sparse_vectors {
-            let spec = SparseSpec { idf: params.modifier == Some(Modifier::Idf) };
+            let spec = SparseSpec {
+                idf: params.modifier == Some(Modifier::Idf),
+            };
             shape.sparse.insert(name.to_string(), spec);
         }
     }
     for (field, info) in shard.info().payload_schema {
-        shape.indexed.insert(field.to_string(), kind_of(info.data_type));
+        shape
+            .indexed
+            .insert(field.to_string(), kind_of(info.data_type));
     }
     shape
 }
 
 fn vectors(dense: BTreeMap<String, Vec<f32>>, sparse: BTreeMap<String, SparseVector>) -> Vectors {
-    let dense = dense.into_iter().map(|(name, values)| (name, Vector::from(values)));
+    let dense = dense
+        .into_iter()
+        .map(|(name, values)| (name, Vector::from(values)));
     let sparse = sparse.into_iter().map(|(name, vector)| {
-        (name, Vector(qdrant_edge::VectorInternal::Sparse(translate::sparse(vector))))
+        (
+            name,
+            Vector(qdrant_edge::VectorInternal::Sparse(translate::sparse(
+                vector,
+            ))),
+        )
     });
     Vectors::new_named(dense.chain(sparse))
 }
@@ -255,7 +284,9 @@ impl VectorStore for EdgeStore {
 
     async fn shape(&self, collection: &str) -> Result<CollectionShape, StoreError> {
         self.on(collection, "describe", |shard| {
-            Ok(shape_of(&shard.read().unwrap_or_else(PoisonError::into_inner)))
+            Ok(shape_of(
+                &shard.read().unwrap_or_else(PoisonError::into_inner),
+            ))
         })
         .await
     }
@@ -327,13 +358,19 @@ impl VectorStore for EdgeStore {
         }
         let mut points = Vec::with_capacity(values.len());
         for (id, sparse) in values {
-            let vectors = vectors(BTreeMap::new(), BTreeMap::from([(vector.to_owned(), sparse)]));
+            let vectors = vectors(
+                BTreeMap::new(),
+                BTreeMap::from([(vector.to_owned(), sparse)]),
+            );
             points.push(PointVectorsPersisted {
                 id: translate::id(&id)?,
                 vector: vectors.0.into(),
             });
         }
-        let update = UpdateVectorsOp { points, update_filter: None };
+        let update = UpdateVectorsOp {
+            points,
+            update_filter: None,
+        };
         let operation = UpdateOperation::VectorOperation(VectorOperations::UpdateVectors(update));
         self.write(collection, "update vectors", operation).await
     }
@@ -348,7 +385,12 @@ impl VectorStore for EdgeStore {
                 PointOperations::DeletePointsByFilter(translate::filter(filter)?)
             }
         };
-        self.write(collection, "delete", UpdateOperation::PointOperation(operation)).await
+        self.write(
+            collection,
+            "delete",
+            UpdateOperation::PointOperation(operation),
+        )
+        .await
     }
 
     async fn search(
@@ -364,7 +406,11 @@ impl VectorStore for EdgeStore {
         let request = SearchRequest {
             query: translate::query(query),
             filter: translate::selection(within)?,
-            params: Some(SearchParams { hnsw_ef: Some(256), exact, ..SearchParams::default() }),
+            params: Some(SearchParams {
+                hnsw_ef: Some(256),
+                exact,
+                ..SearchParams::default()
+            }),
             limit,
             offset: 0,
             with_payload: None,
@@ -373,10 +419,15 @@ impl VectorStore for EdgeStore {
         };
         self.on(collection, "search", move |shard| {
             let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
-            let found = shard.search(request).map_err(|error| engine("search", &error))?;
+            let found = shard
+                .search(request)
+                .map_err(|error| engine("search", &error))?;
             Ok(found
                 .into_iter()
-                .map(|point| Scored { id: translate::id_back(point.id), score: point.score })
+                .map(|point| Scored {
+                    id: translate::id_back(point.id),
+                    score: point.score,
+                })
                 .collect())
         })
         .await
@@ -388,7 +439,10 @@ impl VectorStore for EdgeStore {
         ids: &[PointId],
         fields: &Fields,
     ) -> Result<Vec<Point>, StoreError> {
-        let wanted = ids.iter().map(translate::id).collect::<Result<Vec<_>, _>>()?;
+        let wanted = ids
+            .iter()
+            .map(translate::id)
+            .collect::<Result<Vec<_>, _>>()?;
         let payload = translate::payload_fields(fields)?;
         let vectors = WithVector::Bool(fields.vectors);
         let ids = ids.to_vec();
@@ -425,8 +479,9 @@ impl VectorStore for EdgeStore {
         };
         self.on(collection, "scroll", move |shard| {
             let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
-            let (records, next) =
-                shard.scroll(request).map_err(|error| engine("scroll", &error))?;
+            let (records, next) = shard
+                .scroll(request)
+                .map_err(|error| engine("scroll", &error))?;
             Ok(Page {
                 points: records.into_iter().map(translate::point).collect(),
                 next: next.map(translate::id_back),
@@ -439,8 +494,13 @@ impl VectorStore for EdgeStore {
         let filter = translate::filter(filter)?;
         self.on(collection, "count", move |shard| {
             let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
-            let request = CountRequest { filter: Some(filter), exact: true };
-            let count = shard.count(request).map_err(|error| engine("count", &error))?;
+            let request = CountRequest {
+                filter: Some(filter),
+                exact: true,
+            };
+            let count = shard
+                .count(request)
+                .map_err(|error| engine("count", &error))?;
             Ok(count as u64)
         })
         .await
@@ -455,8 +515,15 @@ impl VectorStore for EdgeStore {
         let key = translate::path(field)?;
         self.on(collection, "facet", move |shard| {
             let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
-            let request = FacetRequest { key, limit: limit.max(1), filter: None, exact: true };
-            let response = shard.facet(request).map_err(|error| engine("facet", &error))?;
+            let request = FacetRequest {
+                key,
+                limit: limit.max(1),
+                filter: None,
+                exact: true,
+            };
+            let response = shard
+                .facet(request)
+                .map_err(|error| engine("facet", &error))?;
             Ok(response
                 .hits
                 .into_iter()
@@ -469,7 +536,9 @@ impl VectorStore for EdgeStore {
     async fn optimize(&self, collection: &str) -> Result<(), StoreError> {
         self.on(collection, "optimize", |shard| {
             let shard = shard.write().unwrap_or_else(PoisonError::into_inner);
-            shard.optimize().map_err(|error| engine("optimize", &error))?;
+            shard
+                .optimize()
+                .map_err(|error| engine("optimize", &error))?;
             shard.flush();
             Ok(())
         })
@@ -477,6 +546,9 @@ impl VectorStore for EdgeStore {
     }
 
     async fn status(&self) -> Result<String, StoreError> {
-        Ok(format!("Qdrant Edge 0.7, in process, in {}", self.inner.folder.display()))
+        Ok(format!(
+            "Qdrant Edge 0.7, in process, in {}",
+            self.inner.folder.display()
+        ))
     }
 }

@@ -61,7 +61,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let held = FolderLock::take(folder.path()).unwrap();
         let error = FolderLock::take(folder.path()).unwrap_err().to_string();
-        assert!(error.contains(&format!("(pid {})", std::process::id())), "{error}");
+        assert!(
+            error.contains(&format!("(pid {})", std::process::id())),
+            "{error}"
+        );
         drop(held);
         FolderLock::take(folder.path()).unwrap();
     }

@@ -23,28 +23,45 @@ impl AgentMachine {
         if !check.unresolved.is_empty() {
             if may_correct {
                 let wrong = check.unresolved.join(", ");
-                self.ask_to_mend(text, &format!("No tool returned a passage with the id {wrong}."));
+                self.ask_to_mend(
+                    text,
+                    &format!("No tool returned a passage with the id {wrong}."),
+                );
             } else {
                 self.end_refused(&check.unresolved);
             }
         } else if silent && may_correct {
             self.ask_to_mend(text, "Your answer cites nothing.");
         } else {
-            let stop = if abstained { StopReason::Abstained } else { StopReason::Answered };
-            self.messages.push(Message::Assistant { text: text.clone(), calls: Vec::new() });
+            let stop = if abstained {
+                StopReason::Abstained
+            } else {
+                StopReason::Answered
+            };
+            self.messages.push(Message::Assistant {
+                text: text.clone(),
+                calls: Vec::new(),
+            });
             self.end(text, stop, check.cited, silent, truncated);
         }
     }
 
     fn ask_to_mend(&mut self, text: String, problem: &str) {
         self.corrections += 1;
-        let ids: Vec<&str> = self.citations.iter().map(|citation| citation.id.as_str()).collect();
+        let ids: Vec<&str> = self
+            .citations
+            .iter()
+            .map(|citation| citation.id.as_str())
+            .collect();
         let known = if ids.is_empty() {
             "No passages were found, so cite none.".to_owned()
         } else {
             format!("The ids are: {}.", ids.join(", "))
         };
-        self.messages.push(Message::Assistant { text, calls: Vec::new() });
+        self.messages.push(Message::Assistant {
+            text,
+            calls: Vec::new(),
+        });
         self.say(&format!(
             "{problem} {known} Write the answer again, citing the passages it rests on as [id], \
              or say that they do not hold the answer."
@@ -66,9 +83,10 @@ impl AgentMachine {
                 StopReason::ToolCallLimit,
                 format!("the limit of {} tool calls", self.limits.tool_calls),
             ),
-            Some(LastTurn::NoProgress) => {
-                (StopReason::NoProgress, "repeating the same call with the same result".to_owned())
-            }
+            Some(LastTurn::NoProgress) => (
+                StopReason::NoProgress,
+                "repeating the same call with the same result".to_owned(),
+            ),
             Some(LastTurn::ModelCalls) | None => (
                 StopReason::ModelCallLimit,
                 format!("the limit of {} model calls", self.limits.model_calls),
@@ -102,7 +120,10 @@ impl AgentMachine {
         let text = if closest.is_empty() {
             text
         } else {
-            format!("{text} The closest passages found are: {}.", markers(&closest))
+            format!(
+                "{text} The closest passages found are: {}.",
+                markers(&closest)
+            )
         };
         self.end(text, stop, closest, false, false);
     }
@@ -125,10 +146,16 @@ impl AgentMachine {
             tool_calls: self.tool_calls,
             usage: self.usage,
         };
-        self.phase = Phase::Done { answer: Box::new(answer) };
+        self.phase = Phase::Done {
+            answer: Box::new(answer),
+        };
     }
 }
 
 fn markers(citations: &[Citation]) -> String {
-    citations.iter().map(|citation| format!("[{}]", citation.id)).collect::<Vec<_>>().join(" ")
+    citations
+        .iter()
+        .map(|citation| format!("[{}]", citation.id))
+        .collect::<Vec<_>>()
+        .join(" ")
 }

@@ -58,7 +58,10 @@ impl AgentMachine {
 
     fn open_calls(&mut self, reply: ChatReply) {
         let calls = with_unique_ids(reply.calls, self.used_ids());
-        self.messages.push(Message::Assistant { text: reply.text, calls: calls.clone() });
+        self.messages.push(Message::Assistant {
+            text: reply.text,
+            calls: calls.clone(),
+        });
         let open = calls.into_iter().map(|call| self.open(call)).collect();
         self.phase = Phase::Tools { open };
         self.close_tools_if_ended();
@@ -67,27 +70,44 @@ impl AgentMachine {
     fn open(&mut self, call: ToolCall) -> OpenCall {
         let refused = |call, message: String| OpenCall {
             call,
-            state: CallState::Ended { outcome: ToolOutcome::Error { message } },
+            state: CallState::Ended {
+                outcome: ToolOutcome::Error { message },
+            },
         };
         if self.tool_calls >= self.limits.tool_calls {
             self.last_turn = Some(LastTurn::ToolCalls);
-            let message = format!("not run: the limit of {} tool calls", self.limits.tool_calls);
+            let message = format!(
+                "not run: the limit of {} tool calls",
+                self.limits.tool_calls
+            );
             return refused(call, message);
         }
         self.tool_calls += 1;
         let offered = self.tools.iter().find(|tool| tool.spec.name == call.name);
         match offered.map(|tool| tool.permission) {
-            Some(Permission::Allow) => OpenCall { call, state: CallState::Running },
-            Some(Permission::Ask) => OpenCall { call, state: CallState::Asking },
+            Some(Permission::Allow) => OpenCall {
+                call,
+                state: CallState::Running,
+            },
+            Some(Permission::Ask) => OpenCall {
+                call,
+                state: CallState::Asking,
+            },
             Some(Permission::Deny) => {
                 let message = format!("`{}` is denied by policy; do without it", call.name);
                 refused(call, message)
             }
             None => {
-                let names: Vec<&str> =
-                    self.tools.iter().map(|tool| tool.spec.name.as_str()).collect();
-                let message =
-                    format!("there is no tool `{}`; tools: {}", call.name, names.join(", "));
+                let names: Vec<&str> = self
+                    .tools
+                    .iter()
+                    .map(|tool| tool.spec.name.as_str())
+                    .collect();
+                let message = format!(
+                    "there is no tool `{}`; tools: {}",
+                    call.name,
+                    names.join(", ")
+                );
                 refused(call, message)
             }
         }
@@ -95,8 +115,13 @@ impl AgentMachine {
 
     /// Once every call has ended: the results become messages, in the order of the calls.
     pub(super) fn close_tools_if_ended(&mut self) {
-        let Phase::Tools { open } = &self.phase else { return };
-        if !open.iter().all(|open| matches!(open.state, CallState::Ended { .. })) {
+        let Phase::Tools { open } = &self.phase else {
+            return;
+        };
+        if !open
+            .iter()
+            .all(|open| matches!(open.state, CallState::Ended { .. }))
+        {
             return;
         }
         let Phase::Tools { open } = std::mem::replace(&mut self.phase, Phase::Model) else {
@@ -111,8 +136,16 @@ impl AgentMachine {
     }
 
     fn take_outcome(&mut self, call: ToolCall, outcome: ToolOutcome) {
-        for citation in outcome.structured().map(citation::collect).unwrap_or_default() {
-            match self.citations.iter_mut().find(|known| known.id == citation.id) {
+        for citation in outcome
+            .structured()
+            .map(citation::collect)
+            .unwrap_or_default()
+        {
+            match self
+                .citations
+                .iter_mut()
+                .find(|known| known.id == citation.id)
+            {
                 // The same passage again, perhaps with more of it.
                 Some(known) if known.quote.len() < citation.quote.len() => *known = citation,
                 Some(_) => {}
@@ -130,16 +163,20 @@ impl AgentMachine {
         if repeats >= MOST_REPEATS && self.last_turn.is_none() {
             self.last_turn = Some(LastTurn::NoProgress);
         }
-        self.messages.push(Message::Tool { call_id: call.id, name: call.name, outcome });
+        self.messages.push(Message::Tool {
+            call_id: call.id,
+            name: call.name,
+            outcome,
+        });
     }
 
     fn count_repeat(&mut self, call: &ToolCall, outcome: &ToolOutcome) -> u32 {
         let key = format!("{} {}", call.name, call.arguments);
         let result = outcome.text().to_owned();
-        let repeat = self
-            .repeats
-            .entry(key)
-            .or_insert_with(|| Repeat { result: result.clone(), times: 0 });
+        let repeat = self.repeats.entry(key).or_insert_with(|| Repeat {
+            result: result.clone(),
+            times: 0,
+        });
         if repeat.result != result {
             *repeat = Repeat { result, times: 0 };
         }
@@ -159,7 +196,9 @@ impl AgentMachine {
 
     /// A word to the model from the machine itself.
     pub(super) fn say(&mut self, text: &str) {
-        self.messages.push(Message::User { text: text.to_owned() });
+        self.messages.push(Message::User {
+            text: text.to_owned(),
+        });
     }
 
     fn used_ids(&self) -> BTreeSet<String> {
@@ -197,10 +236,13 @@ fn cut(outcome: ToolOutcome, limit: usize) -> ToolOutcome {
         }
     };
     match outcome {
-        ToolOutcome::Ok { text, structured } => {
-            ToolOutcome::Ok { text: shorten(text), structured }
-        }
-        ToolOutcome::Error { message } => ToolOutcome::Error { message: shorten(message) },
+        ToolOutcome::Ok { text, structured } => ToolOutcome::Ok {
+            text: shorten(text),
+            structured,
+        },
+        ToolOutcome::Error { message } => ToolOutcome::Error {
+            message: shorten(message),
+        },
     }
 }
 

@@ -15,7 +15,11 @@ use crate::filter::{Condition, Filter};
 use crate::store::{Distance, Fields, Point, PointId, Query, Selection, SparseVector, StoreError};
 
 fn refused(action: &str, message: impl ToString) -> StoreError {
-    StoreError::Engine { engine: ENGINE, action: action.to_owned(), message: message.to_string() }
+    StoreError::Engine {
+        engine: ENGINE,
+        action: action.to_owned(),
+        message: message.to_string(),
+    }
 }
 
 pub(super) fn id(id: &PointId) -> Result<EdgeId, StoreError> {
@@ -35,8 +39,12 @@ pub(super) fn id_back(id: EdgeId) -> PointId {
 }
 
 pub(super) fn path(field: &str) -> Result<JsonPath, StoreError> {
-    JsonPath::from_str(field)
-        .map_err(|()| refused("reading a field name", format!("`{field}` is not a field path")))
+    JsonPath::from_str(field).map_err(|()| {
+        refused(
+            "reading a field name",
+            format!("`{field}` is not a field path"),
+        )
+    })
 }
 
 pub(super) fn distance(distance: Distance) -> EdgeDistance {
@@ -58,13 +66,18 @@ pub(super) fn distance_back(distance: EdgeDistance) -> Distance {
 }
 
 pub(super) fn sparse(vector: SparseVector) -> EdgeSparse {
-    EdgeSparse { indices: vector.indices, values: vector.values }
+    EdgeSparse {
+        indices: vector.indices,
+        values: vector.values,
+    }
 }
 
 pub(super) fn query(query: &Query) -> QueryEnum {
     let (vector, query) = match query {
         Query::Dense { vector, values, .. } => (vector, VectorInternal::Dense(values.clone())),
-        Query::Sparse { vector, values } => (vector, VectorInternal::Sparse(sparse(values.clone()))),
+        Query::Sparse { vector, values } => {
+            (vector, VectorInternal::Sparse(sparse(values.clone())))
+        }
     };
     let using = (!vector.is_empty()).then(|| vector.clone());
     QueryEnum::Nearest(NamedQuery { query, using })
@@ -121,7 +134,10 @@ pub(super) fn payload_fields(fields: &Fields) -> Result<WithPayloadInterface, St
         None => Ok(WithPayloadInterface::Bool(true)),
         Some(names) if names.is_empty() => Ok(WithPayloadInterface::Bool(false)),
         Some(names) => {
-            let paths = names.iter().map(|name| path(name)).collect::<Result<_, _>>()?;
+            let paths = names
+                .iter()
+                .map(|name| path(name))
+                .collect::<Result<_, _>>()?;
             Ok(WithPayloadInterface::Fields(paths))
         }
     }
@@ -146,7 +162,9 @@ pub(super) fn point(record: Record) -> Point {
                         point.dense.insert(name.to_string(), values);
                     }
                     VectorInternal::Sparse(EdgeSparse { indices, values }) => {
-                        point.sparse.insert(name.to_string(), SparseVector { indices, values });
+                        point
+                            .sparse
+                            .insert(name.to_string(), SparseVector { indices, values });
                     }
                     // One vector per token: nothing here searches those.
                     VectorInternal::MultiDense(_) => {}

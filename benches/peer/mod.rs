@@ -1,0 +1,97 @@
+//! A peer in a process of its own, timed by its own clock; and how figures are printed.
+
+#![allow(dead_code, reason = "shared by benchmarks that each use a part of it")]
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use serde_json::json;
+
+pub struct Peer {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Peer {
+    /// Starts a script with the peers' Python; says what is missing when that fails.
+    pub fn start(script: &str, arguments: &[String]) -> Option<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches");
+        let own = root.join(".venv/bin/python");
+        let python = std::env::var("ROPEWALK_PEER_PYTHON").unwrap_or_else(|_| {
+            if own.is_file() {
+                own.display().to_string()
+            } else {
+                "python3".to_owned()
+            }
+        });
+        let child = Command::new(&python)
+            .arg(root.join("peers").join(script))
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn();
+        let missing = || {
+            eprintln!(
+                "no peer: {python} cannot run {script}; benches/README.md says how to install it"
+            );
+        };
+        let Ok(mut child) = child else {
+            missing();
+            return None;
+        };
+        let input = child.stdin.take().unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        if line.trim() != "ready" {
+            missing();
+            return None;
+        }
+        Some(Self {
+            child,
+            input,
+            output,
+        })
+    }
+
+    /// One round of the peer, in seconds.
+    pub fn round(&mut self, name: &str) -> f64 {
+        writeln!(self.input, "{name}").unwrap();
+        let mut line = String::new();
+        self.output.read_line(&mut line).unwrap();
+        line.trim().parse().unwrap()
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub fn median(values: &[f64]) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied()
+}
+
+/// One JSON line; `peer` and `ratio` are null without a peer.
+pub fn figure(name: &str, unit: &str, ours: &[f64], theirs: &[f64]) {
+    let ratios: Vec<f64> = ours
+        .iter()
+        .zip(theirs)
+        .map(|(ours, theirs)| ours / theirs)
+        .collect();
+    let line = json!({
+        "name": name,
+        "ours": median(ours),
+        "peer": median(theirs),
+        "unit": unit,
+        "ratio": median(&ratios),
+    });
+    println!("{line}");
+}
