@@ -4,6 +4,12 @@
 use schemars::JsonSchema;
 use serde_json::{Map, Value};
 
+mod nulls;
+#[cfg(test)]
+mod tests;
+
+pub use nulls::without_nulls;
+
 /// Nesting at which a schema is cut off.
 const MAX_DEPTH: usize = 32;
 
@@ -57,81 +63,6 @@ pub fn normalise(schema: Value) -> Map<String, Value> {
     root
 }
 
-/// Takes nulls out of a value where its schema allows none: clients send null for an optional
-/// argument they leave out, and an empty `Option` is written as null.
-pub fn without_nulls(value: Value, schema: &Value) -> Value {
-    match value {
-        Value::Object(map) => {
-            let kept = map.into_iter().filter_map(|(name, value)| {
-                let Some(inner) = property(schema, &name) else {
-                    return Some((name, value));
-                };
-                if value.is_null() && !accepts_null(inner) {
-                    return None;
-                }
-                let value = without_nulls(value, inner);
-                Some((name, value))
-            });
-            Value::Object(kept.collect())
-        }
-        Value::Array(items) => match item(schema) {
-            Some(inner) => items
-                .into_iter()
-                .map(|item| without_nulls(item, inner))
-                .collect(),
-            None => Value::Array(items),
-        },
-        other => other,
-    }
-}
-
-/// The schema of a property, looked for in the branches of a union as well.
-fn property<'a>(schema: &'a Value, name: &str) -> Option<&'a Value> {
-    let own = schema
-        .get("properties")
-        .and_then(|properties| properties.get(name));
-    let any = || {
-        schema
-            .get("additionalProperties")
-            .filter(|schema| schema.is_object())
-    };
-    own.or_else(|| branches(schema).find_map(|branch| property(branch, name)))
-        .or_else(any)
-}
-
-fn item(schema: &Value) -> Option<&Value> {
-    schema
-        .get("items")
-        .or_else(|| branches(schema).find_map(item))
-}
-
-fn branches(schema: &Value) -> impl Iterator<Item = &Value> {
-    let lists = ["anyOf", "oneOf", "allOf"].into_iter();
-    lists
-        .filter_map(|key| schema.get(key).and_then(Value::as_array))
-        .flatten()
-}
-
-fn accepts_null(schema: &Value) -> bool {
-    let Value::Object(map) = schema else {
-        return schema != &Value::Bool(false);
-    };
-    let any = |key: &str| {
-        let branches = map.get(key).and_then(Value::as_array);
-        branches.is_none_or(|branches| branches.iter().any(accepts_null))
-    };
-    let kind = match map.get("type") {
-        None => true,
-        Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == "null"),
-        Some(kind) => kind == "null",
-    };
-    let listed = map.get("enum").and_then(Value::as_array);
-    kind && listed.is_none_or(|values| values.contains(&Value::Null))
-        && map.get("const").is_none_or(Value::is_null)
-        && any("anyOf")
-        && any("oneOf")
-}
-
 /// Whether an object schema is to refuse what it does not declare.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Closing {
@@ -152,7 +83,12 @@ struct Portable<'a> {
 impl Portable<'_> {
     fn clean(&mut self, schema: Value, depth: usize, closing: Closing) -> Value {
         let Value::Object(mut map) = schema else {
-            return schema;
+            // Some clients know no schema but an object; this one accepts anything as well.
+            return if schema == Value::Bool(true) {
+                Value::Object(Map::new())
+            } else {
+                schema
+            };
         };
         if depth > MAX_DEPTH || self.left == 0 {
             return Value::Object(Map::new());
@@ -224,6 +160,7 @@ impl Portable<'_> {
                     .into_iter()
                     .map(|item| self.clean(item, depth + 1, Closing::Wanted))
                     .collect(),
+                ("additionalProperties", Value::Bool(open)) => Value::Bool(open),
                 ("items" | "additionalProperties" | "contains", value) => {
                     self.clean(value, depth + 1, Closing::Wanted)
                 }
@@ -233,6 +170,7 @@ impl Portable<'_> {
             };
             out.insert(key, value);
         }
+        fold_constants(&mut out);
         if declares && !combined && closing == Closing::Wanted {
             out.entry("additionalProperties")
                 .or_insert(Value::Bool(false));
@@ -258,6 +196,55 @@ impl Portable<'_> {
             }
         }
         true
+    }
+}
+
+/// A choice of constants becomes a plain `enum`; what was said of each joins the description.
+fn fold_constants(map: &mut Map<String, Value>) {
+    let known = ["type", "const", "enum", "description"];
+    for key in ["oneOf", "anyOf"] {
+        let Some(Value::Array(branches)) = map.get(key) else {
+            continue;
+        };
+        let mut values = Vec::new();
+        let mut said = Vec::new();
+        for branch in branches {
+            let Value::Object(branch) = branch else {
+                return;
+            };
+            if branch.keys().any(|key| !known.contains(&key.as_str())) {
+                return;
+            }
+            let named = match (branch.get("const"), branch.get("enum")) {
+                (Some(value), None) => vec![value.clone()],
+                (None, Some(Value::Array(values))) => values.clone(),
+                _ => return,
+            };
+            if !named.iter().all(Value::is_string) {
+                return;
+            }
+            if let (Some(Value::String(about)), [Value::String(name)]) =
+                (branch.get("description"), named.as_slice())
+            {
+                said.push(format!("{name}: {about}"));
+            }
+            values.extend(named);
+        }
+        if values.is_empty() || map.contains_key("enum") || map.contains_key("const") {
+            return;
+        }
+        map.remove(key);
+        if !said.is_empty() {
+            let own = map
+                .get("description")
+                .and_then(Value::as_str)
+                .map(str::to_owned);
+            let all = own.into_iter().chain(said).collect::<Vec<_>>().join(" ");
+            map.insert("description".to_owned(), Value::String(all));
+        }
+        map.insert("type".to_owned(), Value::from("string"));
+        map.insert("enum".to_owned(), Value::Array(values));
+        return;
     }
 }
 
@@ -319,241 +306,4 @@ fn drop_null_branch(map: &mut Map<String, Value>) -> Option<Value> {
         }
     }
     None
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use serde::Deserialize;
-    use serde_json::json;
-
-    use super::*;
-
-    #[derive(Deserialize, JsonSchema)]
-    #[allow(dead_code, reason = "only its schema is looked at")]
-    struct Inner {
-        /// How many.
-        count: u32,
-    }
-
-    #[derive(Deserialize, JsonSchema)]
-    #[allow(dead_code, reason = "only its schema is looked at")]
-    struct Arguments {
-        /// What to look for.
-        query: String,
-        limit: Option<usize>,
-        /// More.
-        inner: Option<Inner>,
-        many: Vec<Inner>,
-    }
-
-    #[test]
-    fn references_formats_and_nulls_are_gone_and_meaning_is_kept() {
-        let schema = Value::Object(portable::<Arguments>());
-        let inner = json!({
-            "type": "object",
-            "properties": {"count": {"type": "integer", "minimum": 0, "description": "How many."}},
-            "required": ["count"],
-            "additionalProperties": false,
-        });
-        assert_eq!(
-            schema["properties"]["query"]["description"],
-            "What to look for."
-        );
-        assert_eq!(
-            schema["properties"]["limit"],
-            json!({"type": "integer", "minimum": 0})
-        );
-        assert_eq!(schema["properties"]["many"]["items"], inner);
-        assert_eq!(
-            schema["properties"]["inner"]["properties"],
-            inner["properties"]
-        );
-        assert_eq!(schema["properties"]["inner"]["description"], "More.");
-        assert_eq!(schema["required"], json!(["query", "many"]));
-        let text = schema.to_string();
-        for banned in ["$ref", "$defs", "uint", "null", "$schema"] {
-            assert!(!text.contains(banned), "{banned} is left in {text}");
-        }
-    }
-
-    #[derive(Deserialize, JsonSchema)]
-    #[serde(tag = "kind", rename_all = "snake_case")]
-    #[allow(dead_code, reason = "only its schema is looked at")]
-    enum Tagged {
-        One(Inner),
-        Two { other: String },
-    }
-
-    #[derive(Deserialize, JsonSchema)]
-    #[allow(dead_code, reason = "only its schema is looked at")]
-    struct Flat {
-        id: String,
-        #[serde(flatten)]
-        tagged: Tagged,
-        shade: Option<Shade>,
-        #[serde(default)]
-        extra: Map<String, Value>,
-    }
-
-    #[derive(Deserialize, JsonSchema)]
-    #[serde(rename_all = "snake_case")]
-    #[allow(dead_code, reason = "only its schema is looked at")]
-    enum Shade {
-        Dark,
-        Light,
-    }
-
-    /// What is wrong with a value after its nulls are taken out.
-    fn problems<T: JsonSchema>(value: Value) -> Vec<String> {
-        let schema = Value::Object(portable::<T>());
-        let validator = jsonschema::validator_for(&schema).unwrap();
-        let value = without_nulls(value, &schema);
-        validator
-            .iter_errors(&value)
-            .map(|error| error.to_string())
-            .collect()
-    }
-
-    #[test]
-    fn the_fields_of_a_tagged_or_flattened_type_are_all_accepted() {
-        let one = json!({"id": "a", "kind": "one", "count": 3, "shade": "dark", "extra": {"x": 1}});
-        assert_eq!(problems::<Flat>(one), Vec::<String>::new());
-        let two = json!({"id": "a", "kind": "two", "other": "x", "shade": null});
-        assert_eq!(problems::<Flat>(two), Vec::<String>::new());
-        assert_ne!(
-            problems::<Flat>(json!({"id": "a", "kind": "one"})),
-            Vec::<String>::new()
-        );
-        assert_ne!(
-            problems::<Tagged>(json!({"kind": "one", "count": -1})),
-            Vec::<String>::new()
-        );
-        let undeclared = json!({"kind": "one", "count": 1, "coumt": 1});
-        assert_ne!(problems::<Tagged>(undeclared), Vec::<String>::new());
-    }
-
-    #[test]
-    fn a_type_without_fields_refuses_any() {
-        #[derive(JsonSchema)]
-        struct Nothing {}
-        assert_eq!(problems::<Nothing>(json!({})), Vec::<String>::new());
-        assert_ne!(problems::<Nothing>(json!({"x": 1})), Vec::<String>::new());
-    }
-
-    #[test]
-    fn nulls_are_taken_out_where_none_is_allowed_and_kept_where_one_is() {
-        let schema = Value::Object(portable::<Flat>());
-        let value = json!({"id": "a", "shade": null, "extra": {"kept": null}});
-        let expected = json!({"id": "a", "extra": {"kept": null}});
-        assert_eq!(without_nulls(value, &schema), expected);
-        let schema = Value::Object(portable::<Arguments>());
-        let value = json!({"inner": {"count": null}, "many": [{"count": null}, {"count": 1}]});
-        let expected = json!({"inner": {}, "many": [{}, {"count": 1}]});
-        assert_eq!(without_nulls(value, &schema), expected);
-    }
-
-    #[test]
-    fn types_that_contain_themselves_in_two_ways_stay_small() {
-        #[derive(Deserialize, JsonSchema)]
-        #[allow(dead_code, reason = "only its schema is looked at")]
-        struct Tree {
-            /// What is kept here.
-            value: String,
-            left: Option<Box<Tree>>,
-            right: Option<Box<Tree>>,
-            rest: Vec<Tree>,
-        }
-        let schema = Value::Object(portable::<Tree>());
-        assert!(schema.to_string().len() < 2_000, "{schema}");
-        let deep = json!({"value": "a", "rest": [], "left": {"value": "b", "rest": [
-            {"value": "c", "rest": [], "left": null}]}});
-        assert_eq!(problems::<Tree>(deep), Vec::<String>::new());
-    }
-
-    #[test]
-    fn definitions_that_mention_each_other_do_not_explode() {
-        let names: Vec<String> = (0..12).map(|n| format!("T{n}")).collect();
-        let properties: Map<String, Value> = names
-            .iter()
-            .map(|name| (name.clone(), json!({"$ref": format!("#/$defs/{name}")})))
-            .collect();
-        let all = json!({"type": "object", "properties": properties});
-        let definitions: Map<String, Value> = names
-            .iter()
-            .map(|name| (name.clone(), all.clone()))
-            .collect();
-        let schema = normalise(json!({"$ref": "#/$defs/T0", "$defs": definitions}));
-        assert!(Value::Object(schema).to_string().len() < 1 << 20);
-    }
-
-    #[test]
-    fn a_type_that_contains_itself_is_cut_off() {
-        let schema = json!({
-            "$ref": "#/$defs/Node",
-            "$defs": {"Node": {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}}}},
-        });
-        assert!(
-            !Value::Object(normalise(schema))
-                .to_string()
-                .contains("$ref")
-        );
-        let circle = json!({"$ref": "#/$defs/A", "$defs": {"A": {"$ref": "#/$defs/A"}}});
-        assert_eq!(normalise(circle).get("type"), Some(&json!("object")));
-    }
-
-    fn arbitrary_json() -> impl Strategy<Value = Value> {
-        let key = prop_oneof![
-            Just("type".to_owned()),
-            Just("anyOf".to_owned()),
-            Just("properties".to_owned()),
-            Just("$ref".to_owned()),
-            Just("items".to_owned()),
-            "[a-z]{1,4}",
-        ];
-        let leaf = prop_oneof![
-            Just(Value::Null),
-            any::<bool>().prop_map(Value::from),
-            "[a-z#/$]{0,6}".prop_map(Value::from)
-        ];
-        leaf.prop_recursive(5, 60, 5, move |inner| {
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-                prop::collection::btree_map(key.clone(), inner, 0..5)
-                    .prop_map(|map| Value::Object(map.into_iter().collect())),
-            ]
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn any_json_is_normalised_once_and_for_all(schema in arbitrary_json()) {
-            let once = normalise(schema);
-            prop_assert_eq!(normalise(Value::Object(once.clone())), once);
-        }
-
-        #[test]
-        fn taking_nulls_out_twice_changes_nothing(schema in arbitrary_json(), value in arbitrary_json()) {
-            let once = without_nulls(value, &schema);
-            prop_assert_eq!(without_nulls(once.clone(), &schema), once);
-        }
-
-        #[test]
-        fn what_the_type_accepts_its_portable_schema_accepts(
-            query in "\\PC{0,5}",
-            limit in prop::option::of(any::<usize>()),
-            inner in prop::option::of(any::<u32>()),
-            many in prop::collection::vec(any::<u32>(), 0..3),
-        ) {
-            let count = |count: u32| json!({"count": count});
-            let value = json!({
-                "query": query,
-                "limit": limit,
-                "inner": inner.map(count),
-                "many": many.into_iter().map(count).collect::<Vec<_>>(),
-            });
-            prop_assert!(serde_json::from_value::<Arguments>(value.clone()).is_ok());
-            prop_assert_eq!(problems::<Arguments>(value), Vec::<String>::new());
-        }
-    }
 }
