@@ -128,11 +128,12 @@ pub(super) fn decode(path: &str, bytes: Vec<u8>) -> Result<String, LoadError> {
 }
 
 fn utf16(bytes: &[u8]) -> Option<String> {
-    let (rest, read): (&[u8], fn([u8; 2]) -> u16) = match bytes {
-        [0xFF, 0xFE, rest @ ..] => (rest, u16::from_le_bytes),
-        [0xFE, 0xFF, rest @ ..] => (rest, u16::from_be_bytes),
+    let (rest, big_endian) = match bytes {
+        [0xFF, 0xFE, rest @ ..] => (rest, false),
+        [0xFE, 0xFF, rest @ ..] => (rest, true),
         _ => return None,
     };
+    let read = if big_endian { u16::from_be_bytes } else { u16::from_le_bytes };
     let (units, _) = rest.as_chunks::<2>();
     String::from_utf16(&units.iter().map(|unit| read(*unit)).collect::<Vec<_>>()).ok()
 }
