@@ -1,10 +1,12 @@
 //! The seam to Qdrant: one trait, an engine behind it, and a conformance suite any engine passes.
 //!
 //! - [`edge`]: Qdrant Edge, in process, a folder on disk (the default).
+//! - [`remote`]: a Qdrant server, over gRPC.
 //! - [`lock`]: one process at a time in its folder.
 
 pub mod edge;
 pub mod lock;
+pub mod remote;
 
 use std::collections::BTreeMap;
 
