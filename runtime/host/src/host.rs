@@ -24,7 +24,10 @@ const MAX_RESULT_BYTES: usize = 4 << 20;
 const MOST_NAMES: usize = 30;
 
 /// Where a server is.
-#[allow(clippy::large_enum_variant, reason = "there is one per server, moved once")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one per server, moved once"
+)]
 pub enum Endpoint {
     /// As configured: a command or a URL.
     Config(ServerConfig),

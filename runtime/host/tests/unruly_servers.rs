@@ -78,12 +78,23 @@ fn acting() {
         };
         println!("{}", json!({"jsonrpc": "2.0", "id": id, "result": result}));
     }
+    if role == "stubborn" {
+        std::thread::sleep(Duration::from_secs(60));
+    }
     // Not back into the test harness, which would report on standard output.
     std::process::exit(0);
 }
 
 /// Two pages of tools; the second never ends for one role.
 fn page(cursor: Option<&str>, role: &str) -> Value {
+    let mut page = page_in_order(cursor, role);
+    if role == "shuffled" {
+        page["tools"].as_array_mut().unwrap().reverse();
+    }
+    page
+}
+
+fn page_in_order(cursor: Option<&str>, role: &str) -> Value {
     let open = json!({"type": "object"});
     let read_only = json!({"readOnlyHint": true});
     match cursor {
@@ -227,6 +238,14 @@ async fn a_child_of_the_older_protocol_is_listed_over_all_pages_and_called() {
 }
 
 #[tokio::test]
+async fn tools_have_the_same_names_in_whatever_order_the_server_lists_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let (shuffled, failures) = start(actor("shuffled", folder.path())).await;
+    assert_eq!(failures, Vec::<String>::new());
+    assert_eq!(shuffled.tools(), started(folder.path()).await.tools());
+}
+
+#[tokio::test]
 async fn arguments_are_checked_before_the_server_sees_them() {
     let folder = tempfile::tempdir().unwrap();
     let host = started(folder.path()).await;
@@ -349,7 +368,9 @@ async fn a_server_that_does_not_come_back_is_reported_and_left_in_peace() {
 async fn children_are_gone_after_a_shutdown_and_after_a_drop() {
     for politely in [true, false] {
         let folder = tempfile::tempdir().unwrap();
-        let host = started(folder.path()).await;
+        // One that stays when its standard input is closed.
+        let (host, failures) = start(actor("stubborn", folder.path())).await;
+        assert_eq!(failures, Vec::<String>::new());
         let id = std::fs::read_to_string(folder.path().join("pid")).unwrap();
         let process = format!("/proc/{id}/stat");
         if !Path::new(&process).exists() {
