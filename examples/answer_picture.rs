@@ -12,18 +12,32 @@ const LINE_HEIGHT: usize = 20;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let program = std::env::current_exe()?;
-    let folder = program.parent().and_then(std::path::Path::parent).ok_or("no build folder")?;
-    let run = |arguments: &[&str]| Command::new(folder.join("ropewalk")).args(arguments).output();
+    let folder = program
+        .parent()
+        .and_then(std::path::Path::parent)
+        .ok_or("no build folder")?;
+    let run = |arguments: &[&str]| {
+        Command::new(folder.join("ropewalk"))
+            .args(arguments)
+            .output()
+    };
     // The first run embeds the documentation; the second shows what asking costs.
     run(&["ask", QUESTION])?;
     let output = run(&["ask", "--trace", QUESTION])?;
     let mut lines = vec![("prompt", format!("$ ropewalk ask --trace \"{QUESTION}\""))];
     for line in String::from_utf8(output.stdout)?.lines() {
-        let class = if line.starts_with("  [") || line == "Sources:" { "dim" } else { "text" };
+        let class = if line.starts_with("  [") || line == "Sources:" {
+            "dim"
+        } else {
+            "text"
+        };
         lines.extend(wrapped(line).into_iter().map(|line| (class, line)));
     }
     lines.push(("text", String::new()));
-    for line in String::from_utf8(output.stderr)?.lines().filter(|line| !line.is_empty()) {
+    for line in String::from_utf8(output.stderr)?
+        .lines()
+        .filter(|line| !line.is_empty())
+    {
         let cut: String = line.chars().take(COLUMNS).collect();
         lines.push(("trace", cut));
     }
@@ -63,10 +77,16 @@ fn draw(lines: &[(&str, String)], out: &mut impl Write) -> std::io::Result<()> {
         "<style>.prompt{{fill:#7ee787;font-weight:bold}}.text{{fill:#e6edf3}}.dim{{fill:#8b949e}}\
          .trace{{fill:#79c0ff}}</style>"
     )?;
-    writeln!(out, "<rect width=\"{width}\" height=\"{height}\" rx=\"8\" fill=\"#0d1117\"/>")?;
+    writeln!(
+        out,
+        "<rect width=\"{width}\" height=\"{height}\" rx=\"8\" fill=\"#0d1117\"/>"
+    )?;
     for (number, (class, line)) in lines.iter().enumerate() {
         let y = number * LINE_HEIGHT + 34;
-        let text = line.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        let text = line
+            .replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('>', "&gt;");
         writeln!(
             out,
             "<text x=\"20\" y=\"{y}\" class=\"{class}\" xml:space=\"preserve\">{text}</text>"

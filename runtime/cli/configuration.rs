@@ -29,6 +29,8 @@ pub(crate) struct Configuration {
 pub(crate) struct VectorConfig {
     /// A Qdrant server; embedded Qdrant Edge when left out.
     pub(crate) url: Option<String>,
+    /// Environment variable with its API key.
+    pub(crate) api_key_env: Option<String>,
     /// Folder of a BERT-family embedding model; the shipped one when left out.
     pub(crate) model_folder: Option<PathBuf>,
 }

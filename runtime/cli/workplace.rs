@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use ropewalk_embed::Embedder;
 use ropewalk_vector::store::VectorStore;
 use ropewalk_vector::store::edge::EdgeStore;
+use ropewalk_vector::store::remote::RemoteStore;
 
 use crate::configuration::VectorConfig;
 
@@ -20,14 +21,18 @@ pub(crate) fn home() -> PathBuf {
 
 /// The configured Qdrant server, or the embedded one in the state folder.
 pub(crate) async fn store(config: &VectorConfig) -> anyhow::Result<Arc<dyn VectorStore>> {
-    if let Some(url) = &config.url {
-        anyhow::bail!(
-            "[vector] url names the Qdrant server {url}, but this build has only the embedded \
-             engine; remove the line to use it"
-        );
-    }
-    let store = tokio::task::spawn_blocking(|| EdgeStore::open(&home().join("vector")));
-    Ok(Arc::new(store.await??))
+    let Some(url) = &config.url else {
+        let store = tokio::task::spawn_blocking(|| EdgeStore::open(&home().join("vector")));
+        return Ok(Arc::new(store.await??));
+    };
+    let key = match &config.api_key_env {
+        None => None,
+        Some(variable) => {
+            let key = std::env::var(variable);
+            Some(key.map_err(|_| anyhow!("the environment variable {variable} is not set"))?)
+        }
+    };
+    Ok(Arc::new(RemoteStore::connect(url, key).await?))
 }
 
 /// The configured embedding model, or the shipped one.

@@ -396,7 +396,26 @@ pub(crate) fn check_point_sizes(
     for (vector, values) in points.iter().flat_map(|point| &point.dense) {
         check_size(collection, shape, vector, values.len())?;
     }
+    for vector in points.iter().flat_map(|point| point.sparse.keys()) {
+        check_sparse(collection, shape, vector)?;
+    }
     Ok(())
+}
+
+/// That there is a sparse vector of this name.
+pub(crate) fn check_sparse(
+    collection: &str,
+    shape: &CollectionShape,
+    vector: &str,
+) -> Result<(), StoreError> {
+    if shape.sparse.contains_key(vector) {
+        return Ok(());
+    }
+    Err(StoreError::NoVector {
+        collection: collection.to_owned(),
+        vector: vector.to_owned(),
+        known: shape.sparse.keys().cloned().collect(),
+    })
 }
 
 /// The size of a query's vector.
@@ -407,14 +426,7 @@ pub(crate) fn check_query_size(
 ) -> Result<(), StoreError> {
     match query {
         Query::Dense { vector, values, .. } => check_size(collection, shape, vector, values.len()),
-        Query::Sparse { vector, .. } if !shape.sparse.contains_key(vector) => {
-            Err(StoreError::NoVector {
-                collection: collection.to_owned(),
-                vector: vector.clone(),
-                known: shape.sparse.keys().cloned().collect(),
-            })
-        }
-        Query::Sparse { .. } => Ok(()),
+        Query::Sparse { vector, .. } => check_sparse(collection, shape, vector),
     }
 }
 

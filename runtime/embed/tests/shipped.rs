@@ -3,7 +3,12 @@
 //! `original-vectors.f16` holds what the original f32 weights give for each line of
 //! `passages.txt`, computed with another runtime (ONNX) and stored as little-endian f16.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests may panic"
+)]
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -20,8 +25,10 @@ fn passages() -> Vec<&'static str> {
 fn originals(size: usize) -> Vec<Vec<f32>> {
     let bytes = include_bytes!("original-vectors.f16");
     let (units, _) = bytes.as_chunks::<2>();
-    let values: Vec<f32> =
-        units.iter().map(|unit| half::f16::from_le_bytes(*unit).to_f32()).collect();
+    let values: Vec<f32> = units
+        .iter()
+        .map(|unit| half::f16::from_le_bytes(*unit).to_f32())
+        .collect();
     values.chunks_exact(size).map(<[f32]>::to_vec).collect()
 }
 
@@ -32,10 +39,17 @@ fn vectors_agree_with_the_original_weights() {
     let vectors = embedder.embed(&passages()).unwrap();
     let originals = originals(384);
     assert_eq!(vectors.len(), originals.len());
-    let cosines: Vec<f32> = vectors.iter().zip(&originals).map(|(a, b)| cosine(a, b)).collect();
+    let cosines: Vec<f32> = vectors
+        .iter()
+        .zip(&originals)
+        .map(|(a, b)| cosine(a, b))
+        .collect();
     let mean = cosines.iter().sum::<f32>() / cosines.len() as f32;
     let least = cosines.iter().copied().fold(1.0, f32::min);
-    assert!(mean >= 0.999 && least >= 0.998, "mean {mean}, least {least}");
+    assert!(
+        mean >= 0.999 && least >= 0.998,
+        "mean {mean}, least {least}"
+    );
 }
 
 #[test]
@@ -46,9 +60,14 @@ fn the_shipped_files_are_the_ones_the_readme_names() {
     for name in ["model-q8_0.gguf", "tokenizer.json", "config.json"] {
         let content = std::fs::read(folder.join(name)).unwrap();
         bytes += content.len();
-        let digest: String =
-            Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
-        assert!(readme.contains(&format!("| `{name}` | `{digest}` |")), "{name}: {digest}");
+        let digest: String = Sha256::digest(&content)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        assert!(
+            readme.contains(&format!("| `{name}` | `{digest}` |")),
+            "{name}: {digest}"
+        );
     }
     assert!(bytes < 48 << 20);
 }
@@ -63,7 +82,11 @@ fn a_batch_gives_what_each_text_gives_alone_in_the_order_asked() {
         assert!(cosine(&alone, vector) > 0.999_99, "{text}");
         assert!((vector.iter().map(|v| v * v).sum::<f32>() - 1.0).abs() < 1e-4);
     }
-    assert_eq!(together, embedder.embed(&texts).unwrap(), "not deterministic");
+    assert_eq!(
+        together,
+        embedder.embed(&texts).unwrap(),
+        "not deterministic"
+    );
 }
 
 #[test]
@@ -88,7 +111,10 @@ fn nothing_and_very_much_are_both_fine() {
     let vectors = embedder.embed(&["", huge.as_str(), "\0\u{1F9F5}"]).unwrap();
     assert!(vectors.iter().all(|vector| vector.len() == 384));
     assert_eq!(embedder.count_tokens("three strands"), 2);
-    assert_eq!(embedder.clone().with_max_tokens(1_000_000).max_tokens(), 512);
+    assert_eq!(
+        embedder.clone().with_max_tokens(1_000_000).max_tokens(),
+        512
+    );
 }
 
 #[test]

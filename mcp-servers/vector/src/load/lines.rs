@@ -133,7 +133,11 @@ fn utf16(bytes: &[u8]) -> Option<String> {
         [0xFE, 0xFF, rest @ ..] => (rest, true),
         _ => return None,
     };
-    let read = if big_endian { u16::from_be_bytes } else { u16::from_le_bytes };
+    let read = if big_endian {
+        u16::from_be_bytes
+    } else {
+        u16::from_le_bytes
+    };
     let (units, _) = rest.as_chunks::<2>();
     String::from_utf16(&units.iter().map(|unit| read(*unit)).collect::<Vec<_>>()).ok()
 }

@@ -59,15 +59,19 @@ impl RemoteStore {
     /// [`StoreError::Unreachable`] when nothing answers there or what answers is not a Qdrant
     /// server; [`StoreError::Engine`] when it refuses the key.
     pub async fn connect(url: &str, api_key: Option<String>) -> Result<Self, StoreError> {
-        let unreachable =
-            |message: String| StoreError::Unreachable { url: without_login(url), message };
+        let unreachable = |message: String| StoreError::Unreachable {
+            url: without_login(url),
+            message,
+        };
         let mut config = Qdrant::from_url(url)
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(CALL_TIMEOUT)
             // That check writes to standard output, which may be an MCP connection.
             .skip_compatibility_check();
         config.api_key = api_key;
-        let client = config.build().map_err(|error| unreachable(error.to_string()))?;
+        let client = config
+            .build()
+            .map_err(|error| unreachable(error.to_string()))?;
         let waiting = tokio::time::timeout(2 * CONNECT_TIMEOUT, client.health_check());
         let version = match waiting.await {
             Ok(Ok(reply)) => reply.version,
@@ -82,10 +86,17 @@ impl RemoteStore {
             }
             Err(_) => {
                 let seconds = 2 * CONNECT_TIMEOUT.as_secs();
-                return Err(unreachable(format!("no reply in {seconds} s{}", grpc_hint(url))));
+                return Err(unreachable(format!(
+                    "no reply in {seconds} s{}",
+                    grpc_hint(url)
+                )));
             }
         };
-        Ok(Self { client, url: without_login(url), version })
+        Ok(Self {
+            client,
+            url: without_login(url),
+            version,
+        })
     }
 
     /// Waits for a call about a collection, and says what went wrong in our terms.
@@ -101,16 +112,20 @@ impl RemoteStore {
         };
         let (status, message) = plain(&error);
         match status {
-            Some(code::UNAVAILABLE | code::DEADLINE_EXCEEDED) => {
-                Err(StoreError::Unreachable { url: self.url.clone(), message })
-            }
+            Some(code::UNAVAILABLE | code::DEADLINE_EXCEEDED) => Err(StoreError::Unreachable {
+                url: self.url.clone(),
+                message,
+            }),
             // Qdrant says "not found" of points too.
             Some(code::NOT_FOUND) => {
                 let known = self.collections().await?;
                 if known.iter().any(|name| name == collection) {
                     return Err(engine(action, message));
                 }
-                Err(StoreError::NoCollection { collection: collection.to_owned(), known })
+                Err(StoreError::NoCollection {
+                    collection: collection.to_owned(),
+                    known,
+                })
             }
             _ => Err(engine(action, message)),
         }
@@ -141,7 +156,11 @@ impl RemoteStore {
 }
 
 fn engine(action: &str, message: String) -> StoreError {
-    StoreError::Engine { engine: ENGINE, action: action.to_owned(), message }
+    StoreError::Engine {
+        engine: ENGINE,
+        action: action.to_owned(),
+        message,
+    }
 }
 
 /// The status code and the words of an error, without the headers its display would print.
@@ -169,7 +188,10 @@ fn without_login(url: &str) -> String {
         return url.to_owned();
     };
     let authority_end = rest.find('/').unwrap_or(rest.len());
-    match rest.get(..authority_end).and_then(|authority| authority.rfind('@')) {
+    match rest
+        .get(..authority_end)
+        .and_then(|authority| authority.rfind('@'))
+    {
         Some(at) => format!("{scheme}://{}", rest.get(at + 1..).unwrap_or_default()),
         None => url.to_owned(),
     }
@@ -181,9 +203,10 @@ impl VectorStore for RemoteStore {
         let reply = self.client.list_collections().await.map_err(|error| {
             let (status, message) = plain(&error);
             match status {
-                Some(code::UNAVAILABLE | code::DEADLINE_EXCEEDED) => {
-                    StoreError::Unreachable { url: self.url.clone(), message }
-                }
+                Some(code::UNAVAILABLE | code::DEADLINE_EXCEEDED) => StoreError::Unreachable {
+                    url: self.url.clone(),
+                    message,
+                },
                 _ => engine("list", message),
             }
         })?;
@@ -218,17 +241,22 @@ impl VectorStore for RemoteStore {
             Ok(_) => {}
             // Somebody else made it in the meantime.
             Err(error) if plain(&error).0 == Some(code::ALREADY_EXISTS) => {
-                self.shape(collection).await?.check_covers(collection, shape)?;
+                self.shape(collection)
+                    .await?
+                    .check_covers(collection, shape)?;
             }
             Err(error) => return Err(engine("create", plain(&error).1)),
         }
-        self.make_indexes(collection, shape, &CollectionShape::default()).await
+        self.make_indexes(collection, shape, &CollectionShape::default())
+            .await
     }
 
     async fn drop_collection(&self, collection: &str) -> Result<(), StoreError> {
         check_name(collection)?;
-        let request =
-            DeleteCollection { collection_name: collection.to_owned(), ..Default::default() };
+        let request = DeleteCollection {
+            collection_name: collection.to_owned(),
+            ..Default::default()
+        };
         let call = self.client.delete_collection(request);
         match self.call(collection, "drop", call).await {
             Ok(_) | Err(StoreError::NoCollection { .. }) => Ok(()),
@@ -263,7 +291,8 @@ impl VectorStore for RemoteStore {
                 points: batch,
                 ..UpsertPoints::default()
             };
-            self.call(collection, "upsert", self.client.upsert_points(request)).await?;
+            self.call(collection, "upsert", self.client.upsert_points(request))
+                .await?;
         }
     }
 
@@ -303,7 +332,8 @@ impl VectorStore for RemoteStore {
             points: Some(translate::points(which)?),
             ..DeletePoints::default()
         };
-        self.call(collection, "delete", self.client.delete_points(request)).await?;
+        self.call(collection, "delete", self.client.delete_points(request))
+            .await?;
         Ok(())
     }
 
@@ -334,11 +364,18 @@ impl VectorStore for RemoteStore {
             limit: Some(limit as u64),
             ..QueryPoints::default()
         };
-        let reply = self.call(collection, "search", self.client.query(request)).await?;
+        let reply = self
+            .call(collection, "search", self.client.query(request))
+            .await?;
         reply
             .result
             .into_iter()
-            .map(|point| Ok(Scored { id: translate::id_back(point.id)?, score: point.score }))
+            .map(|point| {
+                Ok(Scored {
+                    id: translate::id_back(point.id)?,
+                    score: point.score,
+                })
+            })
             .collect()
     }
 
@@ -355,13 +392,18 @@ impl VectorStore for RemoteStore {
             with_vectors: Some(fields.vectors.into()),
             ..GetPoints::default()
         };
-        let reply = self.call(collection, "fetch", self.client.get_points(request)).await?;
+        let reply = self
+            .call(collection, "fetch", self.client.get_points(request))
+            .await?;
         let mut found: HashMap<PointId, Point> = HashMap::with_capacity(ids.len());
         for record in reply.result {
             let point = translate::point(record)?;
             found.insert(point.id.clone(), point);
         }
-        Ok(ids.iter().filter_map(|id| found.remove(&translate::canonical(id))).collect())
+        Ok(ids
+            .iter()
+            .filter_map(|id| found.remove(&translate::canonical(id)))
+            .collect())
     }
 
     async fn scroll(
@@ -381,9 +423,18 @@ impl VectorStore for RemoteStore {
             with_vectors: Some(fields.vectors.into()),
             ..ScrollPoints::default()
         };
-        let reply = self.call(collection, "scroll", self.client.scroll(request)).await?;
-        let next = reply.next_page_offset.map(|id| translate::id_back(Some(id))).transpose()?;
-        let points = reply.result.into_iter().map(translate::point).collect::<Result<_, _>>()?;
+        let reply = self
+            .call(collection, "scroll", self.client.scroll(request))
+            .await?;
+        let next = reply
+            .next_page_offset
+            .map(|id| translate::id_back(Some(id)))
+            .transpose()?;
+        let points = reply
+            .result
+            .into_iter()
+            .map(translate::point)
+            .collect::<Result<_, _>>()?;
         Ok(Page { points, next })
     }
 
@@ -394,7 +445,9 @@ impl VectorStore for RemoteStore {
             exact: Some(true),
             ..CountPoints::default()
         };
-        let reply = self.call(collection, "count", self.client.count(request)).await?;
+        let reply = self
+            .call(collection, "count", self.client.count(request))
+            .await?;
         Ok(reply.result.unwrap_or_default().count)
     }
 
@@ -411,7 +464,9 @@ impl VectorStore for RemoteStore {
             exact: Some(true),
             ..FacetCounts::default()
         };
-        let reply = self.call(collection, "facet", self.client.facet(request)).await?;
+        let reply = self
+            .call(collection, "facet", self.client.facet(request))
+            .await?;
         Ok(reply.hits.into_iter().map(translate::facet_hit).collect())
     }
 
@@ -435,7 +490,13 @@ mod tests {
 
     #[test]
     fn a_login_in_the_url_is_in_no_message() {
-        assert_eq!(without_login("http://me:secret@host:6334/x"), "http://host:6334/x");
-        assert_eq!(without_login("http://host:6334/a@b"), "http://host:6334/a@b");
+        assert_eq!(
+            without_login("http://me:secret@host:6334/x"),
+            "http://host:6334/x"
+        );
+        assert_eq!(
+            without_login("http://host:6334/a@b"),
+            "http://host:6334/a@b"
+        );
     }
 }

@@ -32,7 +32,9 @@ pub(super) fn id(id: &PointId) -> WireId {
         PointId::Number(number) => PointIdOptions::Num(*number),
         PointId::Uuid(uuid) => PointIdOptions::Uuid(uuid.clone()),
     };
-    WireId { point_id_options: Some(options) }
+    WireId {
+        point_id_options: Some(options),
+    }
 }
 
 /// An id as the server will give it back: UUIDs in lower case.
@@ -47,7 +49,10 @@ pub(super) fn id_back(id: Option<WireId>) -> Result<PointId, StoreError> {
     match id.and_then(|id| id.point_id_options) {
         Some(PointIdOptions::Num(number)) => Ok(PointId::Number(number)),
         Some(PointIdOptions::Uuid(uuid)) => Ok(PointId::Uuid(uuid)),
-        None => Err(engine("reading a reply", "a point without an id".to_owned())),
+        None => Err(engine(
+            "reading a reply",
+            "a point without an id".to_owned(),
+        )),
     }
 }
 
@@ -103,10 +108,16 @@ pub(super) fn dense_config(shape: &CollectionShape) -> VectorsConfig {
     let config = match shape.dense.get("") {
         Some(spec) if shape.dense.len() == 1 => Config::Params(params(spec)),
         _ => Config::ParamsMap(VectorParamsMap {
-            map: shape.dense.iter().map(|(name, spec)| (name.clone(), params(spec))).collect(),
+            map: shape
+                .dense
+                .iter()
+                .map(|(name, spec)| (name.clone(), params(spec)))
+                .collect(),
         }),
     };
-    VectorsConfig { config: Some(config) }
+    VectorsConfig {
+        config: Some(config),
+    }
 }
 
 pub(super) fn sparse_config(shape: &CollectionShape) -> SparseVectorConfig {
@@ -115,7 +126,11 @@ pub(super) fn sparse_config(shape: &CollectionShape) -> SparseVectorConfig {
         modifier: spec.idf.then_some(Modifier::Idf as i32),
     };
     SparseVectorConfig {
-        map: shape.sparse.iter().map(|(name, spec)| (name.clone(), params(spec))).collect(),
+        map: shape
+            .sparse
+            .iter()
+            .map(|(name, spec)| (name.clone(), params(spec)))
+            .collect(),
     }
 }
 
@@ -125,13 +140,20 @@ pub(super) fn shape(info: CollectionInfo) -> CollectionShape {
         size: params.size,
         distance: distance_back(params.distance),
     };
-    let params = info.config.and_then(|config| config.params).unwrap_or_default();
+    let params = info
+        .config
+        .and_then(|config| config.params)
+        .unwrap_or_default();
     match params.vectors_config.and_then(|config| config.config) {
         Some(Config::Params(params)) => {
             shape.dense.insert(String::new(), spec(&params));
         }
         Some(Config::ParamsMap(named)) => {
-            shape.dense = named.map.iter().map(|(name, it)| (name.clone(), spec(it))).collect();
+            shape.dense = named
+                .map
+                .iter()
+                .map(|(name, it)| (name.clone(), spec(it)))
+                .collect();
         }
         None => {}
     }
@@ -149,17 +171,27 @@ pub(super) fn vectors(
     dense: BTreeMap<String, Vec<f32>>,
     sparse: BTreeMap<String, SparseVector>,
 ) -> Vectors {
-    let dense = dense.into_iter().map(|(name, data)| {
-        (name, vector::Vector::Dense(DenseVector { data }))
-    });
-    let sparse = sparse.into_iter().map(|(name, vector)| {
-        (name, vector::Vector::Sparse(wire_sparse(vector)))
-    });
+    let dense = dense
+        .into_iter()
+        .map(|(name, data)| (name, vector::Vector::Dense(DenseVector { data })));
+    let sparse = sparse
+        .into_iter()
+        .map(|(name, vector)| (name, vector::Vector::Sparse(wire_sparse(vector))));
     let vectors = dense
         .chain(sparse)
-        .map(|(name, vector)| (name, Vector { vector: Some(vector), ..Vector::default() }))
+        .map(|(name, vector)| {
+            (
+                name,
+                Vector {
+                    vector: Some(vector),
+                    ..Vector::default()
+                },
+            )
+        })
         .collect();
-    Vectors { vectors_options: Some(VectorsOptions::Vectors(NamedVectors { vectors })) }
+    Vectors {
+        vectors_options: Some(VectorsOptions::Vectors(NamedVectors { vectors })),
+    }
 }
 
 fn wire_sparse(SparseVector { indices, values }: SparseVector) -> WireSparse {
@@ -169,25 +201,38 @@ fn wire_sparse(SparseVector { indices, values }: SparseVector) -> WireSparse {
 /// Which vector to use (`None`: the default one), and the query.
 pub(super) fn query(query: &Query) -> (Option<String>, WireQuery) {
     let (name, variant) = match query {
-        Query::Dense { vector, values, .. } => {
-            (vector, vector_input::Variant::Dense(DenseVector { data: values.clone() }))
-        }
-        Query::Sparse { vector, values } => {
-            (vector, vector_input::Variant::Sparse(wire_sparse(values.clone())))
-        }
+        Query::Dense { vector, values, .. } => (
+            vector,
+            vector_input::Variant::Dense(DenseVector {
+                data: values.clone(),
+            }),
+        ),
+        Query::Sparse { vector, values } => (
+            vector,
+            vector_input::Variant::Sparse(wire_sparse(values.clone())),
+        ),
     };
-    let nearest = query::Variant::Nearest(VectorInput { variant: Some(variant) });
-    ((!name.is_empty()).then(|| name.clone()), WireQuery { variant: Some(nearest) })
+    let nearest = query::Variant::Nearest(VectorInput {
+        variant: Some(variant),
+    });
+    (
+        (!name.is_empty()).then(|| name.clone()),
+        WireQuery {
+            variant: Some(nearest),
+        },
+    )
 }
 
 pub(super) fn points(selection: &Selection) -> Result<PointsSelector, StoreError> {
     let which = match selection {
-        Selection::Ids(ids) => {
-            PointsSelectorOneOf::Points(PointsIdsList { ids: ids.iter().map(id).collect() })
-        }
+        Selection::Ids(ids) => PointsSelectorOneOf::Points(PointsIdsList {
+            ids: ids.iter().map(id).collect(),
+        }),
         Selection::Matching(conditions) => PointsSelectorOneOf::Filter(filter(conditions)?),
     };
-    Ok(PointsSelector { points_selector_one_of: Some(which) })
+    Ok(PointsSelector {
+        points_selector_one_of: Some(which),
+    })
 }
 
 pub(super) fn selection(selection: &Selection) -> Result<Option<WireFilter>, StoreError> {
@@ -207,11 +252,16 @@ fn conditions(all: &[Condition]) -> Result<Vec<WireCondition>, StoreError> {
 }
 
 fn must(must: Vec<WireCondition>) -> WireFilter {
-    WireFilter { must, ..WireFilter::default() }
+    WireFilter {
+        must,
+        ..WireFilter::default()
+    }
 }
 
 fn wire(condition: ConditionOneOf) -> WireCondition {
-    WireCondition { condition_one_of: Some(condition) }
+    WireCondition {
+        condition_one_of: Some(condition),
+    }
 }
 
 fn has_id(has_id: Vec<WireId>) -> WireCondition {
@@ -219,7 +269,10 @@ fn has_id(has_id: Vec<WireId>) -> WireCondition {
 }
 
 fn not(inner: Vec<WireCondition>) -> WireCondition {
-    wire(ConditionOneOf::Filter(WireFilter { must_not: inner, ..WireFilter::default() }))
+    wire(ConditionOneOf::Filter(WireFilter {
+        must_not: inner,
+        ..WireFilter::default()
+    }))
 }
 
 fn condition(condition: &Condition) -> Result<WireCondition, StoreError> {
@@ -230,15 +283,23 @@ fn condition(condition: &Condition) -> Result<WireCondition, StoreError> {
         Condition::AnyOf { field, values } => {
             let should = values.iter().map(|value| equals(field, value));
             let should = should.collect::<Result<_, _>>()?;
-            wire(ConditionOneOf::Filter(WireFilter { should, ..WireFilter::default() }))
+            wire(ConditionOneOf::Filter(WireFilter {
+                should,
+                ..WireFilter::default()
+            }))
         }
         Condition::Range { field, bounds } => range(
             field,
-            Range { lt: bounds.lt, gt: bounds.gt, gte: bounds.gte, lte: bounds.lte },
+            Range {
+                lt: bounds.lt,
+                gt: bounds.gt,
+                gte: bounds.gte,
+                lte: bounds.lte,
+            },
         ),
-        Condition::Exists { field } => {
-            not(vec![wire(ConditionOneOf::IsEmpty(IsEmptyCondition { key: field.clone() }))])
-        }
+        Condition::Exists { field } => not(vec![wire(ConditionOneOf::IsEmpty(IsEmptyCondition {
+            key: field.clone(),
+        }))]),
         Condition::Not { conditions: inner } => {
             not(vec![wire(ConditionOneOf::Filter(must(conditions(inner)?)))])
         }
@@ -261,7 +322,14 @@ fn equals(field: &str, value: &Value) -> Result<WireCondition, StoreError> {
             (Some(whole), _) => MatchValue::Integer(whole),
             // Qdrant matches strings, integers and truth values; other numbers only by range.
             (None, value) => {
-                return Ok(range(field, Range { gte: value, lte: value, ..Range::default() }));
+                return Ok(range(
+                    field,
+                    Range {
+                        gte: value,
+                        lte: value,
+                        ..Range::default()
+                    },
+                ));
             }
         },
         Value::Null | Value::Array(_) | Value::Object(_) => {
@@ -273,7 +341,9 @@ fn equals(field: &str, value: &Value) -> Result<WireCondition, StoreError> {
     };
     Ok(wire(ConditionOneOf::Field(FieldCondition {
         key: field.to_owned(),
-        r#match: Some(Match { match_value: Some(wanted) }),
+        r#match: Some(Match {
+            match_value: Some(wanted),
+        }),
         ..FieldCondition::default()
     })))
 }
@@ -282,9 +352,13 @@ pub(super) fn payload_fields(fields: &Fields) -> WithPayloadSelector {
     let options = match &fields.payload {
         None => SelectorOptions::Enable(true),
         Some(names) if names.is_empty() => SelectorOptions::Enable(false),
-        Some(names) => SelectorOptions::Include(PayloadIncludeSelector { fields: names.clone() }),
+        Some(names) => SelectorOptions::Include(PayloadIncludeSelector {
+            fields: names.clone(),
+        }),
     };
-    WithPayloadSelector { selector_options: Some(options) }
+    WithPayloadSelector {
+        selector_options: Some(options),
+    }
 }
 
 pub(super) fn point(record: RetrievedPoint) -> Result<Point, StoreError> {
