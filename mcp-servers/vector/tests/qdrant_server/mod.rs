@@ -4,6 +4,7 @@
 //! real client speaks the real protocol where no server can be installed.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use q::collections_server::{Collections, CollectionsServer};
 use q::condition::ConditionOneOf;
@@ -20,16 +21,20 @@ use ropewalk_vector::store::{
     SparseSpec, SparseVector, StoreError, VectorStore,
 };
 use serde_json::Value;
+use tempfile::TempDir;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
 type Reply<T> = Result<Response<T>, Status>;
 
+/// The store, and its folder, which must outlive it.
 #[derive(Clone)]
-struct Server(EdgeStore);
+struct Server(EdgeStore, #[expect(dead_code, reason = "kept until the store is gone")] Arc<TempDir>);
 
-/// Serves `store` on a free port for as long as the test runs; with a key, asks for it.
-pub(crate) async fn serve(store: EdgeStore, key: Option<&'static str>) -> SocketAddr {
+/// Serves an empty store on a free port for as long as the test runs; with a key, asks for it.
+pub(crate) async fn serve(key: Option<&'static str>) -> SocketAddr {
+    let folder = tempfile::tempdir().unwrap();
+    let store = EdgeStore::open(folder.path()).unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let check = move |request: Request<()>| match key {
@@ -38,7 +43,7 @@ pub(crate) async fn serve(store: EdgeStore, key: Option<&'static str>) -> Socket
         }
         _ => Ok(request),
     };
-    let server = Server(store);
+    let server = Server(store, Arc::new(folder));
     let points = PointsServer::new(server.clone()).max_decoding_message_size(usize::MAX);
     let router = tonic::transport::Server::builder()
         .layer(tonic::service::InterceptorLayer::new(check))
