@@ -29,7 +29,10 @@ type Reply<T> = Result<Response<T>, Status>;
 
 /// The store, and its folder, which must outlive it.
 #[derive(Clone)]
-struct Server(EdgeStore, #[expect(dead_code, reason = "kept until the store is gone")] Arc<TempDir>);
+struct Server(
+    EdgeStore,
+    #[expect(dead_code, reason = "kept until the store is gone")] Arc<TempDir>,
+);
 
 /// Serves an empty store on a free port for as long as the test runs; with a key, asks for it.
 pub(crate) async fn serve(key: Option<&'static str>) -> SocketAddr {
