@@ -49,7 +49,7 @@ pub(crate) struct Ask {
     /// The question.
     pub(crate) question: String,
     /// Files or folders to answer from; Ropewalk's own documentation when left out.
-    #[arg(long, value_name = "PATH", num_args = 1..)]
+    #[arg(long, value_name = "PATH")]
     pub(crate) docs: Vec<PathBuf>,
     /// Collection to answer from, as `ropewalk ingest` made it.
     #[arg(long, value_name = "NAME", conflicts_with = "docs")]

@@ -70,6 +70,9 @@ pub struct Bounds {
 
 impl Filter {
     /// Whether a payload passes, as the engines decide it; what their answers are checked against.
+    ///
+    /// They differ in one case: an index holds only values of its own type, so a range over a
+    /// field indexed as integers does not see the 0.5 that a payload may have there.
     #[must_use]
     pub fn matches(&self, payload: &Map<String, Value>) -> bool {
         self.all.iter().all(|condition| condition.matches(payload))

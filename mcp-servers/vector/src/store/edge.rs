@@ -445,7 +445,6 @@ impl VectorStore for EdgeStore {
             .collect::<Result<Vec<_>, _>>()?;
         let payload = translate::payload_fields(fields)?;
         let vectors = WithVector::Bool(fields.vectors);
-        let ids = ids.to_vec();
         self.on(collection, "fetch", move |shard| {
             let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
             let records = shard
@@ -456,7 +455,9 @@ impl VectorStore for EdgeStore {
                 .map(translate::point)
                 .map(|point| (point.id.clone(), point))
                 .collect();
-            Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
+            // The engine writes UUIDs its own way, whatever way they were asked for.
+            let asked = wanted.into_iter().map(translate::id_back);
+            Ok(asked.filter_map(|id| found.remove(&id)).collect())
         })
         .await
     }
