@@ -197,8 +197,14 @@ async fn points_come_back_as_they_went_in(store: &dyn VectorStore) {
     assert!((cosine(&found[1].dense["dense"], &replaced.dense["dense"]) - 1.0).abs() < 1e-5);
 
     let shouted = PointId::Uuid("00000000-0000-4000-8000-00000000000A".to_owned());
-    store.upsert(NAME, vec![point(10, json!({}))]).await.unwrap();
-    assert_eq!(store.fetch(NAME, &[shouted], &ALL).await.unwrap()[0].id, uuid(10));
+    store
+        .upsert(NAME, vec![point(10, json!({}))])
+        .await
+        .unwrap();
+    assert_eq!(
+        store.fetch(NAME, &[shouted], &ALL).await.unwrap()[0].id,
+        uuid(10)
+    );
 
     let some = Fields {
         payload: Some(vec!["count".to_owned()]),

@@ -1,11 +1,14 @@
 //! Reasoning engines, all behind one trait.
 //!
 //! - [`engine`]: the trait, what an engine says of itself, and how it fails.
+//! - [`scripted`] and [`exerciser`]: for tests of agents and of servers.
 //! - [`choose`]: which engine a configuration comes to, and why.
 //! - [`extractive`]: no generation: tools chosen by meaning, answers made of quotations.
 //! - [`openai`]: any OpenAI-compatible endpoint.
 
 pub mod choose;
 pub mod engine;
+pub mod exerciser;
 pub mod extractive;
 pub mod openai;
+pub mod scripted;

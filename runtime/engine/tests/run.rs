@@ -1,0 +1,303 @@
+//! Whole runs: a scripted engine, the real host, a real server in this process.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests may panic"
+)]
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use ropewalk_core::answer::StopReason;
+use ropewalk_core::definition::AgentDefinition;
+use ropewalk_core::event::Event;
+use ropewalk_core::tool::ToolCall;
+use ropewalk_engine::{Approver, RunContext, RunReport, Stamped, StepKind, run_agent, trace_lines};
+use ropewalk_host::{Endpoint, Host};
+use ropewalk_mcp_kit::{CallContext, Citation, ServerIdentity, ToolError, ToolMeta, ToolServer};
+use ropewalk_models::engine::Engine;
+use ropewalk_models::exerciser::Exerciser;
+use ropewalk_models::scripted::{Scripted, ScriptedReply};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::sync::Barrier;
+use tokio_util::sync::CancellationToken;
+
+#[derive(Deserialize, JsonSchema)]
+struct Query {
+    query: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Results {
+    citations: Vec<Citation>,
+}
+
+fn meta(name: &'static str, read_only: bool) -> ToolMeta {
+    ToolMeta {
+        name,
+        title: name,
+        description: "A tool for tests.",
+        read_only,
+        destructive: false,
+        idempotent: false,
+        open_world: false,
+    }
+}
+
+fn found(query: &str) -> Results {
+    let citation = Citation {
+        id: "p1".to_owned(),
+        source: "a.md".to_owned(),
+        title: "A".to_owned(),
+        span: None,
+        quote: format!("About {query}."),
+        score: 0.9,
+    };
+    Results {
+        citations: vec![citation],
+    }
+}
+
+struct Bench {
+    host: Host,
+    writes: Arc<AtomicUsize>,
+    woken: Arc<AtomicUsize>,
+}
+
+/// `meet` returns only when two calls of it run at the same time.
+async fn bench() -> Bench {
+    let identity = ServerIdentity {
+        name: "fx".to_owned(),
+        title: "Fixture".to_owned(),
+        version: "1".to_owned(),
+        instructions: String::new(),
+    };
+    let barrier = Arc::new(Barrier::new(2));
+    let writes = Arc::new(AtomicUsize::new(0));
+    let woken = Arc::new(AtomicUsize::new(0));
+    let (counted, cancelled) = (Arc::clone(&writes), Arc::clone(&woken));
+    let server = ToolServer::new(identity)
+        .tool(meta("search", true), |query: Query, _| async move {
+            Ok(found(&query.query))
+        })
+        .tool(meta("meet", true), move |query: Query, _| {
+            let barrier = Arc::clone(&barrier);
+            async move {
+                barrier.wait().await;
+                Ok(found(&query.query))
+            }
+        })
+        .tool(meta("break", true), |_: Query, _| async move {
+            Err::<Results, _>(ToolError::new("broken", ""))
+        })
+        .tool(meta("write", false), move |query: Query, _| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            async move { Ok(found(&query.query)) }
+        })
+        .tool(
+            meta("wait", true),
+            move |query: Query, context: CallContext| {
+                let cancelled = Arc::clone(&cancelled);
+                async move {
+                    context.cancel.cancelled().await;
+                    cancelled.fetch_add(1, Ordering::SeqCst);
+                    Ok(found(&query.query))
+                }
+            },
+        );
+    let (ours, theirs) = tokio::io::duplex(1 << 16);
+    tokio::spawn(server.serve_io(theirs, CancellationToken::new()));
+    let (host, failures) = Host::start(vec![("fx".to_owned(), Endpoint::BuiltIn(ours))]).await;
+    assert_eq!(failures, []);
+    Bench {
+        host,
+        writes,
+        woken,
+    }
+}
+
+fn calls(names: &[&str]) -> ScriptedReply {
+    let calls = names.iter().enumerate().map(|(number, name)| ToolCall {
+        id: format!("c{number}"),
+        name: format!("fx__{name}"),
+        arguments: json!({"query": format!("q{number}")}),
+    });
+    ScriptedReply {
+        calls: calls.collect(),
+        ..ScriptedReply::default()
+    }
+}
+
+fn says(text: &str) -> ScriptedReply {
+    ScriptedReply {
+        text: text.to_owned(),
+        ..ScriptedReply::default()
+    }
+}
+
+async fn run(
+    bench: &Bench,
+    engine: &dyn Engine,
+    approver: Option<&dyn Approver>,
+    cancel: CancellationToken,
+) -> (RunReport, Vec<Stamped>) {
+    let definition = AgentDefinition::parse("a.md", "---\nname: a\n---\nAnswer.").unwrap();
+    let events = Mutex::new(Vec::new());
+    let on_event = |event: &Stamped| events.lock().unwrap().push(event.clone());
+    let host = &bench.host;
+    let context = RunContext {
+        engine,
+        host,
+        approver,
+        on_event: &on_event,
+        on_delta: None,
+        cancel,
+    };
+    let report = run_agent(context, &definition, "Why?").await;
+    (report, events.into_inner().unwrap())
+}
+
+#[tokio::test]
+async fn an_answer_with_its_citations_events_and_steps() {
+    let bench = bench().await;
+    let engine = Scripted::new(vec![calls(&["search"]), says("Because [p1].")]);
+    let (report, events) = run(&bench, &engine, None, CancellationToken::new()).await;
+    assert_eq!(report.answer.stop, StopReason::Answered);
+    assert_eq!(report.answer.citations[0].quote, "About q0.");
+    let kinds: Vec<StepKind> = report.steps.iter().map(|step| step.kind).collect();
+    assert_eq!(kinds, [StepKind::Model, StepKind::Tool, StepKind::Model]);
+    assert_eq!(report.steps[1].parent, Some(0));
+    assert!(
+        events
+            .iter()
+            .enumerate()
+            .all(|(place, event)| event.seq == place as u64)
+    );
+    assert!(events.windows(2).all(|pair| pair[0].at_ms <= pair[1].at_ms));
+    assert!(matches!(events.last().unwrap().event, Event::Ended { .. }));
+    let trace = trace_lines(&report, false).join("\n");
+    assert!(
+        trace.contains("├─ model scripted") && trace.contains("│  └─ tool fx__search"),
+        "{trace}"
+    );
+}
+
+#[tokio::test]
+async fn read_only_calls_of_one_reply_run_at_the_same_time() {
+    let bench = bench().await;
+    let engine = Scripted::new(vec![calls(&["meet", "meet"]), says("Both met [p1].")]);
+    let running = run(&bench, &engine, None, CancellationToken::new());
+    let (report, _) = tokio::time::timeout(Duration::from_secs(20), running)
+        .await
+        .unwrap();
+    assert_eq!(report.answer.stop, StopReason::Answered);
+}
+
+#[tokio::test]
+async fn a_failing_call_leaves_its_siblings_alone() {
+    let bench = bench().await;
+    let engine = Scripted::new(vec![calls(&["break", "search"]), says("One worked [p1].")]);
+    let (report, _) = run(&bench, &engine, None, CancellationToken::new()).await;
+    assert_eq!(report.answer.stop, StopReason::Answered);
+    assert!(report.steps[1].failed != report.steps[2].failed);
+}
+
+struct Always(bool);
+
+#[async_trait]
+impl Approver for Always {
+    async fn approve(&self, _: &ToolCall) -> bool {
+        self.0
+    }
+}
+
+#[tokio::test]
+async fn what_changes_things_runs_only_with_permission() {
+    let nobody: Option<&dyn Approver> = None;
+    for (approver, writes, told) in [
+        (nobody, 0, "allow = [\"write\"] under [servers.fx]"),
+        (Some(&Always(false) as &dyn Approver), 0, "a person refused"),
+        (Some(&Always(true) as &dyn Approver), 1, "citations"),
+    ] {
+        let bench = bench().await;
+        let expect = ScriptedReply {
+            expect_text: Some(told.to_owned()),
+            ..says("Done.")
+        };
+        let engine = Scripted::new(vec![calls(&["write"]), expect, says("Done [p1].")]);
+        let (report, _) = run(&bench, &engine, approver, CancellationToken::new()).await;
+        assert_eq!(
+            report.answer.stop,
+            StopReason::Answered,
+            "{:?}",
+            report.answer
+        );
+        assert_eq!(bench.writes.load(Ordering::SeqCst), writes);
+    }
+}
+
+#[tokio::test]
+async fn cancelling_reaches_the_tool_and_ends_with_a_report() {
+    let bench = bench().await;
+    let engine = Scripted::new(vec![calls(&["wait"])]);
+    let cancel = CancellationToken::new();
+    let stop = cancel.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        stop.cancel();
+    });
+    let (report, _) = run(&bench, &engine, None, cancel).await;
+    assert_eq!(report.answer.stop, StopReason::Cancelled);
+    for _ in 0..200 {
+        if bench.woken.load(Ordering::SeqCst) == 1 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the tool was never told");
+}
+
+#[tokio::test]
+async fn a_failing_engine_is_an_answer_too() {
+    let bench = bench().await;
+    let engine = Scripted::new(vec![calls(&["search"])]);
+    let (report, _) = run(&bench, &engine, None, CancellationToken::new()).await;
+    assert_eq!(report.answer.stop, StopReason::ModelFailed);
+    assert!(report.answer.text.contains("only 1 replies") && report.answer.text.contains("[p1]"));
+}
+
+#[tokio::test]
+async fn the_exerciser_calls_every_tool_once() {
+    let identity = ServerIdentity {
+        name: "fx".to_owned(),
+        title: "Fixture".to_owned(),
+        version: "1".to_owned(),
+        instructions: String::new(),
+    };
+    let server = ToolServer::new(identity)
+        .tool(meta("one", true), |query: Query, _| async move {
+            Ok(found(&query.query))
+        })
+        .tool(meta("two", true), |query: Query, _| async move {
+            Ok(found(&query.query))
+        });
+    let (ours, theirs) = tokio::io::duplex(1 << 16);
+    tokio::spawn(server.serve_io(theirs, CancellationToken::new()));
+    let (host, _) = Host::start(vec![("fx".to_owned(), Endpoint::BuiltIn(ours))]).await;
+    let (writes, woken) = (Arc::default(), Arc::default());
+    let bench = Bench {
+        host,
+        writes,
+        woken,
+    };
+    let engine = Exerciser::default();
+    let (report, _) = run(&bench, &engine, None, CancellationToken::new()).await;
+    assert_eq!(report.answer.text, "fx__one: ok\nfx__two: ok");
+}
