@@ -115,7 +115,7 @@ impl ArgumentCheck {
 
     fn known(&self) -> String {
         let declared = self.schema.get("properties").and_then(Value::as_object);
-        let names: Vec<&str> = declared
+        let mut names: Vec<&str> = declared
             .into_iter()
             .flat_map(|map| map.keys())
             .map(String::as_str)
@@ -123,6 +123,8 @@ impl ArgumentCheck {
         if names.is_empty() {
             return "the tool takes no arguments".to_owned();
         }
+        // How a map orders its keys depends on how serde_json was built; messages must not.
+        names.sort_unstable();
         format!("the arguments are: {}", names.join(", "))
     }
 }
