@@ -68,6 +68,7 @@ fn found(query: &str) -> Results {
 struct Bench {
     host: Host,
     writes: Arc<AtomicUsize>,
+    started: Arc<AtomicUsize>,
     woken: Arc<AtomicUsize>,
 }
 
@@ -81,7 +82,9 @@ async fn bench() -> Bench {
     };
     let barrier = Arc::new(Barrier::new(2));
     let writes = Arc::new(AtomicUsize::new(0));
+    let started = Arc::new(AtomicUsize::new(0));
     let woken = Arc::new(AtomicUsize::new(0));
+    let begun = Arc::clone(&started);
     let (counted, cancelled) = (Arc::clone(&writes), Arc::clone(&woken));
     let server = ToolServer::new(identity)
         .tool(meta("search", true), |query: Query, _| async move {
@@ -105,6 +108,7 @@ async fn bench() -> Bench {
             meta("wait", true),
             move |query: Query, context: CallContext| {
                 let cancelled = Arc::clone(&cancelled);
+                begun.fetch_add(1, Ordering::SeqCst);
                 async move {
                     context.cancel.cancelled().await;
                     cancelled.fetch_add(1, Ordering::SeqCst);
@@ -119,6 +123,7 @@ async fn bench() -> Bench {
     Bench {
         host,
         writes,
+        started,
         woken,
     }
 }
@@ -249,8 +254,11 @@ async fn cancelling_reaches_the_tool_and_ends_with_a_report() {
     let engine = Scripted::new(vec![calls(&["wait"])]);
     let cancel = CancellationToken::new();
     let stop = cancel.clone();
+    let started = Arc::clone(&bench.started);
     tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        while started.load(Ordering::SeqCst) == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         stop.cancel();
     });
     let (report, _) = run(&bench, &engine, None, cancel).await;
@@ -291,10 +299,11 @@ async fn the_exerciser_calls_every_tool_once() {
     let (ours, theirs) = tokio::io::duplex(1 << 16);
     tokio::spawn(server.serve_io(theirs, CancellationToken::new()));
     let (host, _) = Host::start(vec![("fx".to_owned(), Endpoint::BuiltIn(ours))]).await;
-    let (writes, woken) = (Arc::default(), Arc::default());
+    let (writes, started, woken) = (Arc::default(), Arc::default(), Arc::default());
     let bench = Bench {
         host,
         writes,
+        started,
         woken,
     };
     let engine = Exerciser::default();

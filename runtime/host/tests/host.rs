@@ -188,7 +188,7 @@ async fn cancelling_a_call_reaches_the_server_and_leaves_it_alive() {
     };
     let stop = token.clone();
     tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
         stop.cancel();
     });
     let message = error(host.call(&waiting, &token, Arc::new(|_| {})).await);
@@ -279,7 +279,7 @@ async fn calls_over_http_are_cancelled_at_the_server() {
     let token = CancellationToken::new();
     let stop = token.clone();
     tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
         stop.cancel();
     });
     let waiting = ToolCall {
