@@ -218,13 +218,17 @@ impl ServerHandler for McpTools {
     }
 }
 
-fn described(tool: &ServedTool) -> Tool {
+pub(crate) fn described(tool: &ServedTool) -> Tool {
     let meta = tool.meta;
-    let annotations = ToolAnnotations::with_title(meta.title)
-        .read_only(meta.read_only)
-        .destructive(meta.destructive)
-        .idempotent(meta.idempotent)
-        .open_world(meta.open_world);
+    // The title stands beside, and what the specification assumes anyway is not said again.
+    let mut annotations = ToolAnnotations::new().open_world(meta.open_world);
+    if meta.read_only {
+        annotations = annotations.read_only(true);
+    } else {
+        annotations = annotations
+            .destructive(meta.destructive)
+            .idempotent(meta.idempotent);
+    }
     Tool::new(meta.name, meta.description, Arc::clone(&tool.input))
         .with_title(meta.title)
         .with_raw_output_schema(Arc::clone(&tool.output))

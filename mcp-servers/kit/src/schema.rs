@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde_json::{Map, Value};
 
+mod brief;
 mod nulls;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,11 @@ pub fn portable<T: JsonSchema>() -> Map<String, Value> {
         .into_generator()
         .into_root_schema_for::<T>();
     normalise(schema.to_value())
+}
+
+/// The portable schema of a tool's result, without prose.
+pub fn portable_result<T: JsonSchema>() -> Map<String, Value> {
+    brief::brief(portable::<T>())
 }
 
 /// Makes any schema portable. It accepts what it accepted before, with three exceptions: explicit

@@ -133,7 +133,7 @@ impl ToolServer {
         Fut: Future<Output = Result<R, ToolError>> + Send + 'static,
     {
         let input = schema::portable::<A>();
-        let output = schema::portable::<R>();
+        let output = schema::portable_result::<R>();
         let check = ArgumentCheck::new(&input);
         let run = move |arguments: Value, context: CallContext| {
             let parsed = serde_json::from_value::<A>(arguments);
@@ -171,6 +171,16 @@ impl ToolServer {
             );
         }
         self
+    }
+}
+
+impl ToolServer {
+    /// The tools as a client is told of them by `tools/list`, in the order of their names.
+    pub fn definitions(&self) -> Vec<Value> {
+        let tools = self.tools.values().map(crate::protocol::described);
+        tools
+            .filter_map(|tool| serde_json::to_value(tool).ok())
+            .collect()
     }
 }
 

@@ -56,7 +56,8 @@ impl VectorServer {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             instructions: "Searches ingested documents by meaning and by words. Search first; \
                            read a hit's parent when the passage alone is not enough; cite \
-                           passages by their id in square brackets."
+                           passages by their id in square brackets. A call that names no \
+                           collection uses the server's own."
                 .to_owned(),
         };
         let tool = |server: &Self| server.clone();
@@ -73,8 +74,8 @@ impl VectorServer {
                 meta(
                     "search",
                     "Search documents",
-                    "Finds the passages of the ingested documents that best answer a question or \
-                     match words. Returns cited passages with their scores.",
+                    "Finds the passages that best answer a question or match words, with \
+                     citations and scores.",
                 ),
                 move |arguments, _| {
                     let server = search.clone();
@@ -85,8 +86,8 @@ impl VectorServer {
                 meta(
                     "read",
                     "Read a document",
-                    "Reads more around a cited passage: the passage itself, its neighbours, its \
-                     parent section, or the whole document, by citation id or document path.",
+                    "Reads around a cited passage: itself, its neighbours, its parent section, or \
+                     the whole document.",
                 ),
                 move |arguments, _| {
                     let server = read.clone();
@@ -97,8 +98,8 @@ impl VectorServer {
                 meta(
                     "collections",
                     "List and describe collections",
-                    "Lists collections, describes one (vectors, fields, documents), or counts the \
-                     passages that pass a filter.",
+                    "Lists collections, describes one (vectors, fields, documents), or counts \
+                     passages.",
                 ),
                 move |arguments, _| {
                     let server = collections.clone();
@@ -109,7 +110,7 @@ impl VectorServer {
                 meta(
                     "status",
                     "Server status",
-                    "Says which engine keeps the vectors, where, and which model embeds.",
+                    "Says what keeps the vectors and which model embeds.",
                 ),
                 move |_: manage::NoArguments, _| {
                     let server = status.clone();
@@ -122,9 +123,8 @@ impl VectorServer {
                     ..meta(
                         "ingest",
                         "Ingest documents",
-                        "Brings files, folders or one given text into a collection. Unchanged \
-                         files cost nothing; changed ones replace theirs; removed ones are \
-                         removed.",
+                        "Brings files, folders or one text into a collection. Only what changed is \
+                         done again; what is gone is removed.",
                     )
                 },
                 move |arguments, context| {
@@ -139,8 +139,7 @@ impl VectorServer {
                     ..meta(
                         "delete",
                         "Delete documents",
-                        "Removes one document, all documents below a folder, or a whole \
-                         collection.",
+                        "Removes a document, a folder's documents, or a collection.",
                     )
                 },
                 move |arguments, _| {
@@ -159,4 +158,26 @@ impl VectorServer {
 
 fn failed(error: impl std::error::Error) -> ToolError {
     ToolError::from_error(&error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::edge::EdgeStore;
+
+    /// What a definition costs every conversation. o200k_base, the tokenizer of current hosted
+    /// models, needs one token for 4.3 characters of these, so that the bound is 1,500 tokens.
+    const MOST_CHARACTERS: usize = 6_450;
+
+    #[test]
+    fn the_definitions_stay_within_their_budget() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = EdgeStore::open(folder.path()).unwrap();
+        let embedder = Embedder::shipped().unwrap();
+        let server = VectorServer::new(Arc::new(store), embedder, DEFAULT_COLLECTION).tools();
+        let definitions = server.definitions();
+        assert_eq!(definitions.len(), 6);
+        let characters = serde_json::to_string(&definitions).unwrap().len();
+        assert!(characters <= MOST_CHARACTERS, "{characters} characters");
+    }
 }

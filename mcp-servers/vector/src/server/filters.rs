@@ -11,30 +11,20 @@ use super::{VectorServer, failed};
 use crate::filter::{Bounds, Condition, Filter};
 use crate::store::Fields;
 
-/// A condition on a metadata field. Give exactly one of equals, any_of, range and exists.
+/// One of equals, any_of, exists, or bounds.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub(super) struct FilterArgument {
-    /// Field, with dots into nested ones, such as `source` or `meta.author`.
+    /// Such as source or meta.author.
     field: String,
-    /// The value it must have: text, number or true/false.
     equals: Option<Value>,
-    /// Values of which it must have one.
     any_of: Option<Vec<Value>>,
-    /// Bounds its number must lie within.
-    range: Option<RangeArgument>,
-    /// Whether it must be present (true) or absent (false).
     exists: Option<bool>,
-    /// Turns the condition around.
-    not: Option<bool>,
-}
-
-/// Bounds; give at least one.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-struct RangeArgument {
     gt: Option<f64>,
     gte: Option<f64>,
     lt: Option<f64>,
     lte: Option<f64>,
+    /// Negates.
+    not: Option<bool>,
 }
 
 impl FilterArgument {
@@ -43,18 +33,22 @@ impl FilterArgument {
             field,
             equals,
             any_of,
-            range,
             exists,
+            gt,
+            gte,
+            lt,
+            lte,
             not,
         } = self;
         let refused = |what: String| {
             ToolError::new(
                 what,
-                "write one of equals, any_of, range and exists for each field",
+                "write one of equals, any_of, exists and bounds (gt, gte, lt, lte) for each field",
             )
         };
-        let condition = match (equals, any_of, range, exists) {
-            (Some(value), None, None, None) => {
+        let bounded = gt.or(gte).or(lt).or(lte).is_some();
+        let condition = match (equals, any_of, exists, bounded) {
+            (Some(value), None, None, false) => {
                 if value.is_object() || value.is_array() {
                     return Err(refused(format!(
                         "`equals` for `{field}` must be text, a number or true/false"
@@ -62,19 +56,14 @@ impl FilterArgument {
                 }
                 Condition::Equals { field, value }
             }
-            (None, Some(values), None, None) => Condition::AnyOf { field, values },
-            (None, None, Some(RangeArgument { gt, gte, lt, lte }), None) => {
-                if gt.or(gte).or(lt).or(lte).is_none() {
-                    return Err(refused(format!("the range for `{field}` has no bound")));
-                }
-                Condition::Range {
-                    field,
-                    bounds: Bounds { gt, gte, lt, lte },
-                }
-            }
-            (None, None, None, Some(true)) => Condition::Exists { field },
-            (None, None, None, Some(false)) => Condition::Not {
+            (None, Some(values), None, false) => Condition::AnyOf { field, values },
+            (None, None, Some(true), false) => Condition::Exists { field },
+            (None, None, Some(false), false) => Condition::Not {
                 conditions: vec![Condition::Exists { field }],
+            },
+            (None, None, None, true) => Condition::Range {
+                field,
+                bounds: Bounds { gt, gte, lt, lte },
             },
             _ => {
                 return Err(refused(format!(

@@ -23,11 +23,9 @@ pub(super) struct NoArguments {}
 
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct CollectionsArguments {
-    /// list, describe or count; list when left out.
     action: Option<Action>,
-    /// Collection to describe or count; the server's default when left out.
     collection: Option<String>,
-    /// count: conditions the passages must meet.
+    /// For count.
     filter: Option<Vec<FilterArgument>>,
 }
 
@@ -72,16 +70,13 @@ pub(super) struct StatusResult {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct IngestArguments {
-    /// Files, folders or patterns on the server's machine.
+    /// On the server: files, folders, or patterns such as notes/*.md.
     paths: Option<Vec<String>>,
-    /// One text to ingest instead of files; needs `name`.
+    /// Instead of paths; needs a name.
     text: Option<String>,
-    /// Name of the text, such as `notes.md`; its ending decides how it is read.
+    /// Such as notes.md.
     name: Option<String>,
-    /// Collection to ingest into; made when it is not there.
     collection: Option<String>,
-    /// File name patterns such as `*.md`.
-    globs: Option<Vec<String>>,
 }
 
 #[derive(Debug, Default, Serialize, JsonSchema)]
@@ -101,11 +96,10 @@ pub(super) struct IngestResult {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct DeleteArguments {
-    /// Document or folder to remove, as citations give it in `source`.
+    /// Document or folder.
     source: Option<String>,
-    /// True removes the whole collection.
+    /// The whole collection.
     everything: Option<bool>,
-    /// Collection to remove from; the server's default when left out.
     collection: Option<String>,
 }
 
@@ -186,7 +180,7 @@ impl VectorServer {
         let name = self.named(arguments.collection);
         let settings = IngestSettings {
             collection: name.clone(),
-            globs: arguments.globs.unwrap_or_default(),
+            globs: Vec::new(),
             chunks: ChunkSettings::default(),
             limits: LoadLimits::default(),
         };

@@ -22,24 +22,44 @@ const MAX_CHARS: usize = 20_000;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct SearchArguments {
-    /// The question or the words to look for.
+    /// A question, or words.
     query: String,
-    /// Collection to search; the server's default when left out.
     collection: Option<String>,
-    /// How many passages to return, 1 to 50; 8 when left out.
+    /// 8 if left out.
     #[schemars(range(min = 1, max = 50))]
     limit: Option<usize>,
-    /// Conditions that every passage must meet.
     filter: Option<Vec<FilterArgument>>,
-    /// hybrid (meaning and words, the default), dense (meaning) or lexical (words).
-    mode: Option<Mode>,
-    /// What comes with each passage: its neighbours or its parent section.
+    mode: Option<ModeArgument>,
+    /// Text around each passage.
     include: Option<Include>,
-    /// 0 to 1: how much results are kept apart from each other; 0 ranks only.
+    /// Above 0 spreads results.
     #[schemars(range(min = 0.0, max = 1.0))]
     diversity: Option<f32>,
-    /// How the two rankings are fused; tuned by default.
     fusion: Option<FusionArgument>,
+    /// For score: 0.8.
+    lexical_weight: Option<f32>,
+    /// For score: 0.2.
+    coverage_weight: Option<f32>,
+    /// For rrf: 10.
+    k: Option<f32>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum ModeArgument {
+    Hybrid,
+    Dense,
+    Lexical,
+}
+
+impl From<ModeArgument> for Mode {
+    fn from(argument: ModeArgument) -> Self {
+        match argument {
+            ModeArgument::Hybrid => Self::Hybrid,
+            ModeArgument::Dense => Self::Dense,
+            ModeArgument::Lexical => Self::Lexical,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
@@ -50,33 +70,21 @@ enum Include {
 }
 
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-struct FusionArgument {
-    /// score (sum of normalised scores) or rrf (reciprocal ranks).
-    method: FusionMethod,
-    /// score: weight of words beside a weight of 1 for meaning; 0.8 by default.
-    lexical: Option<f32>,
-    /// score: weight of the share of the query's words a passage holds; 0.2 by default.
-    coverage: Option<f32>,
-    /// rrf: the constant added to ranks; 10 by default.
-    k: Option<f32>,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-enum FusionMethod {
+enum FusionArgument {
     Score,
     Rrf,
 }
 
-impl FusionArgument {
-    fn fusion(self) -> Fusion {
-        match self.method {
-            FusionMethod::Rrf => Fusion::Rrf {
+impl SearchArguments {
+    fn fusion(&self) -> Fusion {
+        match self.fusion.unwrap_or(FusionArgument::Score) {
+            FusionArgument::Rrf => Fusion::Rrf {
                 k: self.k.unwrap_or(10.0).max(0.0),
             },
-            FusionMethod::Score => Fusion::Score {
-                lexical: self.lexical.unwrap_or(0.8),
-                coverage: self.coverage.unwrap_or(0.2),
+            FusionArgument::Score => Fusion::Score {
+                lexical: self.lexical_weight.unwrap_or(0.8),
+                coverage: self.coverage_weight.unwrap_or(0.2),
             },
         }
     }
@@ -124,15 +132,13 @@ struct Scores {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct ReadArguments {
-    /// Id of a cited passage.
+    /// A citation's.
     id: Option<String>,
-    /// Path or name of a document, as citations give it in `source`.
     source: Option<String>,
-    /// passage, neighbours, parent or document; parent for an id, document for a source.
+    /// Left out: parent for an id, else document.
     what: Option<What>,
-    /// Collection to read from; the server's default when left out.
     collection: Option<String>,
-    /// Characters to skip, as `next_offset` of an earlier call says.
+    /// next_offset of a cut text.
     offset: Option<usize>,
 }
 
@@ -169,16 +175,15 @@ impl VectorServer {
         if query.is_empty() {
             return Err(ToolError::new("the query is empty", "say what to look for"));
         }
+        let fusion = arguments.fusion();
         let collection = self.named(arguments.collection);
         let filter = self.filter(&collection, arguments.filter).await?;
         let limit = arguments.limit.unwrap_or(8).clamp(1, MAX_LIMIT);
         let settings = SearchSettings {
             // Equal texts are shown once, so a few more are asked for.
             limit: limit + limit / 2 + 2,
-            mode: arguments.mode.unwrap_or_default(),
-            fusion: arguments
-                .fusion
-                .map_or_else(Fusion::default, FusionArgument::fusion),
+            mode: arguments.mode.map(Mode::from).unwrap_or_default(),
+            fusion,
             filter,
             diversity: arguments.diversity.filter(|diversity| *diversity > 0.0),
             ..SearchSettings::default()
