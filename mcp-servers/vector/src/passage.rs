@@ -80,7 +80,7 @@ pub fn citation(point: &Point, score: f32) -> Citation {
         title: title_path(point),
         span,
         quote: text(point),
-        score: f64::from((score.clamp(0.0, 1.0) * 10_000.0).round() / 10_000.0),
+        score: (f64::from(score.clamp(0.0, 1.0)) * 10_000.0).round() / 10_000.0,
     }
 }
 

@@ -295,11 +295,15 @@ fn spec_of(name: String, tool: &Tool) -> ToolSpec {
     let hints = tool
         .annotations
         .as_ref()
-        .map_or_else(ToolHints::default, |hints| ToolHints {
-            read_only: hints.read_only_hint.unwrap_or(false),
-            idempotent: hints.idempotent_hint.unwrap_or(false),
-            destructive: hints.destructive_hint.unwrap_or(true),
-            open_world: hints.open_world_hint.unwrap_or(true),
+        .map_or_else(ToolHints::default, |hints| {
+            let read_only = hints.read_only_hint.unwrap_or(false);
+            ToolHints {
+                read_only,
+                // What changes nothing destroys nothing, may be repeated, and need not say so.
+                idempotent: read_only || hints.idempotent_hint.unwrap_or(false),
+                destructive: !read_only && hints.destructive_hint.unwrap_or(true),
+                open_world: hints.open_world_hint.unwrap_or(true),
+            }
         });
     ToolSpec {
         name,
