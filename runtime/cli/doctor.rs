@@ -27,7 +27,7 @@ fn check(name: &str, outcome: anyhow::Result<String>) -> Check {
         Err(error) => Check {
             name: name.to_owned(),
             ok: false,
-            says: format!("{error:#}"),
+            says: crate::with_causes(&error),
         },
     }
 }
@@ -51,7 +51,7 @@ pub(crate) async fn run(options: Doctor) -> anyhow::Result<Ending> {
     checks.push(check("embedding model", embedding(&configuration).await));
     checks.push(check("vector store", vector_store(&configuration).await));
     let chosen = choose(&configuration.engine, ropewalk_embed::Embedder::shipped);
-    let engine = chosen.map(|chosen| format!("{}: {}", chosen.engine.info().id, chosen.reason));
+    let engine = chosen.map(|chosen| chosen.reason);
     checks.push(check("engine", engine.map_err(Into::into)));
     checks.extend(servers(&configuration).await);
     let ok = checks.iter().all(|check| check.ok);

@@ -83,6 +83,19 @@ async fn watch_for_interrupt(cancel: CancellationToken) {
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {
-    progress::say(&format!("error: {error:#}"));
+    progress::say(&format!("error: {}", with_causes(error)));
     ExitCode::FAILURE
+}
+
+/// An error and what caused it, in one line.
+pub(crate) fn with_causes(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        // Most of our errors already say what caused them.
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
 }

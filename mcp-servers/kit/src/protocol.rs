@@ -7,7 +7,7 @@ use rmcp::model::{
     CustomResult, ErrorCode, Implementation, ListToolsResult, PaginatedRequestParams,
     ProgressNotificationParam, ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
 };
-use rmcp::service::RequestContext;
+use rmcp::service::{RequestContext, ServerInitializeError};
 use rmcp::transport::async_rw::AsyncRwTransport;
 use rmcp::{ErrorData, RoleServer, ServerHandler, serve_server};
 use serde_json::Value;
@@ -69,7 +69,12 @@ impl ToolServer {
         let connection = |error: &dyn std::error::Error| KitError::Connection(error.to_string());
         let starting = serve_server(McpTools::new(self), transport);
         let running = tokio::select! {
-            started = starting => started.map_err(|error| connection(&error))?,
+            started = starting => match started {
+                Ok(running) => running,
+                // It left before it said anything, which is its right.
+                Err(ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
+                Err(error) => return Err(connection(&error)),
+            },
             () = shutdown.cancelled() => return Ok(()),
         };
         let stop = running.cancellation_token();
