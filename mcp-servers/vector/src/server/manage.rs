@@ -74,7 +74,6 @@ pub(super) struct IngestArguments {
     paths: Option<Vec<String>>,
     /// Instead of paths; needs a name.
     text: Option<String>,
-    /// Such as notes.md.
     name: Option<String>,
     collection: Option<String>,
 }

@@ -17,6 +17,11 @@ use crate::store::{Fields, Point, PointId};
 
 /// Most results of one search.
 const MAX_LIMIT: usize = 50;
+/// Tokens that the texts of one search may have when the caller sets no bound: a share of a small
+/// context window.
+const MAX_TOKENS: usize = 10_000;
+/// Bytes of English text that make about one token.
+const BYTES_PER_TOKEN: usize = 4;
 /// Most characters of text that one call returns around a passage.
 const MAX_CHARS: usize = 20_000;
 
@@ -28,6 +33,7 @@ pub(super) struct SearchArguments {
     /// 8 if left out.
     #[schemars(range(min = 1, max = 50))]
     limit: Option<usize>,
+    max_tokens: Option<usize>,
     filter: Option<Vec<FilterArgument>>,
     mode: Option<ModeArgument>,
     /// Text around each passage.
@@ -40,7 +46,6 @@ pub(super) struct SearchArguments {
     lexical_weight: Option<f32>,
     /// For score: 0.2.
     coverage_weight: Option<f32>,
-    /// For rrf: 10.
     k: Option<f32>,
 }
 
@@ -96,6 +101,9 @@ pub(super) struct SearchResult {
     collection: String,
     /// Passages, best first.
     hits: Vec<Hit>,
+    /// Passages left out to stay within `max_tokens`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left_out: Option<usize>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -135,10 +143,8 @@ pub(super) struct ReadArguments {
     /// A citation's.
     id: Option<String>,
     source: Option<String>,
-    /// Left out: parent for an id, else document.
     what: Option<What>,
     collection: Option<String>,
-    /// next_offset of a cut text.
     offset: Option<usize>,
 }
 
@@ -191,6 +197,9 @@ impl VectorServer {
         let embedding = self.embed(query.clone()).await?;
         let found = search::search(&*self.store, &collection, &query, &embedding, &settings);
         let found = found.await.map_err(failed)?;
+        let budget = arguments.max_tokens.unwrap_or(MAX_TOKENS);
+        let mut room = budget.saturating_mul(BYTES_PER_TOKEN);
+        let mut left_out = 0;
         let mut hits: Vec<Hit> = Vec::new();
         let mut places: HashMap<String, usize> = HashMap::new();
         for found in found {
@@ -206,18 +215,34 @@ impl VectorServer {
                 }
                 continue;
             }
-            if hits.len() == limit {
+            if hits.len() + left_out == limit {
                 break;
             }
-            if let Some(digest) = digest {
-                places.insert(digest.to_owned(), hits.len());
+            if left_out > 0 {
+                left_out += 1;
+                continue;
             }
             let context = self
                 .context(&collection, &found.point, arguments.include)
                 .await?;
-            hits.push(hit(found, context));
+            let next = hit(&found, context);
+            let bytes = next.bytes();
+            // The best passage comes however long it is: nothing at all would help nobody.
+            if bytes > room && !hits.is_empty() {
+                left_out += 1;
+                continue;
+            }
+            room = room.saturating_sub(bytes);
+            if let Some(digest) = digest {
+                places.insert(digest.to_owned(), hits.len());
+            }
+            hits.push(next);
         }
-        Ok(SearchResult { collection, hits })
+        Ok(SearchResult {
+            collection,
+            hits,
+            left_out: (left_out > 0).then_some(left_out),
+        })
     }
 
     async fn context(
@@ -353,7 +378,14 @@ impl VectorServer {
     }
 }
 
-fn hit(found: Found, context: Option<String>) -> Hit {
+impl Hit {
+    /// Size of its texts.
+    fn bytes(&self) -> usize {
+        self.citation.quote.len() + self.context.as_ref().map_or(0, String::len)
+    }
+}
+
+fn hit(found: &Found, context: Option<String>) -> Hit {
     let metadata = found.point.payload.get(field::META).cloned();
     Hit {
         citation: passage::citation(&found.point, found.dense.unwrap_or_default()),
