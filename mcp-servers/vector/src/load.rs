@@ -2,14 +2,17 @@
 //! a limit.
 //!
 //! - [`lines`]: lines within bounds, encodings checked.
-//! - [`markdown`]: Markdown; HTML and DOCX are turned into it.
+//! - [`markdown`]: Markdown.
+//! - [`html`], [`docx`]: turned into Markdown.
+//! - [`pdf`]: PDFs that hold text.
 //! - [`plain`]: plain text, reStructuredText and source code.
 //! - [`records`]: CSV, TSV, JSON and JSON lines, a record each.
-//! - [`paged`]: PDF and DOCX.
 
+mod docx;
+mod html;
 mod lines;
 mod markdown;
-mod paged;
+pub mod pdf;
 mod plain;
 mod records;
 
@@ -144,8 +147,8 @@ pub fn open(path: &Path, limits: &LoadLimits) -> Result<Document, LoadError> {
     }
     let bytes = std::fs::read(path).map_err(read)?;
     match format {
-        Format::Pdf => paged::pdf(&name, shown, &bytes),
-        Format::Docx => paged::docx(&name, shown, &bytes, limits.file_bytes),
+        Format::Pdf => pdf::pdf(&name, shown, &bytes, limits.file_bytes),
+        Format::Docx => docx::docx(&name, shown, &bytes, limits.file_bytes),
         _ => whole(format, &name, shown.clone(), lines::decode(&shown, bytes)?),
     }
 }
@@ -212,7 +215,7 @@ fn whole(format: Format, name: &str, path: String, text: String) -> Result<Docum
         return Err(LoadError::Empty { path });
     }
     match format {
-        Format::Html => markdown::html(name, path, &text),
+        Format::Html => html::html(name, path, &text),
         Format::Json => records::json(name, path, &text),
         _ => markdown::markdown(name, path, text, "markdown"),
     }
@@ -230,6 +233,29 @@ fn title_from(name: &str) -> String {
     } else {
         words.join(" ")
     }
+}
+
+/// A title that a file states of itself, unless a program put in something that says nothing.
+fn stated_title(title: &str) -> Option<String> {
+    let words: Vec<&str> = title.split_whitespace().collect();
+    let title = words.join(" ");
+    let lower = title.to_lowercase();
+    let empty = [
+        "untitled",
+        "document",
+        "title",
+        "anonymous",
+        "unspecified",
+        "index",
+        "home",
+    ];
+    let of_a_program = ["microsoft word - ", "microsoft powerpoint - ", "layout 1"];
+    let says_nothing = title.is_empty()
+        || empty
+            .iter()
+            .any(|name| lower.trim_matches(['(', ')']) == *name)
+        || of_a_program.iter().any(|start| lower.starts_with(start));
+    (!says_nothing).then_some(title)
 }
 
 #[cfg(test)]

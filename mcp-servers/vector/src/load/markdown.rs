@@ -1,6 +1,5 @@
-//! Markdown, and HTML turned into it.
+//! Markdown.
 
-use htmd::HtmlToMarkdown;
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 use serde_json::{Map, Value};
 
@@ -38,37 +37,6 @@ pub(super) fn markdown(
     })
 }
 
-/// An HTML page: what a reader would not read is dropped, the rest becomes Markdown.
-pub(super) fn html(name: &str, path: String, text: &str) -> Result<Document, LoadError> {
-    let converter = HtmlToMarkdown::builder()
-        .skip_tags(vec![
-            "script", "style", "nav", "footer", "noscript", "svg", "iframe", "head",
-        ])
-        .build();
-    let malformed = |error: std::io::Error| LoadError::Malformed {
-        path: path.clone(),
-        place: String::new(),
-        message: format!("the page cannot be read: {error}"),
-    };
-    let body = converter.convert(text).map_err(malformed)?;
-    let mut document = markdown(name, path, body, "html")?;
-    if let Some(title) = between(text, "<title", "</title>") {
-        let title = title.split_once('>').map_or("", |(_, title)| title);
-        let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
-        if !title.is_empty() {
-            document.title = title;
-        }
-    }
-    Ok(document)
-}
-
-fn between<'a>(text: &'a str, open: &str, close: &str) -> Option<&'a str> {
-    let lower = text.to_ascii_lowercase();
-    let start = lower.find(open)? + open.len();
-    let end = lower.get(start..)?.find(close)? + start;
-    text.get(start..end)
-}
-
 /// YAML between two lines of dashes at the very top, and where the body starts.
 fn front_matter(path: &str, text: &str) -> Result<(Map<String, Value>, usize), LoadError> {
     let Some(rest) = text
@@ -101,7 +69,8 @@ fn front_matter(path: &str, text: &str) -> Result<(Map<String, Value>, usize), L
     Ok((Map::new(), 0))
 }
 
-fn day(date: &str) -> Option<String> {
+/// `2024-05-01` at the beginning of a longer time stamp.
+pub(super) fn day(date: &str) -> Option<String> {
     let day = date.get(..10)?;
     let shape = day.bytes().enumerate().all(|(index, byte)| match index {
         4 | 7 => byte == b'-',

@@ -56,7 +56,6 @@ pub(super) fn csv(
         lines,
         pending: Vec::new(),
         at: 0,
-        failed: None,
     };
     let mut records = builder.from_reader(rest).into_records();
     let blocks = std::iter::from_fn(move || {
@@ -64,7 +63,14 @@ pub(super) fn csv(
             Ok(record) => record,
             Err(error) => {
                 let line = error.position().map_or(0, csv::Position::line) + 1;
-                return Some(Err(malformed(line, error.to_string())));
+                let message = error.to_string();
+                return Some(Err(match error.into_kind() {
+                    // Our own reader's error says where and what by itself.
+                    csv::ErrorKind::Io(error) => error
+                        .downcast()
+                        .unwrap_or_else(|_| malformed(line, message)),
+                    _ => malformed(line, message),
+                }));
             }
         };
         let line = record.position().map_or(0, csv::Position::line) + 1;
@@ -109,14 +115,10 @@ struct LineReader<R> {
     lines: Lines<R>,
     pending: Vec<u8>,
     at: usize,
-    failed: Option<String>,
 }
 
 impl<R: Read> Read for LineReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        if let Some(message) = &self.failed {
-            return Err(std::io::Error::other(message.clone()));
-        }
         if self.at >= self.pending.len() {
             match self.lines.next() {
                 None => return Ok(0),
@@ -125,10 +127,7 @@ impl<R: Read> Read for LineReader<R> {
                     self.pending.push(b'\n');
                     self.at = 0;
                 }
-                Some(Err(error)) => {
-                    self.failed = Some(error.to_string());
-                    return Err(std::io::Error::other(error.to_string()));
-                }
+                Some(Err(error)) => return Err(std::io::Error::other(error)),
             }
         }
         let rest = self.pending.get(self.at..).unwrap_or_default();

@@ -20,7 +20,7 @@ fn open_bytes(name: &str, bytes: &[u8]) -> Result<Vec<Block>, LoadError> {
     let path = folder.path().join(name);
     std::fs::write(&path, bytes).unwrap();
     let limits = LoadLimits {
-        file_bytes: 1 << 20,
+        file_bytes: 4 << 20,
         line_bytes: 1 << 16,
     };
     open(&path, &limits)?.blocks.collect()
@@ -142,37 +142,164 @@ fn word_documents_keep_headings_lists_and_tables() {
 /// The smallest PDF that says something; the reader rebuilds the table of offsets.
 fn pdf(text: &str) -> Vec<u8> {
     let stream = format!("BT /F1 12 Tf 20 100 Td ({text}) Tj ET");
-    let objects = [
-        "<< /Type /Catalog /Pages 2 0 R >>".to_owned(),
-        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>".to_owned(),
-        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 300 200] /Contents 4 0 R /Resources \
-         << /Font << /F1 5 0 R >> >> >>"
-            .to_owned(),
-        format!(
-            "<< /Length {} >>\nstream\n{stream}\nendstream",
-            stream.len()
-        ),
-        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>".to_owned(),
+    let length = stream.len();
+    pdf_of(
+        &format!("<< /Length {length} >>"),
+        stream.as_bytes(),
+        "<< >>",
+    )
+}
+
+fn pdf_of(dictionary: &str, stream: &[u8], information: &str) -> Vec<u8> {
+    let drawing = [dictionary.as_bytes(), b"\nstream\n", stream, b"\nendstream"].concat();
+    let objects: [&[u8]; 6] = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 300 200] /Contents 4 0 R /Resources \
+          << /Font << /F1 5 0 R >> >> >>",
+        &drawing,
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+        information.as_bytes(),
     ];
     let mut out = b"%PDF-1.4\n".to_vec();
     let mut offsets = Vec::new();
     for (number, object) in objects.iter().enumerate() {
         offsets.push(out.len());
-        out.extend(format!("{} 0 obj\n{object}\nendobj\n", number + 1).bytes());
+        out.extend(format!("{} 0 obj\n", number + 1).bytes());
+        out.extend(*object);
+        out.extend(b"\nendobj\n");
     }
     let table = out.len();
-    out.extend(b"xref\n0 6\n0000000000 65535 f \n");
+    out.extend(b"xref\n0 7\n0000000000 65535 f \n");
     for offset in offsets {
         out.extend(format!("{offset:010} 00000 n \n").bytes());
     }
-    out.extend(format!("trailer\n<< /Size 6 /Root 1 0 R >>\nstartxref\n{table}\n%%EOF").bytes());
+    let trailer =
+        format!("trailer\n<< /Size 7 /Root 1 0 R /Info 6 0 R >>\nstartxref\n{table}\n%%EOF");
+    out.extend(trailer.bytes());
     out
 }
 
+/// `bytes` as PDFs and archives compress them.
+fn deflated(bytes: impl Iterator<Item = Vec<u8>>) -> Vec<u8> {
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    bytes.for_each(|part| encoder.write_all(&part).unwrap());
+    encoder.finish().unwrap()
+}
+
 #[test]
-fn a_pdf_gives_its_text() {
+fn a_pdf_gives_its_text_title_and_date() {
     let blocks = open_bytes("a.pdf", &pdf("Refunds take thirty days.")).unwrap();
     assert_eq!(blocks[0].text, "Refunds take thirty days.");
+
+    let said = |information: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("yearly_report.pdf");
+        let stream = b"BT /F1 12 Tf 20 100 Td (Words.) Tj ET";
+        let dictionary = format!("<< /Length {} >>", stream.len());
+        std::fs::write(&path, pdf_of(&dictionary, stream, information)).unwrap();
+        let document = open(&path, &LoadLimits::default()).unwrap();
+        (document.title, document.date)
+    };
+    let stated = "<< /Title (Annual Accounts) /CreationDate (D:20240501120000+02'00') >>";
+    let day = Some("2024-05-01".to_owned());
+    assert_eq!(said(stated), ("Annual Accounts".to_owned(), day));
+    let utf16 = "<< /Title <FEFF00C400620063> >>";
+    assert_eq!(said(utf16), ("\u{c4}bc".to_owned(), None));
+    let junk = "<< /Title (Microsoft Word - a.doc) /CreationDate (yesterday) >>";
+    assert_eq!(said(junk), ("yearly report".to_owned(), None));
+}
+
+#[test]
+fn a_page_states_its_title_and_date() {
+    let page = |head: &str| {
+        let text = format!("<HTML><head>{head}</head><body><p>Words.</p></body></HTML>");
+        let document = from_text("some-page.html", text).unwrap();
+        (document.title, document.date)
+    };
+    let head = "<TITLE>\n Opening\n hours </TITLE><meta name='date' content='2020-01-01'>\
+                <meta content=\"2024-05-01T10:00:00Z\" property=\"article:published_time\">";
+    let day = Some("2024-05-01".to_owned());
+    assert_eq!(page(head), ("Opening hours".to_owned(), day));
+    let junk = "<title>Untitled</title><meta name=date content=soon><meta";
+    assert_eq!(page(junk), ("some page".to_owned(), None));
+}
+
+#[test]
+fn small_files_that_unpack_to_huge_ones_are_refused() {
+    let limits = LoadLimits {
+        file_bytes: 1 << 20,
+        ..LoadLimits::default()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        assert!((bytes.len() as u64) < limits.file_bytes);
+        open(&path, &limits).err().unwrap().to_string()
+    };
+    let drawing = || std::iter::repeat_n(b"BT (x) Tj ET\n".repeat(1_000), 2_000);
+    let stream = deflated(drawing());
+    let once = format!("<< /Length {} /Filter /FlateDecode >>", stream.len());
+    let message = refused("a.pdf", &pdf_of(&once, &stream, "<< >>"));
+    assert!(
+        message.contains("unpacks to more than 1048576 bytes"),
+        "{message}"
+    );
+    let stream = deflated(std::iter::once(stream));
+    let twice = format!(
+        "<< /Length {} /Filter [/FlateDecode /FlateDecode] >>",
+        stream.len()
+    );
+    let message = refused("a.pdf", &pdf_of(&twice, &stream, "<< >>"));
+    assert!(
+        message.contains("unpacks to more than 1048576 bytes"),
+        "{message}"
+    );
+
+    let words = "rope ".repeat(1 << 20);
+    let xml = format!("<w:document><w:p><w:r><w:t>{words}</w:t></w:r></w:p></w:document>");
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default()
+        .compression_method(zip::CompressionMethod::Deflated);
+    zip.start_file("word/document.xml", options).unwrap();
+    zip.write_all(xml.as_bytes()).unwrap();
+    let message = refused("a.docx", &zip.finish().unwrap().into_inner());
+    assert!(message.contains("raise --max-file-mib"), "{message}");
+}
+
+#[test]
+fn what_nests_without_end_overflows_no_stack() {
+    let deep = 100_000;
+    for (open, close) in [("<div>", "</div>"), ("<b><i>", "</b>"), ("<p><b>", "</x>")] {
+        let page = format!("{}words{}", open.repeat(deep), close.repeat(deep));
+        let message = fails("a.html", page.as_bytes());
+        assert!(message.contains("deep in each other"), "{open}: {message}");
+    }
+    let json = format!("{}1{}", "[".repeat(deep), "]".repeat(deep));
+    assert!(fails("a.json", json.as_bytes()).contains("recursion limit"));
+    for text in [
+        "> ".repeat(deep),
+        "[".repeat(deep),
+        "*a ".repeat(deep),
+        "- ".repeat(deep),
+    ] {
+        // Whatever it comes to, it comes to an end.
+        let _ = open_bytes("a.md", format!("{text}words").as_bytes());
+    }
+    let arrays = format!("<< /Title {}{} >>", "[".repeat(deep), "]".repeat(deep));
+    let _ = open_bytes("a.pdf", &pdf_of("<< /Length 0 >>", b"", &arrays));
+    // What closes by itself is not deep.
+    let list = format!("<ul>{}</ul>", "<li>One more<p>and more".repeat(5_000));
+    assert!(!open_bytes("a.html", list.as_bytes()).unwrap().is_empty());
+}
+
+#[test]
+fn an_endless_value_is_named_once() {
+    let field = format!("a,b\n1,\"{}\"\n", "x".repeat(9 << 20));
+    let message = fails("a.csv", field.as_bytes());
+    assert!(message.contains("line 2 has more than"), "{message}");
+    assert_eq!(message.matches("a.csv").count(), 1, "{message}");
 }
 
 #[test]
@@ -195,8 +322,8 @@ fn bad_files_say_what_is_wrong() {
     let long = vec![b'x'; 1 << 17];
     assert!(fails("a.txt", &long).contains("line 1 has more than 65536 bytes"));
     assert!(fails("a.csv", &long).contains("line 1 has more than 65536 bytes"));
-    let big = vec![b'x'; (1 << 20) + 1];
-    assert!(fails("a.md", &big).contains("1048577 bytes, and files of this kind are read up to"));
+    let big = vec![b'x'; (4 << 20) + 1];
+    assert!(fails("a.md", &big).contains("4194305 bytes, and files of this kind are read up to"));
     let missing = open(Path::new("no/such/file.md"), &LoadLimits::default());
     assert!(
         missing

@@ -1,13 +1,12 @@
-//! PDF and DOCX.
+//! Word documents, turned into Markdown.
 
 use std::io::{Cursor, Read};
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
-use serde_json::Map;
 
-use super::{markdown, title_from};
-use crate::document::{Block, BlockKind, Document, LoadError};
+use super::{markdown, stated_title};
+use crate::document::{Document, LoadError};
 
 fn malformed(path: &str, message: impl Into<String>) -> LoadError {
     LoadError::Malformed {
@@ -15,72 +14,6 @@ fn malformed(path: &str, message: impl Into<String>) -> LoadError {
         place: String::new(),
         message: message.into(),
     }
-}
-
-/// A PDF's text, page by page, paragraph by paragraph.
-pub(super) fn pdf(name: &str, path: String, bytes: &[u8]) -> Result<Document, LoadError> {
-    if !bytes.starts_with(b"%PDF-") {
-        return Err(malformed(
-            &path,
-            "does not begin like a PDF; the file is damaged or misnamed",
-        ));
-    }
-    let owned = bytes.to_vec();
-    // The parser panics on some damaged files; in a thread of its own that is only an error.
-    let thread = std::thread::Builder::new()
-        .name("pdf".to_owned())
-        .stack_size(64 << 20);
-    let extracted = thread
-        .spawn(move || pdf_extract::extract_text_from_mem_by_pages(&owned))
-        .map_err(|source| LoadError::Read {
-            path: path.clone(),
-            source,
-        })?
-        .join();
-    let pages = match extracted {
-        Ok(Ok(pages)) => pages,
-        Ok(Err(error)) => {
-            let message = format!("the PDF is damaged or encrypted ({error}); save it anew");
-            return Err(malformed(&path, message));
-        }
-        Err(_) => {
-            return Err(malformed(
-                &path,
-                "the PDF is damaged beyond reading; save it anew",
-            ));
-        }
-    };
-    let mut blocks = Vec::new();
-    let mut start = 0;
-    for page in &pages {
-        for paragraph in page.split("\n\n") {
-            let lines: Vec<&str> = paragraph.split_whitespace().collect();
-            let text = lines.join(" ");
-            if !text.is_empty() {
-                let block = Block {
-                    kind: BlockKind::Prose,
-                    text,
-                    heading_path: Vec::new(),
-                    start,
-                };
-                start = block.end() + 2;
-                blocks.push(block);
-            }
-        }
-    }
-    if blocks.is_empty() {
-        return Err(malformed(
-            &path,
-            "holds no text; a scanned PDF must go through OCR first",
-        ));
-    }
-    Ok(Document {
-        title: title_from(name),
-        date: None,
-        format: "pdf",
-        metadata: Map::from_iter([("pages".to_owned(), pages.len().into())]),
-        blocks: Box::new(blocks.into_iter().map(Ok)),
-    })
 }
 
 /// A Word document: headings by style, lists, tables; turned into Markdown.
@@ -100,7 +33,7 @@ pub(super) fn docx(
     }
     let core = part(&mut archive, &path, "docProps/core.xml", limit)?.unwrap_or_default();
     let mut document = markdown::markdown(name, path, text, "docx")?;
-    if let Some(title) = element(&core, "dc:title").filter(|title| !title.trim().is_empty()) {
+    if let Some(title) = element(&core, "dc:title").and_then(|title| stated_title(&title)) {
         document.title = title;
     }
     document.date =
