@@ -11,10 +11,10 @@ use rmcp::handler::client::ClientHandler;
 use rmcp::model::{
     CallToolRequest, CallToolRequestParams, CallToolResult, CancelledNotificationParam,
     ClientCapabilities, ClientConfig, ClientRequest, Implementation, PaginatedRequestParams,
-    ProgressNotificationParam, ProgressToken, ProtocolVersion, ServerResult, Tool,
+    ProgressNotificationParam, ProgressToken, ProtocolVersion, RequestId, ServerResult, Tool,
 };
 use rmcp::service::{
-    ClientInitializeError, ClientLifecycleMode, NotificationContext, PeerRequestOptions,
+    ClientInitializeError, ClientLifecycleMode, NotificationContext, Peer, PeerRequestOptions,
     RunningService, ServiceError, serve_client_with_lifecycle,
 };
 use rmcp::transport::async_rw::AsyncRwTransport;
@@ -237,18 +237,20 @@ impl Connection {
             .send_request_with_option(request, options)
             .await
             .map_err(|error| failure(&error, timeout))?;
-        let id = handle.id.clone();
+        let mut unanswered = Unanswered {
+            peer: peer.clone(),
+            id: Some(handle.id.clone()),
+        };
         let router = self.service.service();
         let _listening = router.listen(handle.progress_token.clone(), progress);
         let answer = tokio::select! {
-            answer = handle.await_response() => answer.map_err(|error| failure(&error, timeout))?,
+            answer = handle.await_response() => {
+                // Answered, or told by the library that its time was over.
+                unanswered.id = None;
+                answer.map_err(|error| failure(&error, timeout))?
+            }
             () = cancel.cancelled() => {
-                let note = CancelledNotificationParam::new(
-                    Some(id),
-                    Some("the run was cancelled".to_owned()),
-                );
-                // The server may be gone; the call is over either way.
-                let _ = peer.notify_cancelled(note).await;
+                unanswered.tell().await;
                 return Err(CallFailure::Failed("the call was cancelled".to_owned()));
             }
             _ = too_long.changed() => {
@@ -277,6 +279,39 @@ impl Connection {
             process.end().await;
         }
     }
+}
+
+/// A call that has no answer yet. Dropped so, it tells the server that nobody waits any more,
+/// however the caller went away.
+struct Unanswered {
+    peer: Peer<RoleClient>,
+    id: Option<RequestId>,
+}
+
+impl Unanswered {
+    async fn tell(&mut self) {
+        if let Some(id) = self.id.take() {
+            cancelled(&self.peer, id).await;
+        }
+    }
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        let (Some(id), Ok(runtime)) = (self.id.take(), tokio::runtime::Handle::try_current())
+        else {
+            return;
+        };
+        let peer = self.peer.clone();
+        runtime.spawn(async move { cancelled(&peer, id).await });
+    }
+}
+
+async fn cancelled(peer: &Peer<RoleClient>, id: RequestId) {
+    let reason = Some("the run was cancelled".to_owned());
+    let note = CancelledNotificationParam::new(Some(id), reason);
+    // The server may be gone; the call is over either way.
+    let _ = peer.notify_cancelled(note).await;
 }
 
 async fn within<T>(

@@ -200,6 +200,23 @@ async fn cancelling_a_call_reaches_the_server_and_leaves_it_alive() {
     ));
 }
 
+#[tokio::test]
+async fn a_call_that_nobody_waits_for_any_more_is_cancelled_at_the_server() {
+    let (host, cancelled) = in_process().await;
+    let waiting = call(&host, "fx__wait", json!({"message": ""}));
+    // Dropped, as a run is that a caller gives up.
+    let given_up = tokio::time::timeout(Duration::from_millis(200), waiting).await;
+    assert!(given_up.is_err());
+    reaches(&cancelled, 1).await;
+    let outcome = call(&host, "fx__echo", json!({"message": "still there"})).await;
+    assert!(outcome.text().contains("still there"), "{outcome:?}");
+    assert_eq!(
+        cancelled.load(Ordering::SeqCst),
+        1,
+        "answered calls are not cancelled"
+    );
+}
+
 async fn over_http(bearer: Option<&str>) -> std::net::SocketAddr {
     listening(server(Arc::new(AtomicUsize::new(0))), "127.0.0.1:0", bearer)
         .await
