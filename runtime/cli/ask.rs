@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use async_trait::async_trait;
+use indicatif::ProgressBar;
 use ropewalk_core::answer::StopReason;
 use ropewalk_core::definition::AgentDefinition;
 use ropewalk_core::tool::ToolCall;
@@ -54,14 +55,18 @@ pub(crate) async fn run(options: Ask, cancel: CancellationToken) -> anyhow::Resu
     };
     let definition = assistant()?;
     let host = start_host(&configuration, store, embedder, &collection).await;
-    let approver = AtTerminal { yes: options.yes };
+    let line = progress::waiting();
+    let approver = AtTerminal {
+        yes: options.yes,
+        line: line.clone(),
+    };
     let report = run_agent(
         RunContext {
             engine: &*chosen.engine,
             host: &host,
             approver: (options.yes || std::io::stdin().is_terminal())
                 .then_some(&approver as &dyn Approver),
-            on_event: &|_| {},
+            on_event: &|stamped| progress::follow(&line, &stamped.event),
             on_delta: None,
             cancel,
         },
@@ -70,6 +75,7 @@ pub(crate) async fn run(options: Ask, cancel: CancellationToken) -> anyhow::Resu
     )
     .await;
     host.shutdown().await;
+    line.finish_and_clear();
     if options.json {
         print(&as_json(&report)?);
     } else {
@@ -200,6 +206,8 @@ async fn start_host(
 /// Asks the person at the terminal.
 struct AtTerminal {
     yes: bool,
+    /// The line that says what is going on, out of the way while the person is asked.
+    line: ProgressBar,
 }
 
 #[async_trait]
@@ -209,12 +217,16 @@ impl Approver for AtTerminal {
             return true;
         }
         let question = format!("allow {}({})? [y/N] ", call.name, call.arguments);
+        let waiting = self.line.clone();
         let asked = tokio::task::spawn_blocking(move || {
-            let mut stderr = std::io::stderr();
-            let mut line = String::new();
-            let _ = write!(stderr, "{question}");
-            let _ = stderr.flush();
-            std::io::stdin().read_line(&mut line).is_ok() && line.trim().eq_ignore_ascii_case("y")
+            waiting.suspend(|| {
+                let mut stderr = std::io::stderr();
+                let mut said = String::new();
+                let _ = write!(stderr, "{question}");
+                let _ = stderr.flush();
+                let read = std::io::stdin().read_line(&mut said).is_ok();
+                read && said.trim().eq_ignore_ascii_case("y")
+            })
         });
         asked.await.unwrap_or(false)
     }

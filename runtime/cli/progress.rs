@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use ropewalk_core::event::Event;
 use ropewalk_vector::ingest::IngestProgress;
 
 /// A line on standard error.
@@ -29,6 +30,29 @@ pub(crate) fn bar(what: &str) -> ProgressBar {
         bar.enable_steady_tick(Duration::from_millis(200));
     }
     bar
+}
+
+/// A line that says what a run is doing; nothing when standard error is not a terminal.
+pub(crate) fn waiting() -> ProgressBar {
+    let line = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {wide_msg}") {
+        line.set_style(style);
+    }
+    if std::io::stderr().is_terminal() {
+        // Nothing is drawn before the first tick: a quick answer shows no line at all.
+        line.enable_steady_tick(Duration::from_millis(500));
+    }
+    line
+}
+
+/// Shows what a run is doing.
+pub(crate) fn follow(line: &ProgressBar, event: &Event) {
+    match event {
+        Event::ModelCalled { .. } => line.set_message("the engine is thinking"),
+        Event::ToolCalled { call } => line.set_message(call.name.clone()),
+        Event::ToolProgressed { message, .. } => line.set_message(message.clone()),
+        _ => {}
+    }
 }
 
 /// Shows how far an ingestion is.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::agent::Input;
 use crate::answer::Answer;
 use crate::message::{ChatReply, Usage};
 use crate::tool::{ToolCall, ToolOutcome};
@@ -73,7 +74,11 @@ pub enum Event {
         call_id: String,
         /// The decision.
         allowed: bool,
+        /// What the model is told when the call may not run.
+        reason: String,
     },
+    /// The run was cancelled from outside.
+    Cancelled,
     /// The run ended.
     Ended {
         /// With this.
@@ -82,6 +87,32 @@ pub enum Event {
 }
 
 impl Event {
+    /// What this event fed the agent machine, if anything. A run's machine is the fold of its
+    /// log: a fresh machine that is fed these, in order, arrives at the same state.
+    pub fn input(&self) -> Option<Input> {
+        Some(match self.clone() {
+            Event::ModelReplied { reply } => Input::Reply { reply },
+            Event::ModelFailed { message } => Input::ModelFailed { message },
+            Event::ToolReturned { call_id, outcome } => Input::ToolResult { call_id, outcome },
+            Event::ApprovalGiven {
+                call_id,
+                allowed,
+                reason,
+            } => Input::Approval {
+                call_id,
+                allowed,
+                reason,
+            },
+            Event::Cancelled => Input::Cancelled,
+            Event::Started { .. }
+            | Event::ModelCalled { .. }
+            | Event::ToolCalled { .. }
+            | Event::ToolProgressed { .. }
+            | Event::ApprovalAsked { .. }
+            | Event::Ended { .. } => return None,
+        })
+    }
+
     /// Tokens this event cost.
     pub fn usage(&self) -> Usage {
         match self {

@@ -14,7 +14,7 @@ use ropewalk_core::message::{ChatReply, ChatRequest, Delta, Usage};
 use ropewalk_core::tool::{ToolCall, ToolOutcome};
 use ropewalk_host::{Host, ToolProgress};
 use ropewalk_models::engine::{DeltaSink, Engine};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -85,7 +85,12 @@ pub async fn run_agent(
             Step::AskHuman(calls) => run.ask(calls).await,
             Step::CallTools(calls) => run.call_tools(calls).await,
         };
-        let fed = inputs.into_iter().try_for_each(|input| machine.feed(input));
+        let fed = inputs.into_iter().try_for_each(|input| {
+            if input == Input::Cancelled {
+                run.log(Event::Cancelled);
+            }
+            machine.feed(input)
+        });
         if let Err(error) = fed {
             // The step was done as asked, so this is a defect; it must not become a silent loop.
             tracing::error!(%error, "the machine refused the result of its own step");
@@ -232,7 +237,8 @@ impl Run<'_> {
             let allowed = tokio::select! {
                 () = self.context.cancel.cancelled() => {
                     self.end(step, "cancelled", true, Usage::default());
-                    return vec![Input::Cancelled];
+                    inputs.push(Input::Cancelled);
+                    return inputs;
                 }
                 allowed = asked => allowed,
             };
@@ -246,6 +252,7 @@ impl Run<'_> {
             self.log(Event::ApprovalGiven {
                 call_id: call.id.clone(),
                 allowed,
+                reason: reason.clone(),
             });
             inputs.push(Input::Approval {
                 call_id: call.id,
@@ -260,11 +267,16 @@ impl Run<'_> {
         if self.context.approver.is_some() {
             return format!("a person refused to run `{tool}`; do without it");
         }
-        let (server, own) = tool.split_once("__").unwrap_or(("NAME", tool));
-        format!(
-            "`{tool}` was not run: it needs permission and there is nobody to ask. To allow it, \
-             write allow = [\"{own}\"] under [servers.{server}] in ropewalk.toml"
-        )
+        let refused =
+            format!("`{tool}` was not run: it needs permission and there is nobody to ask");
+        match self.context.host.origin(tool) {
+            Some(origin) if !origin.built_in => format!(
+                "{refused}. To allow it, write allow = [\"{}\"] under [servers.{}] in \
+                 ropewalk.toml, or run with --yes",
+                origin.name, origin.server
+            ),
+            _ => format!("{refused}. To allow it, run at a terminal, or with --yes"),
+        }
     }
 
     /// Read-only calls at once; the others after them, one by one.
@@ -276,7 +288,6 @@ impl Run<'_> {
                 .any(|spec| spec.name == call.name && spec.hints.read_only)
         };
         let (parallel, serial): (Vec<ToolCall>, Vec<ToolCall>) = calls.into_iter().partition(reads);
-        // Dropping a call does not tell its server; cancelling this token does.
         let cancel = self.context.cancel.child_token();
         let mut inputs = Vec::new();
         let mut running: FuturesUnordered<_> = parallel
@@ -293,23 +304,38 @@ impl Run<'_> {
             inputs.push(self.call_tool(call, &cancel).await);
         }
         if self.context.cancel.is_cancelled() {
-            vec![Input::Cancelled]
-        } else {
-            inputs
+            inputs.push(Input::Cancelled);
         }
+        inputs
     }
 
     async fn call_tool(&self, call: ToolCall, cancel: &CancellationToken) -> Input {
         self.log(Event::ToolCalled { call: call.clone() });
         let step = self.begin(StepKind::Tool, &call.name, &call.arguments.to_string());
         let span = tracing::info_span!("tool", name = call.name);
-        let ignore = Arc::new(|_: ToolProgress| {});
-        let outcome = self
-            .context
-            .host
-            .call(&call, cancel, ignore)
-            .instrument(span)
-            .await;
+        // A report that nobody has read yet is overtaken by the next: a busy server cannot make
+        // the log long.
+        let (reports, mut report) = watch::channel(None);
+        let keep = Arc::new(move |progress: ToolProgress| {
+            reports.send_replace(Some(progress));
+        });
+        let outcome = {
+            let calling = self.context.host.call(&call, cancel, keep).instrument(span);
+            let mut calling = std::pin::pin!(calling);
+            loop {
+                tokio::select! {
+                    biased;
+                    Ok(()) = report.changed() => {
+                        let said = report.borrow_and_update().as_ref().map(ToString::to_string);
+                        if let Some(message) = said {
+                            let call_id = call.id.clone();
+                            self.log(Event::ToolProgressed { call_id, message });
+                        }
+                    }
+                    outcome = &mut calling => break outcome,
+                }
+            }
+        };
         let failed = matches!(outcome, ToolOutcome::Error { .. });
         self.end(step, outcome.text(), failed, Usage::default());
         self.log(Event::ToolReturned {

@@ -13,10 +13,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ropewalk_core::answer::StopReason;
+use ropewalk_core::agent::{AgentMachine, OfferedTool, Step};
+use ropewalk_core::answer::{Answer, StopReason};
 use ropewalk_core::definition::AgentDefinition;
 use ropewalk_core::event::Event;
-use ropewalk_core::tool::ToolCall;
+use ropewalk_core::tool::{ToolCall, ToolOutcome};
 use ropewalk_engine::{Approver, RunContext, RunReport, Stamped, StepKind, run_agent, trace_lines};
 use ropewalk_host::{Endpoint, Host};
 use ropewalk_mcp_kit::{CallContext, Citation, ServerIdentity, ToolError, ToolMeta, ToolServer};
@@ -100,6 +101,16 @@ async fn bench() -> Bench {
         .tool(meta("break", true), |_: Query, _| async move {
             Err::<Results, _>(ToolError::new("broken", ""))
         })
+        .tool(
+            meta("work", true),
+            |query: Query, context: CallContext| async move {
+                let half = format!("half of {}", query.query);
+                context.progress.report(1.0, Some(2.0), &half);
+                // Long enough for the report to go ahead of the result.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                Ok(found(&query.query))
+            },
+        )
         .tool(meta("write", false), move |query: Query, _| {
             counted.fetch_add(1, Ordering::SeqCst);
             async move { Ok(found(&query.query)) }
@@ -166,7 +177,33 @@ async fn run(
         cancel,
     };
     let report = run_agent(context, &definition, "Why?").await;
-    (report, events.into_inner().unwrap())
+    let events = events.into_inner().unwrap();
+    assert_eq!(folded(&bench.host, &definition, &events), report.answer);
+    (report, events)
+}
+
+/// The answer of a fresh machine that is fed what the log recorded, with the log and the machine
+/// written out and read again on the way.
+fn folded(host: &Host, definition: &AgentDefinition, events: &[Stamped]) -> Answer {
+    let offered = host.tools().into_iter().map(|spec| OfferedTool {
+        permission: host.permission(&spec.name),
+        spec,
+    });
+    let mut machine = AgentMachine::new(definition, offered.collect(), "Why?");
+    for stamped in events {
+        let written = serde_json::to_string(&stamped.event).unwrap();
+        let event: Event = serde_json::from_str(&written).unwrap();
+        if let Some(input) = event.input() {
+            machine.next();
+            machine.feed(input).unwrap();
+            let written = serde_json::to_string(&machine).unwrap();
+            machine = serde_json::from_str(&written).unwrap();
+        }
+    }
+    match machine.next() {
+        Step::Done(answer) => *answer,
+        step => panic!("the log ends at {step:?}"),
+    }
 }
 
 #[tokio::test]
@@ -208,10 +245,46 @@ async fn read_only_calls_of_one_reply_run_at_the_same_time() {
 #[tokio::test]
 async fn a_failing_call_leaves_its_siblings_alone() {
     let bench = bench().await;
-    let engine = Scripted::new(vec![calls(&["break", "search"]), says("One worked [p1].")]);
-    let (report, _) = run(&bench, &engine, None, CancellationToken::new()).await;
+    // `meet` waits for its twin: both are under way while `break` fails.
+    let engine = Scripted::new(vec![
+        calls(&["meet", "break", "meet"]),
+        says("Two worked [p1]."),
+    ]);
+    let (report, events) = run(&bench, &engine, None, CancellationToken::new()).await;
     assert_eq!(report.answer.stop, StopReason::Answered);
-    assert!(report.steps[1].failed != report.steps[2].failed);
+    let mut outcomes: Vec<(String, bool)> = events
+        .iter()
+        .filter_map(|stamped| match &stamped.event {
+            Event::ToolReturned { call_id, outcome } => {
+                Some((call_id.clone(), matches!(outcome, ToolOutcome::Ok { .. })))
+            }
+            _ => None,
+        })
+        .collect();
+    outcomes.sort();
+    let wanted = [("c0", true), ("c1", false), ("c2", true)];
+    assert_eq!(outcomes, wanted.map(|(id, ok)| (id.to_owned(), ok)));
+    let failed: Vec<bool> = report.steps[1..4].iter().map(|step| step.failed).collect();
+    assert_eq!(failed, [false, true, false], "{:?}", report.steps);
+    assert!(report.steps[2].outcome.contains("broken"));
+}
+
+#[tokio::test]
+async fn progress_is_logged_between_the_call_and_its_end() {
+    let bench = bench().await;
+    let engine = Scripted::new(vec![calls(&["work"]), says("Done [p1].")]);
+    let (_, events) = run(&bench, &engine, None, CancellationToken::new()).await;
+    let place = |wanted: fn(&Event) -> bool| events.iter().position(|it| wanted(&it.event));
+    let began = place(|event| matches!(event, Event::ToolCalled { .. })).unwrap();
+    let ended = place(|event| matches!(event, Event::ToolReturned { .. })).unwrap();
+    let said: Vec<&str> = events[began..ended]
+        .iter()
+        .filter_map(|stamped| match &stamped.event {
+            Event::ToolProgressed { message, .. } => Some(message.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(said, ["1 of 2: half of q0"]);
 }
 
 struct Always(bool);
@@ -227,7 +300,7 @@ impl Approver for Always {
 async fn what_changes_things_runs_only_with_permission() {
     let nobody: Option<&dyn Approver> = None;
     for (approver, writes, told) in [
-        (nobody, 0, "allow = [\"write\"] under [servers.fx]"),
+        (nobody, 0, "or with --yes"),
         (Some(&Always(false) as &dyn Approver), 0, "a person refused"),
         (Some(&Always(true) as &dyn Approver), 1, "citations"),
     ] {

@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::child::{MAX_LINE_BYTES, ServerProcess};
 use crate::config::ServerConfig;
-use crate::host::ToolProgress;
+use crate::summary::ToolProgress;
 
 /// Tools accepted from one server; more is a defect, or an attack.
 const MAX_TOOLS: usize = 1_000;

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::ServerConfig;
 use crate::server::{CallPlan, Server};
+use crate::summary::{ServerSummary, StartFailure, ToolOrigin, ToolProgress};
 use crate::validation::ToolSchemas;
 
 /// Longest tool name that every provider accepts.
@@ -33,40 +34,6 @@ pub enum Endpoint {
     Config(ServerConfig),
     /// A server of our own, a task in this process at the other end of the stream.
     BuiltIn(DuplexStream),
-}
-
-/// A server that was left out, and why.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("server `{server}` is left out: {reason}")]
-pub struct StartFailure {
-    /// Its name.
-    pub server: String,
-    /// What failed and what to do about it.
-    pub reason: String,
-}
-
-/// A server that runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServerSummary {
-    /// Its name.
-    pub name: String,
-    /// Whether it is one of ours, in this process.
-    pub built_in: bool,
-    /// The MCP version agreed on.
-    pub protocol: String,
-    /// How many tools it offers.
-    pub tools: usize,
-}
-
-/// How far a call is.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ToolProgress {
-    /// Work done.
-    pub done: f64,
-    /// Work in all, where known.
-    pub total: Option<f64>,
-    /// What is being done.
-    pub message: String,
 }
 
 struct CataloguedTool {
@@ -156,6 +123,17 @@ impl Host {
         } else {
             Permission::Ask
         }
+    }
+
+    /// Where a tool comes from; `None` when there is no such tool.
+    pub fn origin(&self, tool: &str) -> Option<ToolOrigin<'_>> {
+        let tool = self.tools.get(tool)?;
+        let server = self.servers.get(&tool.server)?;
+        Some(ToolOrigin {
+            server: &tool.server,
+            name: &tool.own_name,
+            built_in: server.is_built_in(),
+        })
     }
 
     /// One call, checked before and after. Every failure is an outcome the model can read.

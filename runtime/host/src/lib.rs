@@ -6,6 +6,7 @@
 //! - `server`: one server over its life: reached again when its connection is lost.
 //! - `connection`: one connection: to a child process, a URL, or a task in this process.
 //! - `child`: a server that is a child process.
+//! - `summary`: what is said of servers, tools and calls.
 //! - `validation`: arguments before a call, structured results after it.
 //!
 //! rmcp is used nowhere else on the client side.
@@ -15,10 +16,12 @@ pub mod config;
 mod connection;
 mod host;
 mod server;
+mod summary;
 mod validation;
 
 pub use config::ServerConfig;
-pub use host::{Endpoint, Host, ServerSummary, StartFailure, ToolProgress};
+pub use host::{Endpoint, Host};
+pub use summary::{ServerSummary, StartFailure, ToolOrigin, ToolProgress};
 
 /// What can be wrong with a configuration of servers.
 #[derive(Debug, thiserror::Error)]
