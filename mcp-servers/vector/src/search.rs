@@ -10,6 +10,8 @@
 //! at the other candidates: a query whose words the corpus barely holds leans on meaning by itself.
 //! Reciprocal rank fusion (Cormack et al., 2009) is there to choose instead.
 
+mod diversity;
+
 use std::collections::{BTreeMap, HashMap};
 
 use futures::future::try_join_all;
@@ -281,7 +283,7 @@ pub async fn search(
             .then_with(|| a.point.id.cmp(&b.point.id))
     });
     Ok(match settings.diversity {
-        Some(diversity) => diversified(found, &legs.dense, diversity, settings.limit),
+        Some(diversity) => diversity::diversified(found, &legs.dense, diversity, settings.limit),
         None => {
             found.truncate(settings.limit);
             found
@@ -368,38 +370,4 @@ async fn scale(
         query: QueryScale::new(terms, documents, &idf),
         idf,
     })
-}
-
-/// Maximal marginal relevance (Carbonell and Goldstein, 1998): each next result is the one whose
-/// score outweighs its likeness to those already taken.
-fn diversified(mut rest: Vec<Found>, vector: &str, diversity: f32, limit: usize) -> Vec<Found> {
-    let weight = diversity.clamp(0.0, 1.0);
-    let best = rest
-        .first()
-        .map_or(1.0, |found| found.score)
-        .abs()
-        .max(f32::EPSILON);
-    let mut taken: Vec<Found> = Vec::new();
-    while taken.len() < limit && !rest.is_empty() {
-        let value = |found: &Found| {
-            let alike = taken.iter().filter_map(|other| {
-                let (a, b) = (
-                    found.point.dense.get(vector)?,
-                    other.point.dense.get(vector)?,
-                );
-                Some(ropewalk_embed::cosine(a, b))
-            });
-            (1.0 - weight) * found.score / best - weight * alike.fold(0.0, f32::max)
-        };
-        let next = rest
-            .iter()
-            .enumerate()
-            .max_by(|(i, a), (j, b)| value(a).total_cmp(&value(b)).then(j.cmp(i)))
-            .map(|(index, _)| index);
-        match next {
-            Some(index) => taken.push(rest.remove(index)),
-            None => break,
-        }
-    }
-    taken
 }

@@ -3,8 +3,11 @@
 //! - [`edge`]: Qdrant Edge, in process, a folder on disk (the default).
 //! - [`remote`]: a Qdrant server, over gRPC.
 //! - [`lock`]: one process at a time in its folder.
+//! - `check`: what is refused before an engine sees it; `error`: how a store fails.
 
+mod check;
 pub mod edge;
+mod error;
 pub mod lock;
 pub mod remote;
 
@@ -15,6 +18,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::filter::Filter;
+pub(crate) use check::{check_name, check_point_sizes, check_query_size};
+pub use error::StoreError;
 
 /// Names a point. Ours are UUIDs (version 5 of document and position); others' may be numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -227,235 +232,4 @@ pub trait VectorStore: Send + Sync {
     async fn optimize(&self, collection: &str) -> Result<(), StoreError>;
     /// One line for people: engine, version, place.
     async fn status(&self) -> Result<String, StoreError>;
-}
-
-/// What can go wrong in a store.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// No collection of that name.
-    #[error("no collection `{collection}`; there {}", existing(.known))]
-    NoCollection {
-        /// The name asked for.
-        collection: String,
-        /// Names that exist.
-        known: Vec<String>,
-    },
-    /// A vector has another size than its collection.
-    #[error(
-        "collection `{collection}` holds vectors of size {expected} in `{vector}`, but the embedding model makes size {found}; use the model the collection was made with, or another collection"
-    )]
-    SizeMismatch {
-        /// The collection.
-        collection: String,
-        /// The vector's name.
-        vector: String,
-        /// The collection's size.
-        expected: u64,
-        /// The size that was offered.
-        found: u64,
-    },
-    /// Another process has the data folder open.
-    #[error(
-        "the vector data in {path} is in use by another process{}; stop it, or set another folder with ROPEWALK_HOME",
-        holder(.pid)
-    )]
-    Locked {
-        /// The folder.
-        path: String,
-        /// The process that holds it, where known.
-        pid: Option<u32>,
-    },
-    /// A name that cannot be a collection's.
-    #[error(
-        "`{name}` cannot name a collection: use letters, digits, `-`, `_` and `.`, not leading, at most 128 of them"
-    )]
-    BadName {
-        /// The name.
-        name: String,
-    },
-    /// A collection has no vector of that name.
-    #[error("collection `{collection}` has no vector `{vector}`; it has: {}", .known.join(", "))]
-    NoVector {
-        /// The collection.
-        collection: String,
-        /// The name asked for.
-        vector: String,
-        /// Names it has.
-        known: Vec<String>,
-    },
-    /// A collection exists with another shape.
-    #[error("collection `{collection}` exists with another shape: {difference}")]
-    ShapeMismatch {
-        /// The collection.
-        collection: String,
-        /// What differs.
-        difference: String,
-    },
-    /// The engine refused or failed.
-    #[error("{engine}: {action} failed: {message}")]
-    Engine {
-        /// Which engine.
-        engine: &'static str,
-        /// What was being done.
-        action: String,
-        /// What it said.
-        message: String,
-    },
-    /// A Qdrant server could not be reached.
-    #[error(
-        "no Qdrant server answers at {url}: {message}; check the URL, and that the server runs"
-    )]
-    Unreachable {
-        /// Where.
-        url: String,
-        /// What the connection said.
-        message: String,
-    },
-    /// A file operation failed.
-    #[error("{action} {path}: {source}")]
-    Io {
-        /// What was being done.
-        action: &'static str,
-        /// To which path.
-        path: String,
-        /// Why it failed.
-        source: std::io::Error,
-    },
-}
-
-impl CollectionShape {
-    /// Whether this collection can serve as one of the wanted shape.
-    pub(crate) fn check_covers(
-        &self,
-        collection: &str,
-        wanted: &CollectionShape,
-    ) -> Result<(), StoreError> {
-        let mismatch = |difference| StoreError::ShapeMismatch {
-            collection: collection.to_owned(),
-            difference,
-        };
-        for (name, spec) in &wanted.dense {
-            match self.dense.get(name) {
-                Some(found) if found.size != spec.size => {
-                    return Err(StoreError::SizeMismatch {
-                        collection: collection.to_owned(),
-                        vector: name.clone(),
-                        expected: found.size,
-                        found: spec.size,
-                    });
-                }
-                Some(found) if found.distance != spec.distance => {
-                    return Err(mismatch(format!(
-                        "its vector `{name}` is compared by {:?}, not {:?}",
-                        found.distance, spec.distance
-                    )));
-                }
-                Some(_) => {}
-                None => return Err(mismatch(format!("it has no dense vector `{name}`"))),
-            }
-        }
-        match wanted
-            .sparse
-            .keys()
-            .find(|name| !self.sparse.contains_key(*name))
-        {
-            Some(name) => Err(mismatch(format!("it has no sparse vector `{name}`"))),
-            None => Ok(()),
-        }
-    }
-
-    fn dense_size(&self, collection: &str, vector: &str) -> Result<u64, StoreError> {
-        self.dense
-            .get(vector)
-            .map(|spec| spec.size)
-            .ok_or_else(|| StoreError::NoVector {
-                collection: collection.to_owned(),
-                vector: vector.to_owned(),
-                known: self.dense.keys().cloned().collect(),
-            })
-    }
-}
-
-/// A collection's name becomes a folder's.
-pub(crate) fn check_name(name: &str) -> Result<(), StoreError> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if name.is_empty() || name.len() > 128 || name.starts_with('.') || !name.chars().all(plain) {
-        return Err(StoreError::BadName {
-            name: name.to_owned(),
-        });
-    }
-    Ok(())
-}
-
-/// All sizes before any write, so that a batch is written whole or not at all.
-pub(crate) fn check_point_sizes(
-    collection: &str,
-    shape: &CollectionShape,
-    points: &[Point],
-) -> Result<(), StoreError> {
-    for (vector, values) in points.iter().flat_map(|point| &point.dense) {
-        check_size(collection, shape, vector, values.len())?;
-    }
-    for vector in points.iter().flat_map(|point| point.sparse.keys()) {
-        check_sparse(collection, shape, vector)?;
-    }
-    Ok(())
-}
-
-/// That there is a sparse vector of this name.
-pub(crate) fn check_sparse(
-    collection: &str,
-    shape: &CollectionShape,
-    vector: &str,
-) -> Result<(), StoreError> {
-    if shape.sparse.contains_key(vector) {
-        return Ok(());
-    }
-    Err(StoreError::NoVector {
-        collection: collection.to_owned(),
-        vector: vector.to_owned(),
-        known: shape.sparse.keys().cloned().collect(),
-    })
-}
-
-/// The size of a query's vector.
-pub(crate) fn check_query_size(
-    collection: &str,
-    shape: &CollectionShape,
-    query: &Query,
-) -> Result<(), StoreError> {
-    match query {
-        Query::Dense { vector, values, .. } => check_size(collection, shape, vector, values.len()),
-        Query::Sparse { vector, .. } => check_sparse(collection, shape, vector),
-    }
-}
-
-fn check_size(
-    collection: &str,
-    shape: &CollectionShape,
-    vector: &str,
-    found: usize,
-) -> Result<(), StoreError> {
-    let expected = shape.dense_size(collection, vector)?;
-    if expected == found as u64 {
-        return Ok(());
-    }
-    Err(StoreError::SizeMismatch {
-        collection: collection.to_owned(),
-        vector: vector.to_owned(),
-        expected,
-        found: found as u64,
-    })
-}
-
-fn existing(known: &[String]) -> String {
-    if known.is_empty() {
-        "are none yet; ingest something first".to_owned()
-    } else {
-        format!("are: {}", known.join(", "))
-    }
-}
-
-fn holder(pid: &Option<u32>) -> String {
-    pid.map_or_else(String::new, |pid| format!(" (pid {pid})"))
 }

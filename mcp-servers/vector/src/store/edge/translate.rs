@@ -10,7 +10,7 @@ use qdrant_edge::{
 };
 use serde_json::{Map, Value, json};
 
-use super::ENGINE;
+use super::shards::ENGINE;
 use crate::filter::{Condition, Filter};
 use crate::store::{Distance, Fields, Point, PointId, Query, Selection, SparseVector, StoreError};
 

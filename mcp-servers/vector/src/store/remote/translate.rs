@@ -20,7 +20,7 @@ use qdrant_client::qdrant::{
 };
 use serde_json::Value;
 
-use super::engine;
+use super::connection::engine;
 use crate::filter::{Condition, Filter};
 use crate::store::{
     CollectionShape, DenseSpec, Distance, FieldKind, Fields, Point, PointId, Query, Selection,
