@@ -289,8 +289,8 @@ fn drop_null_type(map: &mut Map<String, Value>) {
         let before = types.len();
         types.retain(|kind| kind != "null");
         let optional = types.len() < before;
-        if let [only] = types.as_slice() {
-            let only = only.clone();
+        if let [Value::String(only)] = types.as_slice() {
+            let only = Value::from(only.as_str());
             map.insert("type".to_owned(), only);
         }
         if optional && let Some(Value::Array(values)) = map.get_mut("enum") {

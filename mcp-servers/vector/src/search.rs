@@ -53,6 +53,8 @@ pub enum Fusion {
     Rrf {
         /// Added to every rank; small values favour the very first.
         k: f32,
+        /// Weight of the words' ranks beside a weight of 1 for the meaning's.
+        lexical: f32,
     },
 }
 
@@ -260,11 +262,11 @@ pub async fn search(
                         + lexical * words.unwrap_or_default()
                         + weight * coverage.unwrap_or_default()
                 }
-                (Mode::Hybrid, Fusion::Rrf { k }) => {
+                (Mode::Hybrid, Fusion::Rrf { k, lexical }) => {
                     let part = |rank: Option<usize>| {
                         rank.map_or(0.0, |rank| 1.0 / (k + rank as f32 + 1.0))
                     };
-                    part(dense_rank) + part(sparse_rank)
+                    part(dense_rank) + lexical * part(sparse_rank)
                 }
             };
             Found {

@@ -5,13 +5,14 @@ use serde_json::{Map, Value, json};
 use super::Ingestor;
 use crate::bm25;
 use crate::chunk;
-use crate::collection::{self, field};
+use crate::collection::field;
 use crate::filter::Filter;
 use crate::search::SPARSE;
 use crate::store::{Fields, Point, PointId, StoreError};
 
-/// Share by which the average length may have moved before stored weights are computed anew.
-const AVERAGE_DRIFT: f32 = 0.05;
+/// Share by which the average length may have moved before stored weights are computed anew: well
+/// above the error of a sample's average, so that a collection at rest is seldom walked again.
+const AVERAGE_DRIFT: f64 = 0.1;
 
 /// Points that tell whether a collection is at rest. Ids are digests, so the first points are a
 /// random sample, whose average is within a few percent of the true one.
@@ -21,28 +22,8 @@ impl Ingestor {
     /// Whether weights were computed with an average far from the true one, as after an ingestion
     /// that ended before it brought the collection to rest.
     pub(super) async fn unsettled(&self, name: &str) -> Result<bool, StoreError> {
-        let fields = Fields {
-            payload: Some(vec![field::TERMS.to_owned(), field::AVERAGE.to_owned()]),
-            vectors: false,
-        };
-        let everything = Filter::default();
-        let page = self
-            .store
-            .scroll(name, &everything, &fields, None, SAMPLE)
-            .await?;
-        let number = |point: &Point, name: &str| point.payload.get(name)?.as_f64();
-        let terms = page
-            .points
-            .iter()
-            .filter_map(|point| number(point, field::TERMS));
-        let average = terms.sum::<f64>() / page.points.len().max(1) as f64;
-        let far = 3.0 * f64::from(AVERAGE_DRIFT) * average;
-        let used = |point: &Point| number(point, field::AVERAGE);
-        Ok(page
-            .points
-            .iter()
-            .filter_map(used)
-            .any(|used| (used - average).abs() > far))
+        let sample = self.page(name, None).await?;
+        Ok(sample.stale(sample.lengths.average()))
     }
 
     /// The average length to weigh new chunks with: the collection's, or the batch's own while
@@ -73,37 +54,39 @@ impl Ingestor {
     }
 
     /// Brings the collection to rest: BM25 weights by the true average length, indexes built.
+    ///
+    /// The weights are left alone where the sample says that the average has hardly moved, so that
+    /// one more text costs one page, whatever the size of the collection.
     pub(super) async fn settle(&self, name: &str) -> Result<(), StoreError> {
-        let (mut terms, mut chunks) = (0_u64, 0_u64);
-        let mut used: Vec<(PointId, f32)> = Vec::new();
-        let everything = Filter::default();
-        collection::walk(
-            &*self.store,
-            name,
-            &everything,
-            &[field::TERMS, field::AVERAGE],
-            |point| {
-                terms += point
-                    .payload
-                    .get(field::TERMS)
-                    .and_then(Value::as_u64)
-                    .unwrap_or_default();
-                chunks += 1;
-                let average = point.payload.get(field::AVERAGE).and_then(Value::as_f64);
-                used.push((point.id, average.unwrap_or_default() as f32));
-            },
-        )
-        .await?;
-        if chunks == 0 {
-            return Ok(());
+        let sample = self.page(name, None).await?;
+        if sample.stale(sample.lengths.average()) {
+            self.weigh_anew(name, sample).await?;
         }
-        let average = terms as f32 / chunks as f32;
-        let stale = |used: f32| (used - average).abs() > AVERAGE_DRIFT * average;
-        let ids: Vec<PointId> = used
-            .into_iter()
-            .filter(|(_, used)| stale(*used))
-            .map(|(id, _)| id)
-            .collect();
+        self.store.optimize(name).await
+    }
+
+    /// Computes stale weights anew, a page at a time. The sample comes last: a sample that is not
+    /// stale then stands for a collection that is not, whenever this was interrupted.
+    async fn weigh_anew(&self, name: &str, sample: Lengths) -> Result<(), StoreError> {
+        let (mut lengths, mut after) = (sample.lengths, sample.next.clone());
+        while let Some(from) = after {
+            let page = self.page(name, Some(from)).await?;
+            lengths.add(page.lengths);
+            after = page.next;
+        }
+        let average = lengths.average();
+        after = sample.next.clone();
+        while let Some(from) = after {
+            let page = self.page(name, Some(from)).await?;
+            self.weigh_page(name, &page, average).await?;
+            after = page.next;
+        }
+        self.weigh_page(name, &sample, average).await
+    }
+
+    async fn weigh_page(&self, name: &str, page: &Lengths, average: f64) -> Result<(), StoreError> {
+        let stale = page.used.iter().filter(|(_, used)| drifted(*used, average));
+        let ids: Vec<PointId> = stale.map(|(id, _)| id.clone()).collect();
         for batch in ids.chunks(256) {
             let fields = Fields {
                 payload: None,
@@ -112,16 +95,82 @@ impl Ingestor {
             let mut points = self.store.fetch(name, batch, &fields).await?;
             for point in &mut points {
                 let text = embedded_text(&point.payload);
-                let weights = bm25::analyse(&text).document(average);
+                let weights = bm25::analyse(&text).document(average as f32);
                 point.sparse.insert(SPARSE.to_owned(), weights);
                 point
                     .payload
-                    .insert(field::AVERAGE.to_owned(), json!(average));
+                    .insert(field::AVERAGE.to_owned(), json!(average as f32));
             }
             self.store.upsert(name, points).await?;
         }
-        self.store.optimize(name).await
+        Ok(())
     }
+
+    async fn page(&self, name: &str, after: Option<PointId>) -> Result<Lengths, StoreError> {
+        let fields = Fields {
+            payload: Some(vec![field::TERMS.to_owned(), field::AVERAGE.to_owned()]),
+            vectors: false,
+        };
+        let page = self
+            .store
+            .scroll(name, &Filter::default(), &fields, after, SAMPLE)
+            .await?;
+        let number = |point: &Point, name: &str| {
+            let value = point.payload.get(name).and_then(Value::as_f64);
+            value.unwrap_or_default()
+        };
+        let terms = page.points.iter().map(|point| number(point, field::TERMS));
+        Ok(Lengths {
+            lengths: Total {
+                terms: terms.sum(),
+                chunks: page.points.len(),
+            },
+            next: page.next,
+            used: page
+                .points
+                .into_iter()
+                .map(|point| {
+                    let used = number(&point, field::AVERAGE);
+                    (point.id, used)
+                })
+                .collect(),
+        })
+    }
+}
+
+/// The lengths of one page of chunks.
+struct Lengths {
+    lengths: Total,
+    /// The average each one's weights were computed with.
+    used: Vec<(PointId, f64)>,
+    next: Option<PointId>,
+}
+
+impl Lengths {
+    fn stale(&self, average: f64) -> bool {
+        self.used.iter().any(|(_, used)| drifted(*used, average))
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Total {
+    terms: f64,
+    chunks: usize,
+}
+
+impl Total {
+    fn add(&mut self, other: Self) {
+        self.terms += other.terms;
+        self.chunks += other.chunks;
+    }
+
+    fn average(self) -> f64 {
+        self.terms / self.chunks.max(1) as f64
+    }
+}
+
+fn drifted(used: f64, average: f64) -> bool {
+    (used - average).abs() > AVERAGE_DRIFT * average
 }
 
 /// What was embedded for a stored chunk, put together again from its payload.

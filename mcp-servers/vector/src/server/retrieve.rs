@@ -42,7 +42,7 @@ pub(super) struct SearchArguments {
     #[schemars(range(min = 0.0, max = 1.0))]
     diversity: Option<f32>,
     fusion: Option<FusionArgument>,
-    /// For score: 0.8.
+    /// 0.8; for rrf 1.
     lexical_weight: Option<f32>,
     /// For score: 0.2.
     coverage_weight: Option<f32>,
@@ -86,6 +86,7 @@ impl SearchArguments {
         match self.fusion.unwrap_or(FusionArgument::Score) {
             FusionArgument::Rrf => Fusion::Rrf {
                 k: self.k.unwrap_or(10.0).max(0.0),
+                lexical: self.lexical_weight.unwrap_or(1.0),
             },
             FusionArgument::Score => Fusion::Score {
                 lexical: self.lexical_weight.unwrap_or(0.8),
