@@ -4,8 +4,9 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use process_wrap::tokio::{ChildWrapper, CommandWrap};
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::sync::watch;
 
 use crate::config::ServerConfig;
@@ -49,9 +50,9 @@ const PASSED_ON: [&str; 18] = [
     "PATHEXT",
 ];
 
-/// A child process, killed when it is dropped.
+/// A child process and all that it starts (`npx` starts `node`), killed when it is dropped.
 pub(crate) struct ServerProcess {
-    child: Child,
+    child: Box<dyn ChildWrapper>,
     first: Arc<Mutex<Start>>,
     said: Arc<Mutex<Vec<String>>>,
 }
@@ -81,7 +82,12 @@ impl ServerProcess {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        program.kill_on_drop(true);
+        let mut program = CommandWrap::from(program);
+        program.wrap(process_wrap::tokio::KillOnDrop);
+        #[cfg(unix)]
+        program.wrap(process_wrap::tokio::ProcessGroup::leader());
+        #[cfg(windows)]
+        program.wrap(process_wrap::tokio::JobObject);
         let mut child = program.spawn().map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => {
                 format!("there is no program `{command}`; install it, or correct the `command`")
@@ -91,9 +97,11 @@ impl ServerProcess {
             }
             _ => format!("`{command}` cannot be started: {error}"),
         })?;
-        let (Some(stdin), Some(stdout), Some(stderr)) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take())
-        else {
+        let (Some(stdin), Some(stdout), Some(stderr)) = (
+            child.stdin().take(),
+            child.stdout().take(),
+            child.stderr().take(),
+        ) else {
             return Err(format!("`{command}` was started without its pipes"));
         };
         let said = Arc::new(Mutex::new(Vec::new()));
@@ -148,15 +156,10 @@ impl ServerProcess {
         message
     }
 
-    /// Waits for the server to leave, its standard input being closed, and kills it otherwise.
+    /// Waits for the server to leave, its standard input being closed; what is left of it and of
+    /// what it started is killed then.
     pub(crate) async fn end(mut self) {
-        if tokio::time::timeout(LEAVE_GRACE, self.child.wait())
-            .await
-            .is_err()
-        {
-            // A process that is gone already cannot be killed, which is as well.
-            let _ = self.child.kill().await;
-        }
+        let _ = tokio::time::timeout(LEAVE_GRACE, self.child.wait()).await;
     }
 
     /// The first line, when it is complete and no message, nor any other since.
@@ -169,6 +172,14 @@ impl ServerProcess {
         }
         let text = String::from_utf8_lossy(start);
         Some(text.lines().next().unwrap_or_default().to_owned())
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        // The group is signalled even when its leader has left: what it started may still run. A
+        // group that is gone already cannot be killed, which is as well.
+        let _ = self.child.start_kill();
     }
 }
 

@@ -396,6 +396,46 @@ async fn children_are_gone_after_a_shutdown_and_after_a_drop() {
 }
 
 #[tokio::test]
+async fn what_a_child_started_is_gone_with_it() {
+    for politely in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        // A shell that stays between us and the server, as npx does.
+        let mut wrapped = actor("stubborn", folder.path());
+        let inner = wrapped.command.take().unwrap();
+        let words: Vec<String> = std::iter::once(inner)
+            .chain(wrapped.args.drain(..))
+            .collect();
+        let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
+        wrapped.command = Some("sh".to_owned());
+        wrapped.args = vec!["-c".to_owned(), format!("{}; true", quoted.join(" "))];
+        let (host, failures) = start(wrapped).await;
+        assert_eq!(failures, Vec::<String>::new());
+        let id = std::fs::read_to_string(folder.path().join("pid")).unwrap();
+        let process = format!("/proc/{id}/stat");
+        if !Path::new(&process).exists() {
+            return; // No such file system here.
+        }
+        if politely {
+            host.shutdown().await;
+        } else {
+            drop(host);
+        }
+        // A dead process that nobody has waited for yet shows as a zombie.
+        let alive = || {
+            let stat = std::fs::read_to_string(&process).unwrap_or_default();
+            !stat.is_empty() && !stat.contains(") Z ")
+        };
+        for _ in 0..300 {
+            if !alive() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(!alive(), "process {id} is left, politely: {politely}");
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_says_nothing_or_never_ends_its_list_is_left_out() {
     let folder = tempfile::tempdir().unwrap();
     let mute = ServerConfig {
