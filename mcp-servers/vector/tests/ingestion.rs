@@ -8,16 +8,19 @@
     reason = "tests may panic"
 )]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ropewalk_embed::Embedder;
 use ropewalk_vector::chunk::ChunkSettings;
-use ropewalk_vector::collection::field;
+use ropewalk_vector::collection::{self, field};
 use ropewalk_vector::filter::Filter;
 use ropewalk_vector::ingest::{IngestReport, IngestSettings, Ingestor};
 use ropewalk_vector::load::LoadLimits;
+use ropewalk_vector::search::{DENSE, SPARSE};
 use ropewalk_vector::store::edge::EdgeStore;
-use ropewalk_vector::store::{Fields, VectorStore};
+use ropewalk_vector::store::{Fields, Point, SparseVector, VectorStore};
+use serde_json::{Map, json};
 use tokio_util::sync::CancellationToken;
 
 const NAME: &str = "documents";
@@ -35,7 +38,7 @@ fn settings() -> IngestSettings {
 async fn averages(store: &dyn VectorStore) -> (Vec<f64>, f64) {
     let fields = Fields::default();
     let page = store
-        .scroll(NAME, &Filter::default(), &fields, None, 1_000)
+        .scroll(NAME, &Filter::default(), &fields, None, 10_000)
         .await
         .unwrap();
     let number = |name: &str| -> Vec<f64> {
@@ -84,4 +87,76 @@ async fn a_cancelled_ingestion_keeps_what_is_done_and_the_next_one_brings_it_to_
     let (used, average) = averages(&*store).await;
     let close = |used: &f64| (used - average).abs() < 0.06 * average;
     assert!(used.iter().all(close), "{used:?} {average}");
+}
+
+/// Chunks that claim a length and the average their weights were computed with.
+async fn claim(store: &dyn VectorStore, document: &str, chunks: u32, terms: u32, average: f64) {
+    let point = |index: u32| {
+        let payload = json!({
+            field::DOC: document,
+            field::TEXT: "hemp",
+            field::TERMS: terms,
+            field::AVERAGE: average,
+        });
+        Point {
+            id: collection::chunk_id(document, "1", index),
+            dense: BTreeMap::from([(DENSE.to_owned(), vec![1.0; 384])]),
+            sparse: BTreeMap::from([(
+                SPARSE.to_owned(),
+                SparseVector {
+                    indices: vec![1],
+                    values: vec![1.0],
+                },
+            )]),
+            payload: payload.as_object().unwrap().clone(),
+        }
+    };
+    let points = (0..chunks).map(point).collect();
+    store.upsert(NAME, points).await.unwrap();
+}
+
+#[tokio::test]
+async fn one_more_text_walks_no_collection_but_a_moved_average_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let store: Arc<dyn VectorStore> = Arc::new(EdgeStore::open(folder.path()).unwrap());
+    let ingestor = Ingestor::new(Arc::clone(&store), Embedder::shipped().unwrap());
+    store.create(NAME, &collection::shape(384)).await.unwrap();
+    claim(&*store, "many", 2_600, 10, 10.0).await;
+    // Something that only a walk over everything could find and mend.
+    let fields = Fields {
+        payload: None,
+        vectors: true,
+    };
+    let all = store
+        .scroll(NAME, &Filter::default(), &fields, None, 10_000)
+        .await
+        .unwrap();
+    let mut last = all.points.last().unwrap().clone();
+    last.payload.insert(field::AVERAGE.to_owned(), json!(99.0));
+    store.upsert(NAME, vec![last]).await.unwrap();
+    let text = async |name: &str| {
+        let cancel = CancellationToken::new();
+        ingestor
+            .text(
+                name,
+                "hemp rope".to_owned(),
+                Map::new(),
+                &settings(),
+                &cancel,
+            )
+            .await
+            .unwrap()
+    };
+
+    text("one.txt").await;
+    let (used, _) = averages(&*store).await;
+    let odd = used.iter().filter(|used| **used != 10.0);
+    assert_eq!(odd.collect::<Vec<_>>(), [&99.0]);
+
+    claim(&*store, "longer", 2_600, 40, 10.0).await;
+    text("two.txt").await;
+    let (used, average) = averages(&*store).await;
+    assert_eq!(used.len(), 5_202);
+    let far = |used: &&f64| (**used - average).abs() > 0.01 * average;
+    assert_eq!(used.iter().filter(far).count(), 0, "{average}");
 }

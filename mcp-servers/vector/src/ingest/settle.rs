@@ -10,13 +10,16 @@ use crate::filter::Filter;
 use crate::search::SPARSE;
 use crate::store::{Fields, Point, PointId, StoreError};
 
-/// Share by which the average length may have moved before stored weights are computed anew: well
-/// above the error of a sample's average, so that a collection at rest is seldom walked again.
-const AVERAGE_DRIFT: f64 = 0.1;
+/// Share by which the average length may have moved before a collection is weighed anew.
+const AVERAGE_DRIFT: f64 = 0.05;
+
+/// Share from which weights are then replaced. It is the smaller one, so that the error of a
+/// sample's average does not have a collection weighed again and again.
+const KEPT_DRIFT: f64 = 0.02;
 
 /// Points that tell whether a collection is at rest. Ids are digests, so the first points are a
 /// random sample, whose average is within a few percent of the true one.
-const SAMPLE: usize = 512;
+const SAMPLE: usize = 2048;
 
 impl Ingestor {
     /// Whether weights were computed with an average far from the true one, as after an ingestion
@@ -85,7 +88,8 @@ impl Ingestor {
     }
 
     async fn weigh_page(&self, name: &str, page: &Lengths, average: f64) -> Result<(), StoreError> {
-        let stale = page.used.iter().filter(|(_, used)| drifted(*used, average));
+        let far = |used: f64| drift(used, average) > KEPT_DRIFT;
+        let stale = page.used.iter().filter(|(_, used)| far(*used));
         let ids: Vec<PointId> = stale.map(|(id, _)| id.clone()).collect();
         for batch in ids.chunks(256) {
             let fields = Fields {
@@ -148,7 +152,8 @@ struct Lengths {
 
 impl Lengths {
     fn stale(&self, average: f64) -> bool {
-        self.used.iter().any(|(_, used)| drifted(*used, average))
+        let far = |used: f64| drift(used, average) > AVERAGE_DRIFT;
+        self.used.iter().any(|(_, used)| far(*used))
     }
 }
 
@@ -169,8 +174,8 @@ impl Total {
     }
 }
 
-fn drifted(used: f64, average: f64) -> bool {
-    (used - average).abs() > AVERAGE_DRIFT * average
+fn drift(used: f64, average: f64) -> f64 {
+    (used - average).abs() / average.max(f64::MIN_POSITIVE)
 }
 
 /// What was embedded for a stored chunk, put together again from its payload.
