@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use jsonc_parser::ParseOptions;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -80,7 +81,51 @@ impl ServerConfig {
     }
 }
 
+/// Nesting at which a file is refused: the parser descends by recursion.
+const MAX_DEPTH: usize = 128;
+
+/// JSON as editors write it: comments and trailing commas are passed over.
+fn json_with_comments(text: &str, path: &str) -> Result<Value, HostError> {
+    let refused = |line: usize, column: usize, message: String| HostError::Json {
+        path: path.to_owned(),
+        line,
+        column,
+        message,
+    };
+    let mut depth = 0_usize;
+    for (number, line) in (1..).zip(text.lines()) {
+        for (column, byte) in (1..).zip(line.bytes()) {
+            match byte {
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            if depth > MAX_DEPTH {
+                let message = format!("nested more than {MAX_DEPTH} deep");
+                return Err(refused(number, column, message));
+            }
+        }
+    }
+    let options = ParseOptions {
+        allow_comments: true,
+        allow_trailing_commas: true,
+        allow_loose_object_property_names: false,
+        allow_missing_commas: false,
+        allow_single_quoted_strings: false,
+        allow_hexadecimal_numbers: false,
+        allow_unary_plus_numbers: false,
+        allow_bare_decimal_point_numbers: false,
+        allow_non_finite_numbers: false,
+        allow_extended_string_escapes: false,
+    };
+    jsonc_parser::parse_to_serde_value(text, &options).map_err(|error| {
+        let message = format!("not JSON: {}", error.kind());
+        refused(error.line_display(), error.column_display(), message)
+    })
+}
+
 /// Reads the standard JSON of MCP clients: `{"mcpServers": {...}}`, or `servers` as VS Code has it.
+/// Comments and trailing commas are passed over.
 /// `${NAME}`, `${env:NAME}` and `${NAME:-default}` are replaced from the environment. Settings that
 /// only other clients know are passed over with a warning.
 ///
@@ -92,12 +137,7 @@ pub fn parse_mcp_json(
 ) -> Result<BTreeMap<String, ServerConfig>, HostError> {
     let shown = path.display().to_string();
     let text = text.trim_start_matches('\u{feff}');
-    let root: Value = serde_json::from_str(text).map_err(|error| HostError::Json {
-        path: shown.clone(),
-        line: error.line(),
-        column: error.column(),
-        message: error.to_string(),
-    })?;
+    let root = json_with_comments(text, &shown)?;
     let Some(servers) = root.get("mcpServers").or_else(|| root.get("servers")) else {
         return Err(HostError::Json {
             path: shown,
@@ -231,6 +271,18 @@ mod tests {
             parse(code).unwrap()["b"].url.as_deref(),
             Some("http://localhost:1/mcp")
         );
+    }
+
+    #[test]
+    fn comments_and_trailing_commas_are_passed_over() {
+        let text =
+            "// Servers\n{\"servers\": {\n  /* one */ \"a\": {\"command\": \"x //y\",},\n}}\n";
+        assert_eq!(parse(text).unwrap()["a"].command.as_deref(), Some("x //y"));
+        let deep = format!("{{\"servers\": {}", "[".repeat(100_000));
+        let error = parse(&deep).unwrap_err().to_string();
+        assert!(error.contains("nested more than 128 deep"), "{error}");
+        let loose = parse("{servers: {}}").unwrap_err().to_string();
+        assert!(loose.starts_with(".mcp.json: line 1, column 2"), "{loose}");
     }
 
     #[test]

@@ -158,7 +158,10 @@ impl OpenAi {
             message,
         };
         if config.model.trim().is_empty() {
-            return Err(bad("no model: set `model` under [engine]".to_owned()));
+            return Err(EngineError::BadRequest {
+                engine: "openai".to_owned(),
+                message: "no model; set `model` under [engine]".to_owned(),
+            });
         }
         let key = key
             .map(|key| key.trim().to_owned())
@@ -432,10 +435,13 @@ impl OpenAi {
         let (seconds, waiting_for) = if first {
             (
                 self.config.first_token_timeout,
-                "waiting for the first token",
+                "waiting for the first token (`first_token_timeout`)",
             )
         } else {
-            (self.config.idle_timeout, "waiting for more")
+            (
+                self.config.idle_timeout,
+                "waiting for more (`idle_timeout`)",
+            )
         };
         Failure::last(self.endpoint.timed_out(seconds, waiting_for))
     }
