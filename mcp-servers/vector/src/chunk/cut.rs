@@ -41,7 +41,6 @@ pub(super) fn cut(block: &Block, max: usize, count: &dyn Fn(&str) -> usize) -> V
         split_unit(at, unit, room, count, &mut small);
     }
     let mut parts: Vec<Part> = Vec::new();
-    let mut open: Option<(usize, usize, usize)> = None;
     let mut close = |(from, to, tokens): (usize, usize, usize)| {
         let piece = body.get(from..to).unwrap_or_default().trim_end();
         if !piece.trim().is_empty() {
@@ -53,23 +52,44 @@ pub(super) fn cut(block: &Block, max: usize, count: &dyn Fn(&str) -> usize) -> V
             });
         }
     };
-    for (at, unit, tokens) in small {
-        open = match open {
-            Some((from, _, sum)) if sum + tokens <= room => {
-                Some((from, at + unit.len(), sum + tokens))
-            }
-            full => {
-                if let Some(full) = full {
-                    close(full);
-                }
-                Some((at, at + unit.len(), tokens))
-            }
+    let mut rest = small.as_slice();
+    while !rest.is_empty() {
+        let mut sum = 0;
+        let fits = rest.iter().take_while(|(_, _, tokens)| {
+            sum += tokens;
+            sum <= room
+        });
+        let fit = fits.count().max(1);
+        let fit = match block.kind {
+            BlockKind::Code if fit < rest.len() => seam(rest, fit),
+            _ => fit,
         };
-    }
-    if let Some(last) = open {
-        close(last);
+        let (part, after) = rest.split_at(fit);
+        if let (Some((from, _, _)), Some((at, unit, _))) = (part.first(), part.last()) {
+            let tokens = part.iter().map(|(_, _, tokens)| tokens).sum();
+            close((*from, at + unit.len(), tokens));
+        }
+        rest = after;
     }
     parts
+}
+
+/// Where code of which `fit` units fit is cut: before the least indented line of the latter half,
+/// after a blank line if there is one, and never before what closes a block.
+fn seam(units: &[(usize, &str, usize)], fit: usize) -> usize {
+    let rank = |at: usize| {
+        let (_, before, _) = units.get(at.checked_sub(1)?)?;
+        let (_, line, _) = units.get(at)?;
+        let start = line.trim_start();
+        let closes = start.is_empty() || start.starts_with(['}', ')', ']']);
+        let usable = before.ends_with('\n') && !closes;
+        usable.then(|| (line.len() - start.len(), !before.trim().is_empty()))
+    };
+    let candidates = (fit / 2 + 1..=fit).rev();
+    let ranked = candidates.filter_map(|at| Some((rank(at)?, at)));
+    // Of equal ones the first, which is the latest in the text.
+    let best = ranked.min_by_key(|(rank, _)| *rank);
+    best.map_or(fit, |(_, at)| at)
 }
 
 /// The header row and the line below it, where the text is a Markdown table.

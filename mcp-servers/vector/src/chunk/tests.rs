@@ -73,6 +73,20 @@ fn tables_lists_and_code_are_whole_unless_they_are_too_long() {
 }
 
 #[test]
+fn a_long_class_is_cut_between_its_methods() {
+    let body = "        step one two three\n".repeat(4);
+    let method = |name: &str| format!("    def {name}(self):\n{body}");
+    let methods = ["one", "two", "three", "four"].map(method).join("\n");
+    let text = format!("class Walk:\n{methods}");
+    let chunks = cut_text("a.py", &text, settings(50, 5));
+    assert!(chunks.len() > 1);
+    for chunk in &chunks[1..] {
+        assert!(chunk.text.trim_start().starts_with("def "), "{chunks:#?}");
+        assert_eq!(chunk.heading_path, ["class Walk"]);
+    }
+}
+
+#[test]
 fn prose_overlaps_by_whole_sentences() {
     let text: String = (0..40)
         .map(|n| format!("Sentence number {n} is here. "))
