@@ -1,12 +1,12 @@
 //! Files to documents. Long formats are streamed; formats that need the whole file are read up to
 //! a limit.
 //!
-//! - [`lines`]: lines within bounds, encodings checked.
-//! - [`markdown`]: Markdown.
-//! - [`html`], [`docx`]: turned into Markdown.
-//! - [`pdf`]: PDFs that hold text.
-//! - [`plain`]: plain text, reStructuredText and source code.
-//! - [`records`]: CSV, TSV, JSON and JSON lines, a record each.
+//! - `lines`: lines within bounds, encodings checked.
+//! - `markdown`: Markdown.
+//! - `html`, `docx`: turned into Markdown.
+//! - `pdf`: PDFs that hold text.
+//! - `plain`: plain text, reStructuredText and source code.
+//! - `records`: CSV, TSV, JSON and JSON lines, a record each.
 
 mod docx;
 mod html;
