@@ -33,39 +33,35 @@ pub fn trace_lines(report: &RunReport, colour: bool) -> Vec<String> {
             )
         )
     )];
-    let roots: Vec<usize> = indexes(report, None);
-    for (number, root) in roots.iter().enumerate() {
-        let last = number + 1 == roots.len();
-        let (branch, stem) = if last {
+    branches(report, None, "", &paint, &mut lines);
+    lines
+}
+
+/// The steps below one, each behind what draws the tree to it.
+fn branches(
+    report: &RunReport,
+    parent: Option<usize>,
+    stem: &str,
+    paint: &dyn Fn(&str, &str) -> String,
+    lines: &mut Vec<String>,
+) {
+    let below: Vec<(usize, &StepRecord)> = report
+        .steps
+        .iter()
+        .enumerate()
+        // A step is recorded after its parent, so that this ends.
+        .filter(|(index, step)| step.parent == parent && parent.is_none_or(|it| it < *index))
+        .collect();
+    for (number, (index, step)) in below.iter().enumerate() {
+        let (branch, further) = if number + 1 == below.len() {
             ("└─ ", "   ")
         } else {
             ("├─ ", "│  ")
         };
-        let Some(step) = report.steps.get(*root) else {
-            continue;
-        };
-        lines.push(format!("{branch}{}", line(step, &paint)));
-        let children = indexes(report, Some(*root));
-        for (number, child) in children.iter().enumerate() {
-            let branch = if number + 1 == children.len() {
-                "└─ "
-            } else {
-                "├─ "
-            };
-            if let Some(step) = report.steps.get(*child) {
-                lines.push(format!("{stem}{branch}{}", line(step, &paint)));
-            }
-        }
+        lines.push(format!("{stem}{branch}{}", line(step, paint)));
+        let stem = format!("{stem}{further}");
+        branches(report, Some(*index), &stem, paint, lines);
     }
-    lines
-}
-
-fn indexes(report: &RunReport, parent: Option<usize>) -> Vec<usize> {
-    let steps = report.steps.iter().enumerate();
-    steps
-        .filter(|(_, step)| step.parent == parent)
-        .map(|(index, _)| index)
-        .collect()
 }
 
 fn line(step: &StepRecord, paint: &dyn Fn(&str, &str) -> String) -> String {
@@ -85,13 +81,13 @@ fn line(step: &StepRecord, paint: &dyn Fn(&str, &str) -> String) -> String {
             usage.output_tokens
         )
     };
-    let outcome: String = step.outcome.chars().take(90).collect();
+    let outcome = cut(&step.outcome, 90);
     let outcome = if step.failed {
         paint(RED, &outcome)
     } else {
         outcome
     };
-    let asked: String = step.asked.chars().take(70).collect();
+    let asked = cut(&step.asked, 70);
     format!(
         "{} {} {} {} → {outcome}",
         kind,
@@ -106,5 +102,103 @@ fn time(ms: u64) -> String {
         format!("{ms} ms")
     } else {
         format!("{:.1} s", ms as f64 / 1000.0)
+    }
+}
+
+/// One line of at most so many characters.
+fn cut(text: &str, most: usize) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
+        None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ropewalk_core::answer::{Answer, StopReason};
+
+    use super::*;
+    use crate::report::RunId;
+
+    fn step(kind: StepKind, name: &str, parent: Option<usize>, outcome: &str) -> StepRecord {
+        StepRecord {
+            kind,
+            name: name.to_owned(),
+            parent,
+            started_ms: 0,
+            took_ms: 5,
+            usage: Default::default(),
+            asked: "{}".to_owned(),
+            outcome: outcome.to_owned(),
+            failed: outcome == "broken",
+        }
+    }
+
+    fn report(steps: Vec<StepRecord>) -> RunReport {
+        let answer = Answer {
+            text: "It is so.".to_owned(),
+            stop: StopReason::Answered,
+            citations: Vec::new(),
+            uncited: false,
+            truncated: false,
+            model_calls: 2,
+            tool_calls: 2,
+            usage: Default::default(),
+        };
+        RunReport {
+            run: RunId::generate(),
+            answer,
+            engine: "scripted".to_owned(),
+            steps,
+            took_ms: 12_345,
+        }
+    }
+
+    #[test]
+    fn steps_hang_below_what_asked_for_them() {
+        let report = report(vec![
+            step(StepKind::Model, "m", None, "calls a, b"),
+            step(StepKind::Tool, "a", Some(0), "broken"),
+            step(StepKind::Tool, "b", Some(0), "two\nlines"),
+            step(StepKind::Model, "inner", Some(2), "thought"),
+            step(StepKind::Model, "m", None, "It is so."),
+        ]);
+        let lines = trace_lines(&report, false);
+        assert!(lines[0].contains("12.3 s"), "{lines:?}");
+        let drawn: Vec<&str> = lines[1..].iter().map(String::as_str).collect();
+        assert_eq!(
+            drawn,
+            [
+                "├─ model m {} 5 ms → calls a, b",
+                "│  ├─ tool a {} 5 ms → broken",
+                "│  └─ tool b {} 5 ms → two lines",
+                "│     └─ model inner {} 5 ms → thought",
+                "└─ model m {} 5 ms → It is so.",
+            ]
+        );
+    }
+
+    #[test]
+    fn long_words_are_cut_whole_letters_and_failures_stand_out() {
+        let long = "ü€😀".repeat(60);
+        let report = report(vec![
+            step(StepKind::Tool, "a", None, &long),
+            step(StepKind::Tool, "b", None, "broken"),
+            // One that is its own parent is left out, not followed.
+            step(StepKind::Tool, "c", Some(2), "never"),
+        ]);
+        let lines = trace_lines(&report, true);
+        assert_eq!(lines.len(), 3, "{lines:?}");
+        assert!(
+            lines[1].ends_with(&format!("{}…", "ü€😀".repeat(30))),
+            "{}",
+            lines[1]
+        );
+        assert!(
+            lines[2].ends_with("\u{1b}[31mbroken\u{1b}[0m"),
+            "{}",
+            lines[2]
+        );
     }
 }

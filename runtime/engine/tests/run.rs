@@ -27,7 +27,7 @@ use ropewalk_models::scripted::{Scripted, ScriptedReply};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::sync::Barrier;
+use tokio::sync::{Barrier, Notify};
 use tokio_util::sync::CancellationToken;
 
 #[derive(Deserialize, JsonSchema)]
@@ -73,7 +73,8 @@ struct Bench {
     woken: Arc<AtomicUsize>,
 }
 
-/// `meet` returns only when two calls of it run at the same time.
+/// `meet` returns only when two calls of it run at the same time; `break` fails only once `outlive`
+/// runs, which goes on until then.
 async fn bench() -> Bench {
     let identity = ServerIdentity {
         name: "fx".to_owned(),
@@ -82,6 +83,8 @@ async fn bench() -> Bench {
         instructions: String::new(),
     };
     let barrier = Arc::new(Barrier::new(2));
+    let (sibling_begun, broken) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (begins, breaks) = (Arc::clone(&sibling_begun), Arc::clone(&broken));
     let writes = Arc::new(AtomicUsize::new(0));
     let started = Arc::new(AtomicUsize::new(0));
     let woken = Arc::new(AtomicUsize::new(0));
@@ -98,8 +101,21 @@ async fn bench() -> Bench {
                 Ok(found(&query.query))
             }
         })
-        .tool(meta("break", true), |_: Query, _| async move {
-            Err::<Results, _>(ToolError::new("broken", ""))
+        .tool(meta("break", true), move |_: Query, _| {
+            let (begun, broken) = (Arc::clone(&sibling_begun), Arc::clone(&broken));
+            async move {
+                begun.notified().await;
+                broken.notify_one();
+                Err::<Results, _>(ToolError::new("broken", ""))
+            }
+        })
+        .tool(meta("outlive", true), move |query: Query, _| {
+            let (begun, broken) = (Arc::clone(&begins), Arc::clone(&breaks));
+            async move {
+                begun.notify_one();
+                broken.notified().await;
+                Ok(found(&query.query))
+            }
         })
         .tool(
             meta("work", true),
@@ -245,28 +261,37 @@ async fn read_only_calls_of_one_reply_run_at_the_same_time() {
 #[tokio::test]
 async fn a_failing_call_leaves_its_siblings_alone() {
     let bench = bench().await;
-    // `meet` waits for its twin: both are under way while `break` fails.
-    let engine = Scripted::new(vec![
-        calls(&["meet", "break", "meet"]),
-        says("Two worked [p1]."),
-    ]);
-    let (report, events) = run(&bench, &engine, None, CancellationToken::new()).await;
-    assert_eq!(report.answer.stop, StopReason::Answered);
-    let mut outcomes: Vec<(String, bool)> = events
-        .iter()
-        .filter_map(|stamped| match &stamped.event {
-            Event::ToolReturned { call_id, outcome } => {
-                Some((call_id.clone(), matches!(outcome, ToolOutcome::Ok { .. })))
-            }
-            _ => None,
-        })
-        .collect();
-    outcomes.sort();
-    let wanted = [("c0", true), ("c1", false), ("c2", true)];
-    assert_eq!(outcomes, wanted.map(|(id, ok)| (id.to_owned(), ok)));
-    let failed: Vec<bool> = report.steps[1..4].iter().map(|step| step.failed).collect();
-    assert_eq!(failed, [false, true, false], "{:?}", report.steps);
-    assert!(report.steps[2].outcome.contains("broken"));
+    // The engine fails unless the last result, in the order of the calls, is the expected one.
+    for (names, last) in [
+        (["outlive", "break"], "broken"),
+        (["break", "outlive"], "About q1."),
+    ] {
+        let told = ScriptedReply {
+            expect_text: Some(last.to_owned()),
+            ..says("One worked [p1].")
+        };
+        let engine = Scripted::new(vec![calls(&names), told]);
+        let (report, events) = run(&bench, &engine, None, CancellationToken::new()).await;
+        assert_eq!(
+            report.answer.stop,
+            StopReason::Answered,
+            "{:?}",
+            report.answer
+        );
+        let returned: Vec<bool> = events
+            .iter()
+            .filter_map(|stamped| match &stamped.event {
+                Event::ToolReturned { outcome, .. } => {
+                    Some(matches!(outcome, ToolOutcome::Ok { .. }))
+                }
+                _ => None,
+            })
+            .collect();
+        assert_eq!(returned, [false, true], "the failure came first");
+        for (step, name) in report.steps[1..3].iter().zip(names) {
+            assert_eq!(step.failed, name == "break", "{step:?}");
+        }
+    }
 }
 
 #[tokio::test]

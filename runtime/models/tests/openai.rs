@@ -478,17 +478,20 @@ async fn a_closed_port_and_an_unknown_host_are_told() {
 #[tokio::test]
 async fn stalls_are_cut_where_they_happen() {
     let cases = [
-        (vec![], "waiting for the first token"),
+        (
+            vec![],
+            "waiting for the first token (`first_token_timeout`)",
+        ),
         (
             vec![http("text/event-stream", ": keep-alive\n\n")],
-            "waiting for the first token",
+            "waiting for the first token (`first_token_timeout`)",
         ),
         (
             vec![http(
                 "text/event-stream",
                 "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n",
             )],
-            "waiting for more",
+            "waiting for more (`idle_timeout`)",
         ),
     ];
     for (pieces, expected) in cases {

@@ -248,7 +248,7 @@ pub(super) fn version(
         parent_tokens,
     } = settings.chunks;
     let cut = format!(
-        "1 {max_tokens} {overlap_tokens} {parent_tokens} {}",
+        "2 {max_tokens} {overlap_tokens} {parent_tokens} {}",
         embedder.id()
     );
     collection::digest(&[bytes, extra, cut.as_bytes()])

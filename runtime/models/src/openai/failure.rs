@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
@@ -243,11 +243,20 @@ pub(super) fn jitter(wait: Duration) -> Duration {
     wait.mul_f64(share)
 }
 
+/// How long a server asks to wait: in milliseconds as some put it, in seconds, or until a date.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
+    let text = |name: &str| Some(headers.get(name)?.to_str().ok()?.trim());
+    let number = |name: &str| text(name)?.parse::<f64>().ok();
+    let until = || {
+        let date = httpdate::parse_http_date(text("retry-after")?).ok()?;
+        // A date that has passed asks for no wait at all.
+        let wait = date.duration_since(SystemTime::now()).unwrap_or_default();
+        Some(wait.as_secs_f64())
+    };
     let seconds = number("retry-after-ms")
         .map(|ms| ms / 1_000.0)
-        .or_else(|| number("retry-after"));
+        .or_else(|| number("retry-after"))
+        .or_else(until);
     // An hour and more is longer than anyone waits; the bound keeps the sum finite.
     seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds.min(86_400.0)).ok())
 }
@@ -277,4 +286,36 @@ fn shown(body: &[u8]) -> String {
         line.push('…');
     }
     format!("{line:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_read_in_every_form() {
+        let wait = |name: &'static str, value: &str| {
+            let value = value.parse().unwrap();
+            retry_after(&HeaderMap::from_iter([(
+                reqwest::header::HeaderName::from_static(name),
+                value,
+            )]))
+        };
+        assert_eq!(
+            wait("retry-after-ms", "1500"),
+            Some(Duration::from_millis(1_500))
+        );
+        assert_eq!(wait("retry-after", " 7 "), Some(Duration::from_secs(7)));
+        assert_eq!(
+            wait("retry-after", "1e300"),
+            Some(Duration::from_secs(86_400))
+        );
+        assert_eq!(wait("retry-after", "-1"), None);
+        assert_eq!(wait("retry-after", "soon"), None);
+        let past = "Wed, 21 Oct 2015 07:28:00 GMT";
+        assert_eq!(wait("retry-after", past), Some(Duration::ZERO));
+        let ahead = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(600));
+        let left = wait("retry-after", &ahead).unwrap();
+        assert!((500..=600).contains(&left.as_secs()), "{left:?}");
+    }
 }
