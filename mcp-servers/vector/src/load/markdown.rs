@@ -19,8 +19,16 @@ pub(super) fn markdown(
         return Err(LoadError::Empty { path });
     }
     let said = |key: &str| metadata.get(key).and_then(Value::as_str).map(str::to_owned);
-    let first = blocks.iter().find(|block| block.kind == BlockKind::Heading);
-    let heading = first.and_then(|block| block.heading_path.first().cloned());
+    // The one heading above all others names the document; of several, each names its part, as
+    // the versions in a list of changes do.
+    let mut outermost = blocks
+        .iter()
+        .filter(|block| block.kind == BlockKind::Heading && block.heading_path.len() == 1)
+        .filter_map(|block| block.heading_path.first());
+    let heading = match (outermost.next(), outermost.next()) {
+        (Some(only), None) => Some(only.clone()),
+        _ => None,
+    };
     let title = said("title")
         .or(heading)
         .unwrap_or_else(|| title_from(name));

@@ -211,6 +211,24 @@ fn a_pdf_gives_its_text_title_and_date() {
 }
 
 #[test]
+fn only_a_heading_above_all_others_is_a_title() {
+    let title = |text: &str| {
+        from_text("list_of-changes.md", text.to_owned())
+            .unwrap()
+            .title
+    };
+    assert_eq!(
+        title("Words.\n\n# Changes\n\n## 1.0\n\n## 0.9\n"),
+        "Changes"
+    );
+    assert_eq!(title("# 1.0\n\nNew.\n\n# 0.9\n\nOld.\n"), "list of changes");
+    assert_eq!(
+        title("## Contents\n\nWords.\n\n# Changes\n"),
+        "list of changes"
+    );
+}
+
+#[test]
 fn a_page_states_its_title_and_date() {
     let page = |head: &str| {
         let text = format!("<HTML><head>{head}</head><body><p>Words.</p></body></HTML>");
