@@ -364,34 +364,41 @@ async fn a_server_that_does_not_come_back_is_reported_and_left_in_peace() {
     );
 }
 
+/// Starts a server that stays when its standard input is closed, ends the host, and waits until
+/// the server's process is gone.
+async fn is_gone_with_its_host(config: ServerConfig, folder: &Path, politely: bool) {
+    let (host, failures) = start(config).await;
+    assert_eq!(failures, Vec::<String>::new());
+    let id = std::fs::read_to_string(folder.join("pid")).unwrap();
+    let process = format!("/proc/{id}/stat");
+    if !Path::new(&process).exists() {
+        return; // No such file system here.
+    }
+    if politely {
+        host.shutdown().await;
+    } else {
+        drop(host);
+    }
+    // A dead process that nobody has waited for yet shows as a zombie.
+    let alive = || {
+        let stat = std::fs::read_to_string(&process).unwrap_or_default();
+        !stat.is_empty() && !stat.contains(") Z ")
+    };
+    for _ in 0..300 {
+        if !alive() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("process {id} is left, politely: {politely}");
+}
+
 #[tokio::test]
 async fn children_are_gone_after_a_shutdown_and_after_a_drop() {
     for politely in [true, false] {
         let folder = tempfile::tempdir().unwrap();
-        // One that stays when its standard input is closed.
-        let (host, failures) = start(actor("stubborn", folder.path())).await;
-        assert_eq!(failures, Vec::<String>::new());
-        let id = std::fs::read_to_string(folder.path().join("pid")).unwrap();
-        let process = format!("/proc/{id}/stat");
-        if !Path::new(&process).exists() {
-            return; // No such file system here.
-        }
-        if politely {
-            host.shutdown().await;
-        } else {
-            drop(host);
-        }
-        let alive = || {
-            let stat = std::fs::read_to_string(&process).unwrap_or_default();
-            !stat.is_empty()
-        };
-        for _ in 0..300 {
-            if !alive() {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        assert!(!alive(), "process {id} is left, politely: {politely}");
+        let config = actor("stubborn", folder.path());
+        is_gone_with_its_host(config, folder.path(), politely).await;
     }
 }
 
@@ -402,36 +409,11 @@ async fn what_a_child_started_is_gone_with_it() {
         // A shell that stays between us and the server, as npx does.
         let mut wrapped = actor("stubborn", folder.path());
         let inner = wrapped.command.take().unwrap();
-        let words: Vec<String> = std::iter::once(inner)
-            .chain(wrapped.args.drain(..))
-            .collect();
-        let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
+        let words = std::iter::once(inner).chain(wrapped.args.drain(..));
+        let quoted: Vec<String> = words.map(|word| format!("'{word}'")).collect();
         wrapped.command = Some("sh".to_owned());
         wrapped.args = vec!["-c".to_owned(), format!("{}; true", quoted.join(" "))];
-        let (host, failures) = start(wrapped).await;
-        assert_eq!(failures, Vec::<String>::new());
-        let id = std::fs::read_to_string(folder.path().join("pid")).unwrap();
-        let process = format!("/proc/{id}/stat");
-        if !Path::new(&process).exists() {
-            return; // No such file system here.
-        }
-        if politely {
-            host.shutdown().await;
-        } else {
-            drop(host);
-        }
-        // A dead process that nobody has waited for yet shows as a zombie.
-        let alive = || {
-            let stat = std::fs::read_to_string(&process).unwrap_or_default();
-            !stat.is_empty() && !stat.contains(") Z ")
-        };
-        for _ in 0..300 {
-            if !alive() {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        assert!(!alive(), "process {id} is left, politely: {politely}");
+        is_gone_with_its_host(wrapped, folder.path(), politely).await;
     }
 }
 
