@@ -10,9 +10,9 @@
 
 mod program;
 
-use std::io::{BufRead, BufReader};
+use std::collections::BTreeSet;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use program::{Outcome, Place};
 use serde_json::Value;
@@ -169,57 +169,65 @@ fn two_processes_do_not_share_a_data_folder() {
     );
 }
 
-/// Kills an ingestion again and again at moments spread over its length. What a later run finds
-/// unchanged is what was acknowledged; it may never shrink, and in the end everything is there.
+/// Kills an ingestion again and again at moments spread over its length, while files change in
+/// between. What a complete ingestion acknowledged is there after every kill, and in the end the
+/// collection is what one undisturbed ingestion makes of the files.
 #[test]
 fn killing_an_ingestion_loses_nothing_that_was_finished() {
     let place = Place::new();
     let files = 40;
-    for number in 0..files {
-        let words: String = (0..60)
-            .map(|n| format!("Strand {n} of rope {number} is sound. "))
+    let write = |number: usize, version: u64| {
+        let words: String = (0..30)
+            .map(|n| format!("Strand {n} of rope {number} is sound since {version}. "))
             .collect();
-        place.write(
-            &format!("d/f{number:02}.md"),
-            format!("# Rope {number}\n\n{words}\n"),
+        let text = format!("# Rope {number}\n\n{words}\n");
+        place.write(&format!("d/f{number:02}.md"), text);
+    };
+    (0..files).for_each(|number| write(number, 0));
+    let complete = |touched: &BTreeSet<usize>| {
+        let report = place.json(&["ingest", "d", "--json"]);
+        let unchanged = report["unchanged"].as_u64().unwrap();
+        let kept = (files - touched.len()) as u64;
+        assert!(
+            unchanged >= kept,
+            "{unchanged} of {kept} are left: {report}"
         );
-    }
-    let mut finished = 0;
-    for round in 0..50_u64 {
-        let mut command = place.command(&["ingest", "d", "--json"]);
-        let mut child = command
-            .stdout(Stdio::piped())
+    };
+    let began = Instant::now();
+    complete(&(0..files).collect());
+    let whole = began.elapsed();
+    let (mut killed, mut touched) = (0, BTreeSet::new());
+    for round in 1..=50_u64 {
+        // As much to do as the kill leaves time for, on average.
+        for step in 0..files / 4 {
+            let number = (round as usize * 7 + step * 3) % files;
+            write(number, round);
+            touched.insert(number);
+        }
+        let mut child = place
+            .command(&["ingest", "d", "--json"])
+            .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
         // Moments are spread by the golden ratio, so that no phase of the work is spared.
-        let moment = (round as f64 * 0.618_033_988).fract() * 600.0;
-        std::thread::sleep(Duration::from_millis(60 + moment as u64));
+        let moment = (round as f64 * 0.618_033_988).fract();
+        std::thread::sleep(whole.mul_f64(moment / 2.0));
         let _ = child.kill();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        child.wait().unwrap();
-        if let Ok(report) = serde_json::from_str::<Value>(&line) {
-            let unchanged = report["unchanged"].as_u64().unwrap();
-            assert!(
-                unchanged >= finished,
-                "{unchanged} of {finished} finished files are left"
-            );
-            finished = unchanged + report["written"].as_u64().unwrap();
+        killed += u32::from(!child.wait().unwrap().success());
+        if round % 10 == 0 {
+            complete(&touched);
+            touched.clear();
         }
     }
-    let last = place.run(&["ingest", "d", "--json"]);
-    let report: Value = serde_json::from_str(&last.out).unwrap_or_else(|_| panic!("{last:?}"));
     assert!(
-        report["unchanged"].as_u64().unwrap() >= finished,
-        "{report}"
+        killed >= 25,
+        "only {killed} kills came before the end of the work"
     );
     let again = place.json(&["ingest", "d", "--json"]);
     assert_eq!(
         (again["unchanged"].as_u64(), again["embedded"].as_u64()),
-        (Some(files), Some(0))
+        (Some(files as u64), Some(0))
     );
     let fresh = Place::new();
     for number in 0..files {
@@ -230,6 +238,50 @@ fn killing_an_ingestion_loses_nothing_that_was_finished() {
     assert_eq!(
         again["chunks"], clean["chunks"],
         "half-written chunks were left behind"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_an_ingestion_cleanly_and_keeps_what_is_done() {
+    let place = Place::new();
+    for number in 0..100 {
+        let words: String = (0..60)
+            .map(|n| format!("Strand {n} of rope {number} is sound. "))
+            .collect();
+        place.write(
+            &format!("d/f{number:03}.md"),
+            format!("# Rope {number}\n\n{words}\n"),
+        );
+    }
+    let child = place
+        .command(&["ingest", "d", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The work has begun once the collection is there.
+    let collection = place.path().join(".ropewalk/vector/documents");
+    while !collection.exists() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    let told = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(told.success());
+    let ended = program::Outcome::of(&child.wait_with_output().unwrap());
+    assert_eq!(ended.code, Some(130), "{ended:?}");
+    let report: Value = serde_json::from_str(&ended.out).unwrap_or_else(|_| panic!("{ended:?}"));
+    assert_eq!(report["cancelled"], true, "{report}");
+    let written = report["written"].as_u64().unwrap();
+    assert!(written < 100, "{report}");
+    let rest = place.json(&["ingest", "d", "--json"]);
+    assert!(rest["unchanged"].as_u64().unwrap() >= written, "{rest}");
+    assert_eq!(
+        rest["unchanged"].as_u64().unwrap() + rest["written"].as_u64().unwrap(),
+        100
     );
 }
 
