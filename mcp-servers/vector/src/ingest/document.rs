@@ -113,7 +113,10 @@ impl Ingestor {
             if first.is_none() && !points.is_empty() {
                 first = Some(points.remove(0));
             }
-            self.store.upsert(&settings.collection, points).await?;
+            // Every write costs a flush to disk.
+            if !points.is_empty() {
+                self.store.upsert(&settings.collection, points).await?;
+            }
         }
         let Some(mut first) = first else {
             let reason = format!("{source}: holds no text");
@@ -121,13 +124,11 @@ impl Ingestor {
         };
         first.payload.insert(field::CHUNKS.to_owned(), json!(count));
         self.store.upsert(&settings.collection, vec![first]).await?;
-        let old = collection::outdated(&facts.id, &facts.version);
-        self.store
-            .delete(
-                &settings.collection,
-                &crate::store::Selection::Matching(old),
-            )
-            .await?;
+        if !earlier.is_empty() {
+            let old = collection::outdated(&facts.id, &facts.version);
+            let old = crate::store::Selection::Matching(old);
+            self.store.delete(&settings.collection, &old).await?;
+        }
         Ok(FileOutcome::Written {
             chunks: count,
             embedded,
