@@ -7,12 +7,16 @@
 //! - [`definition`]: an agent as a person writes it (`agents/*.md`).
 //! - [`agent`]: the ReAct machine: ask it for the next step, do the step, feed the result back.
 //! - [`answer`]: what a machine ends with.
+//! - [`graph`]: workflows: what a person writes, what is checked, what runs.
+//! - [`budget`]: what work may spend, as a tree.
 //! - [`event`]: everything that happens in a run, as values.
 
 pub mod agent;
 pub mod answer;
+pub mod budget;
 pub mod citation;
 pub mod definition;
 pub mod event;
+pub mod graph;
 pub mod message;
 pub mod tool;
