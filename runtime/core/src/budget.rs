@@ -182,10 +182,16 @@ impl Budget {
                 return Err(account.exceeded("tool_calls", allowed, spent.tool_calls));
             }
             // What a call will cost is not known before it: it may start while something is left.
-            if let Some(allowed) = limits.tokens.filter(|most| after.tokens > *most || spent.tokens >= *most) {
+            if let Some(allowed) = limits
+                .tokens
+                .filter(|most| after.tokens > *most || spent.tokens >= *most)
+            {
                 return Err(account.exceeded("tokens", allowed, spent.tokens));
             }
-            if let Some(allowed) = limits.cost.filter(|most| after.cost > *most || spent.cost >= *most && *most > 0.0) {
+            if let Some(allowed) = limits
+                .cost
+                .filter(|most| after.cost > *most || spent.cost >= *most && *most > 0.0)
+            {
                 return Err(account.exceeded("cost", allowed, spent.cost));
             }
             if let Some(allowed) = limits.wall_time.filter(|most| seconds >= *most) {
@@ -206,7 +212,11 @@ impl Budget {
 
     /// Gives an account more, after a person has said so.
     pub fn grant(&mut self, what: &str, more: f64) {
-        let whole = if more.is_finite() && more > 0.0 { more as u64 } else { 0 };
+        let whole = if more.is_finite() && more > 0.0 {
+            more as u64
+        } else {
+            0
+        };
         for account in &mut self.accounts {
             let limits = &mut account.limits;
             let raise = |limit: &mut Option<u64>| {
@@ -233,7 +243,9 @@ impl Budget {
     fn with_parents(&self, account: AccountId) -> impl Iterator<Item = &Account> {
         let first = self.accounts.get(account.0);
         std::iter::successors(first, |account| {
-            account.parent.and_then(|parent| self.accounts.get(parent.0))
+            account
+                .parent
+                .and_then(|parent| self.accounts.get(parent.0))
         })
     }
 }
@@ -281,7 +293,10 @@ mod tests {
             budget.spend(child, CALL);
         }
         let refused = budget.check(child, CALL, 0.0).unwrap_err();
-        assert_eq!((refused.what, refused.account.as_str()), ("model_calls", "this run"));
+        assert_eq!(
+            (refused.what, refused.account.as_str()),
+            ("model_calls", "this run")
+        );
         budget.grant("model_calls", 1.0);
         budget.check(child, CALL, 0.0).unwrap();
     }
@@ -296,7 +311,10 @@ mod tests {
         let none = BudgetLimits::default();
         let one = budget.open(budget.root(), "a", none, true).unwrap();
         let same = budget.open(one, "b", none, false).unwrap();
-        assert_eq!(budget.open(same, "c", none, true).unwrap_err().what, "depth");
+        assert_eq!(
+            budget.open(same, "c", none, true).unwrap_err().what,
+            "depth"
+        );
     }
 
     proptest! {

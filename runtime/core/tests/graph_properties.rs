@@ -69,7 +69,7 @@ fn definition(plan: &Plan, reads: &[(usize, usize)]) -> GraphDefinition {
             edges.push((from, to, *kind));
         }
     }
-    for node in 0..plan.nodes {
+    for (node, led_to) in led_to.iter().enumerate() {
         builder = builder.channel(&format!("c{node}"), "number");
         let reads: Vec<String> = reads
             .iter()
@@ -93,7 +93,7 @@ fn definition(plan: &Plan, reads: &[(usize, usize)]) -> GraphDefinition {
             _ => Join::All,
         };
         builder = builder.node(&format!("n{node}"), work);
-        if !led_to[node] {
+        if !led_to {
             builder = builder.start(&format!("n{node}"));
         }
     }
@@ -143,7 +143,10 @@ fn graph(plan: &Plan) -> Option<Arc<Graph>> {
         .filter(|(reader, read)| bare.plan().precedes(id(*read), id(*reader)))
         .collect();
     let compiled = compile(definition(&plan, &reads), None, &Empty);
-    assert!(compiled.graph.is_some(), "reads of what comes before are refused: {compiled:?}");
+    assert!(
+        compiled.graph.is_some(),
+        "reads of what comes before are refused: {compiled:?}"
+    );
     compiled.graph
 }
 
@@ -166,7 +169,13 @@ fn read(activation: &Activation, graph: &Graph) -> Vec<i64> {
     let own = format!("c{}", &node.name[1..]);
     names
         .filter(|name| *name != own)
-        .map(|name| activation.inputs.get(name).and_then(Value::as_i64).unwrap_or(-1))
+        .map(|name| {
+            activation
+                .inputs
+                .get(name)
+                .and_then(Value::as_i64)
+                .unwrap_or(-1)
+        })
         .collect()
 }
 
@@ -178,10 +187,11 @@ struct Ran {
 
 /// Runs a graph; `choose` says which of the running nodes comes to its end next.
 fn run(graph: &Arc<Graph>, mut choose: impl FnMut(usize) -> usize) -> Ran {
-    let mut machine = GraphMachine::new(Arc::clone(graph), &Map::new(), Arc::new(NoReducers)).unwrap();
+    let mut machine =
+        GraphMachine::new(Arc::clone(graph), &Map::new(), Arc::new(NoReducers)).unwrap();
     let (mut running, mut ends, mut visits) = (Vec::new(), Vec::new(), HashMap::new());
     loop {
-        while let Some(activation) = machine.next().unwrap() {
+        while let Some(activation) = machine.start().unwrap() {
             let name = graph.node(activation.node).unwrap().name.clone();
             let inputs = read(&activation, graph);
             *visits.entry(name.clone()).or_default() += 1;
@@ -193,7 +203,9 @@ fn run(graph: &Arc<Graph>, mut choose: impl FnMut(usize) -> usize) -> Ran {
         }
         let next = choose(running.len()) % running.len();
         let (result, activation) = running.swap_remove(next);
-        let writes = machine.writes(&activation, &NodeResult::of(result)).unwrap();
+        let writes = machine
+            .writes(&activation, &NodeResult::of(result))
+            .unwrap();
         ends.push(machine.done(&activation, writes));
     }
     assert!(machine.is_over() && machine.failure().is_none());
@@ -216,6 +228,8 @@ fn run(graph: &Arc<Graph>, mut choose: impl FnMut(usize) -> usize) -> Ran {
 struct Reference<'a> {
     graph: &'a Graph,
     taken: HashMap<EdgeId, bool>,
+    /// The header that a loop has just led back to.
+    entered: Option<NodeId>,
     visits: HashMap<NodeId, u32>,
     channels: HashMap<String, i64>,
     log: Vec<String>,
@@ -235,6 +249,8 @@ impl Reference<'_> {
             let inner = &plan.loops[*found];
             let body = &nodes[index..index + inner.body.len()];
             for turn in 1.. {
+                // What leads back starts the header, whatever else leads to it.
+                self.entered = (turn > 1).then_some(inner.header);
                 self.stretch(body, depth + 1);
                 if !self.taken[&inner.edge] || turn == inner.max_visits {
                     break;
@@ -247,20 +263,33 @@ impl Reference<'_> {
     fn node(&mut self, id: NodeId) {
         let plan = self.graph.plan();
         let node = self.graph.node(id).unwrap();
-        let into: Vec<bool> = plan.into_node(id).iter().map(|edge| self.taken[edge]).collect();
-        let runs = match node.join {
-            Join::All | Join::Any => into.is_empty() || into.contains(&true),
-            Join::Every => into.iter().all(|taken| *taken),
-        };
+        let into: Vec<bool> = plan
+            .into_node(id)
+            .iter()
+            .map(|edge| self.taken[edge])
+            .collect();
+        let entered = self.entered.take_if(|entered| *entered == id).is_some();
+        let runs = entered
+            || match node.join {
+                Join::All | Join::Any => into.is_empty() || into.contains(&true),
+                Join::Every => into.iter().all(|taken| *taken),
+            };
         for edge in plan.out_of(id) {
             self.taken.insert(*edge, false);
         }
         if !runs {
             return;
         }
-        let visit = *self.visits.entry(id).and_modify(|visits| *visits += 1).or_insert(1);
+        let visit = *self
+            .visits
+            .entry(id)
+            .and_modify(|visits| *visits += 1)
+            .or_insert(1);
         let own = format!("c{}", &node.name[1..]);
-        let names = node.reads.iter().map(|id| self.graph.channel_name(*id).to_owned());
+        let names = node
+            .reads
+            .iter()
+            .map(|id| self.graph.channel_name(*id).to_owned());
         let inputs: Vec<i64> = names
             .filter(|name| *name != own)
             .map(|name| self.channels.get(&name).copied().unwrap_or(-1))
@@ -311,6 +340,7 @@ proptest! {
         let mut reference = Reference {
             graph: &graph,
             taken: HashMap::new(),
+            entered: None,
             visits: HashMap::new(),
             channels: HashMap::new(),
             log: Vec::new(),
@@ -356,14 +386,14 @@ proptest! {
         let mut machine = GraphMachine::new(Arc::clone(&graph), &Map::new(), Arc::new(NoReducers)).unwrap();
         let mut given: Vec<Activation> = Vec::new();
         for end in whole.ends.iter().take(cut) {
-            while let Some(activation) = machine.next().unwrap() {
+            while let Some(activation) = machine.start().unwrap() {
                 given.push(activation);
             }
             prop_assert!(machine.replay(end), "the node of a logged end is not running");
             given.retain(|activation| activation.node != end.node);
         }
         loop {
-            while let Some(activation) = machine.next().unwrap() {
+            while let Some(activation) = machine.start().unwrap() {
                 given.push(activation);
             }
             let Some(activation) = given.pop() else { break };

@@ -71,7 +71,9 @@ impl GraphBuilder {
     /// Adds a channel, told in full.
     #[must_use]
     pub fn channel_with(mut self, name: &str, channel: ChannelDefinition) -> Self {
-        self.definition.channels.insert(name.to_owned(), Short(channel));
+        self.definition
+            .channels
+            .insert(name.to_owned(), Short(channel));
         self
     }
 
@@ -184,7 +186,10 @@ fn text(template: &str) -> Short<Prompt> {
 /// A node that writes the value of an expression.
 pub fn set(channel: &str, expression: &str) -> NodeDefinition {
     NodeDefinition {
-        set: Some(IndexMap::from([(channel.to_owned(), expression.to_owned())])),
+        set: Some(IndexMap::from([(
+            channel.to_owned(),
+            expression.to_owned(),
+        )])),
         ..NodeDefinition::default()
     }
 }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use serde_json::{Map, Number, Value};
 
 use super::definition::Reducer;
-use super::plan::Plan;
 use super::ir::NodeId;
+use super::plan::Plan;
 
 /// Where in the run of a graph a write stands: for each loop around the node its place in the
 /// order and its turn, from the outermost inwards, and the node's own place last.
@@ -74,7 +74,9 @@ impl ChannelState {
         if *reducer == Reducer::Last && self.pending.last().is_none_or(|(last, _)| *last <= place) {
             self.pending.clear();
         }
-        let at = self.pending.partition_point(|(earlier, _)| *earlier <= place);
+        let at = self
+            .pending
+            .partition_point(|(earlier, _)| *earlier <= place);
         self.pending.insert(at, (place, value));
     }
 
@@ -96,7 +98,7 @@ impl ChannelState {
             _ => {}
         }
         let value = self.value.take();
-        let mut value = value.map_or_else(|| empty(reducer), |value| Arc::unwrap_or_clone(value));
+        let mut value = value.map_or_else(|| empty(reducer), Arc::unwrap_or_clone);
         let pending = std::mem::take(&mut self.pending);
         for (_, written) in &pending {
             value = match fold(reducer, value, written, functions) {
@@ -264,12 +266,30 @@ mod tests {
         let late = [(2, json!("b")), (1, json!("a"))];
         assert_eq!(folded(Reducer::Append, &late), json!(["a", "b"]));
         assert_eq!(folded(Reducer::Last, &late), json!("b"));
-        let objects = [(2, json!({"a": {"x": 2}})), (1, json!({"a": {"x": 1, "y": 1}}))];
-        assert_eq!(folded(Reducer::Merge, &objects), json!({"a": {"x": 2, "y": 1}}));
-        assert_eq!(folded(Reducer::Union, &[(1, json!([1, 2])), (2, json!([2, 3]))]), json!([1, 2, 3]));
-        assert_eq!(folded(Reducer::Max, &[(1, json!(2)), (2, json!(1))]), json!(2));
-        assert_eq!(folded(Reducer::Min, &[(1, json!(2)), (2, json!(1))]), json!(1));
-        assert_eq!(folded(Reducer::Sum, &[(1, json!(i64::MAX)), (2, json!(1))]).as_f64(), Some(2f64.powi(63)));
+        let objects = [
+            (2, json!({"a": {"x": 2}})),
+            (1, json!({"a": {"x": 1, "y": 1}})),
+        ];
+        assert_eq!(
+            folded(Reducer::Merge, &objects),
+            json!({"a": {"x": 2, "y": 1}})
+        );
+        assert_eq!(
+            folded(Reducer::Union, &[(1, json!([1, 2])), (2, json!([2, 3]))]),
+            json!([1, 2, 3])
+        );
+        assert_eq!(
+            folded(Reducer::Max, &[(1, json!(2)), (2, json!(1))]),
+            json!(2)
+        );
+        assert_eq!(
+            folded(Reducer::Min, &[(1, json!(2)), (2, json!(1))]),
+            json!(1)
+        );
+        assert_eq!(
+            folded(Reducer::Sum, &[(1, json!(i64::MAX)), (2, json!(1))]).as_f64(),
+            Some(2f64.powi(63))
+        );
     }
 
     proptest! {

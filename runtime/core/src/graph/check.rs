@@ -8,7 +8,7 @@ use petgraph::stable_graph::StableDiGraph;
 
 use super::compile::Parts;
 use super::definition::GraphDefinition;
-use super::diagnostic::Diagnostic;
+use super::diagnostic::{Diagnostic, Severity};
 use super::ir::{ChannelId, Edge, Node, NodeId, Work, WritePlan};
 use super::library::Library;
 
@@ -22,7 +22,11 @@ pub(crate) fn all(
     let before = problems.len();
     flow::check(definition, parts, problems);
     // What runs beside what is only known of nodes that run.
-    if problems.len() == before {
+    let added = problems.get(before..).unwrap_or_default();
+    if !added
+        .iter()
+        .any(|problem| problem.severity == Severity::Error)
+    {
         race::check(parts, problems);
     }
     types::check(definition, parts, library, problems);

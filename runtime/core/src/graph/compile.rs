@@ -194,12 +194,22 @@ impl Compiler<'_> {
 
     fn sizes(&mut self) {
         if self.definition.nodes.is_empty() {
-            self.error(Code::Form, "nodes", "a graph without nodes does nothing", "add a node");
+            self.error(
+                Code::Form,
+                "nodes",
+                "a graph without nodes does nothing",
+                "add a node",
+            );
         }
         let count = self.definition.nodes.len();
         if count > MOST_NODES {
             let message = format!("{count} nodes; {MOST_NODES} are allowed");
-            self.error(Code::Bound, "nodes", message, "split the graph, or use a `map`");
+            self.error(
+                Code::Bound,
+                "nodes",
+                message,
+                "split the graph, or use a `map`",
+            );
         }
     }
 
@@ -241,18 +251,22 @@ impl Compiler<'_> {
 
     fn channel(&mut self, name: &str, channel: &ChannelDefinition) -> Channel {
         let path = format!("channels.{name}");
-        let schema = channel.schema.as_ref().and_then(|schema| {
-            match jsonschema::validator_for(schema) {
-                Ok(validator) => Some(Arc::new(validator)),
-                Err(error) => {
-                    let message = format!("this is no JSON schema: {error}");
-                    self.error(Code::Schema, &format!("{path}.schema"), message, "");
-                    None
-                }
-            }
-        });
+        let schema =
+            channel
+                .schema
+                .as_ref()
+                .and_then(|schema| match jsonschema::validator_for(schema) {
+                    Ok(validator) => Some(Arc::new(validator)),
+                    Err(error) => {
+                        let message = format!("this is no JSON schema: {error}");
+                        self.error(Code::Schema, &format!("{path}.schema"), message, "");
+                        None
+                    }
+                });
         let value_type = match (&channel.reducer, channel.value_type) {
-            (Reducer::Append | Reducer::Extend | Reducer::Union, ValueType::Any) => ValueType::Array,
+            (Reducer::Append | Reducer::Extend | Reducer::Union, ValueType::Any) => {
+                ValueType::Array
+            }
             (Reducer::Merge, ValueType::Any) => ValueType::Object,
             (Reducer::Sum | Reducer::Max | Reducer::Min, ValueType::Any) => ValueType::Number,
             (_, value_type) => value_type,
@@ -268,7 +282,12 @@ impl Compiler<'_> {
                 if let Found::No(known) = self.library.reducer(function) {
                     let message = format!("there is no reducer function `{function}`");
                     let hint = near(function, &known);
-                    self.error(Code::UnknownFunction, &format!("{path}.reducer"), message, &hint);
+                    self.error(
+                        Code::UnknownFunction,
+                        &format!("{path}.reducer"),
+                        message,
+                        &hint,
+                    );
                 }
                 true
             }
@@ -308,7 +327,11 @@ impl Compiler<'_> {
     fn channel_list(&mut self, names: &[String], path: &str) -> Vec<ChannelId> {
         let mut list = Vec::with_capacity(names.len());
         for (index, name) in names.iter().enumerate() {
-            list.extend(self.known_channel(Code::UnknownChannel, name, &format!("{path}[{index}]")));
+            list.extend(self.known_channel(
+                Code::UnknownChannel,
+                name,
+                &format!("{path}[{index}]"),
+            ));
         }
         list
     }
@@ -340,7 +363,9 @@ fn is_identifier(name: &str) -> bool {
     let first = chars
         .next()
         .is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
-    let words = ["and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "loop", "self"];
+    let words = [
+        "and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "loop", "self",
+    ];
     first
         && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
         && !words.contains(&name.to_ascii_lowercase().as_str())
@@ -405,7 +430,9 @@ impl ValueType {
             (ValueType::String, value) => value.is_string(),
             (ValueType::Number, value) => value.is_number(),
             (ValueType::Integer, Value::Number(number)) => {
-                number.is_i64() || number.is_u64() || number.as_f64().is_some_and(|n| n.fract() == 0.0)
+                number.is_i64()
+                    || number.is_u64()
+                    || number.as_f64().is_some_and(|n| n.fract() == 0.0)
             }
             (ValueType::Integer, _) => false,
             (ValueType::Boolean, value) => value.is_boolean(),

@@ -570,9 +570,7 @@ impl FromShort for EdgeDefinition {
 
     fn from_short(text: &str) -> Result<Self, String> {
         let names = |part: &str| -> Vec<String> {
-            part.split(',')
-                .map(|name| name.trim().to_owned())
-                .collect()
+            part.split(',').map(|name| name.trim().to_owned()).collect()
         };
         let chain: Vec<Vec<String>> = text.split("->").map(names).collect();
         if chain.len() < 2 || chain.iter().flatten().any(String::is_empty) {

@@ -53,7 +53,9 @@ fn environment() -> Environment<'static> {
     environment.add_filter("join", join);
     environment.add_filter("batch", refuse_filter);
     environment.add_filter("slice", refuse_filter);
-    for name in ["list", "sort", "unique", "reverse", "groupby", "min", "max", "sum"] {
+    for name in [
+        "list", "sort", "unique", "reverse", "groupby", "min", "max", "sum",
+    ] {
         environment.add_filter(name, move |items: Jinja, rest: Rest<Jinja>| {
             sized(&items)?;
             let mut arguments = vec![items];
@@ -65,14 +67,20 @@ fn environment() -> Environment<'static> {
         sized(&items)?;
         filters::map(state, items, rest)
     });
-    environment.add_filter("select", |state: &mut State, items: Jinja, test: Option<String>, rest: Rest<_>| {
-        sized(&items)?;
-        filters::select(state, items, test.map(Into::into), rest)
-    });
-    environment.add_filter("reject", |state: &mut State, items: Jinja, test: Option<String>, rest: Rest<_>| {
-        sized(&items)?;
-        filters::reject(state, items, test.map(Into::into), rest)
-    });
+    environment.add_filter(
+        "select",
+        |state: &mut State, items: Jinja, test: Option<String>, rest: Rest<_>| {
+            sized(&items)?;
+            filters::select(state, items, test.map(Into::into), rest)
+        },
+    );
+    environment.add_filter(
+        "reject",
+        |state: &mut State, items: Jinja, test: Option<String>, rest: Rest<_>| {
+            sized(&items)?;
+            filters::reject(state, items, test.map(Into::into), rest)
+        },
+    );
     environment.add_filter(
         "selectattr",
         |state: &mut State, items: Jinja, key: String, test: Option<String>, rest: Rest<_>| {
@@ -162,10 +170,9 @@ fn failed(source: &str, error: &Error) -> ExpressionError {
     let mut message = match error.kind() {
         ErrorKind::OutOfFuel => format!("it takes more than {FUEL} steps"),
         ErrorKind::UndefinedError => "it uses a value that is not there".to_owned(),
-        _ => error.detail().map_or_else(
-            || error.kind().to_string(),
-            |detail| detail.to_owned(),
-        ),
+        _ => error
+            .detail()
+            .map_or_else(|| error.kind().to_string(), |detail| detail.to_owned()),
     };
     if let ErrorKind::UndefinedError = error.kind()
         && let Some(detail) = error.detail()
@@ -204,7 +211,10 @@ pub struct Within<'a> {
 impl Scope for Within<'_> {
     fn value(&self, name: &str) -> Option<Arc<Value>> {
         let own = self.names.iter().find(|(own, _)| *own == name);
-        own.map_or_else(|| self.outer.value(name), |(_, value)| Some(Arc::clone(value)))
+        own.map_or_else(
+            || self.outer.value(name),
+            |(_, value)| Some(Arc::clone(value)),
+        )
     }
 }
 
@@ -285,9 +295,9 @@ impl Expression {
         match &self.form {
             Form::Name => {
                 let value = self.names.first().and_then(|name| scope.value(name));
-                value.map(|value| (*value).clone()).ok_or_else(|| {
-                    refused(&self.source, "it uses a value that is not there")
-                })
+                value
+                    .map(|value| (*value).clone())
+                    .ok_or_else(|| refused(&self.source, "it uses a value that is not there"))
             }
             Form::Parsed(parsed) => {
                 let value = parsed
@@ -347,7 +357,9 @@ impl Template {
                 single: None,
             });
         }
-        for statement in ["set", "macro", "include", "import", "from", "extends", "block", "call"] {
+        for statement in [
+            "set", "macro", "include", "import", "from", "extends", "block", "call",
+        ] {
             if statements(source).any(|found| found == statement) {
                 let message = format!("`{{% {statement} %}}` is not available in graphs");
                 return Err(refused(source, &message));
@@ -509,15 +521,33 @@ mod tests {
         let value = |text: &str| Template::parse(text).unwrap().value(&scope()).unwrap();
         assert_eq!(value("{{ list }}"), json!([1, 2, 3]));
         assert_eq!(value("Dear {{ name }}, {{ n }}"), json!("Dear Ada, 2"));
-        assert_eq!(value("{% for i in list %}{{ i }};{% endfor %}"), json!("1;2;3;"));
+        assert_eq!(
+            value("{% for i in list %}{{ i }};{% endfor %}"),
+            json!("1;2;3;")
+        );
         assert_eq!(value("no braces"), json!("no braces"));
     }
 
     #[test]
     fn what_is_not_there_is_an_error() {
-        assert!(eval("nobody").unwrap_err().to_string().contains("not there"));
-        assert!(eval("doc.x.y").unwrap_err().to_string().contains("not there"));
-        assert!(Template::parse("{{ nobody }}").unwrap().render(&scope()).is_err());
+        assert!(
+            eval("nobody")
+                .unwrap_err()
+                .to_string()
+                .contains("not there")
+        );
+        assert!(
+            eval("doc.x.y")
+                .unwrap_err()
+                .to_string()
+                .contains("not there")
+        );
+        assert!(
+            Template::parse("{{ nobody }}")
+                .unwrap()
+                .render(&scope())
+                .is_err()
+        );
         assert!(Expression::parse("n +").is_err());
         assert!(Template::parse("{% set x = 1 %}{{ x }}").is_err());
     }
@@ -525,7 +555,10 @@ mod tests {
     #[test]
     fn nothing_loops_or_explodes() {
         let loops = "{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}";
-        let error = Template::parse(loops).unwrap().render(&scope()).unwrap_err();
+        let error = Template::parse(loops)
+            .unwrap()
+            .render(&scope())
+            .unwrap_err();
         assert!(error.to_string().contains("steps"), "{error}");
         for source in [
             "'a' * 1000000000",

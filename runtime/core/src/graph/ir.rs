@@ -59,7 +59,10 @@ pub struct Channel {
 impl Channel {
     /// What keeps a value from being written, before it joins what is there.
     pub fn problem_of_write(&self, value: &Value) -> Option<String> {
-        let schema = self.schema.as_deref().filter(|_| self.reducer == Reducer::Last);
+        let schema = self
+            .schema
+            .as_deref()
+            .filter(|_| self.reducer == Reducer::Last);
         super::compile::problem_of(value, self.takes(), schema)
     }
 

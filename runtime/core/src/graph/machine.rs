@@ -69,7 +69,10 @@ impl Inputs {
     /// All of them, by name.
     pub fn to_object(&self) -> Map<String, Value> {
         let named = self.values.iter().map(|(channel, value)| {
-            (self.graph.channel_name(*channel).to_owned(), (**value).clone())
+            (
+                self.graph.channel_name(*channel).to_owned(),
+                (**value).clone(),
+            )
         });
         named.collect()
     }
@@ -181,7 +184,10 @@ impl GraphMachine {
         for name in inputs.keys() {
             let known = graph.channel_named(name);
             if known.is_none_or(|id| !graph.inputs().contains(&id)) {
-                return Err(refuse(format!("`{name}` is none of its inputs; {}", names())));
+                return Err(refuse(format!(
+                    "`{name}` is none of its inputs; {}",
+                    names()
+                )));
             }
         }
         let mut channels = Vec::with_capacity(graph.channels().len());
@@ -189,16 +195,21 @@ impl GraphMachine {
             let is_input = graph.inputs().iter().any(|id| id.0 as usize == index);
             let value = match inputs.get(&channel.name) {
                 Some(value) => {
-                    if let Some(problem) =
-                        super::compile::problem_of(value, channel.value_type, channel.schema.as_deref())
-                    {
+                    if let Some(problem) = super::compile::problem_of(
+                        value,
+                        channel.value_type,
+                        channel.schema.as_deref(),
+                    ) {
                         return Err(refuse(format!("the input `{}`: {problem}", channel.name)));
                     }
                     Some(Arc::new(value.clone()))
                 }
                 None if is_input && channel.default.is_none() => {
                     let name = &channel.name;
-                    return Err(refuse(format!("the input `{name}` is missing; {}", names())));
+                    return Err(refuse(format!(
+                        "the input `{name}` is missing; {}",
+                        names()
+                    )));
                 }
                 None => channel.default.clone(),
             };
@@ -222,7 +233,7 @@ impl GraphMachine {
     ///
     /// # Errors
     /// When what a channel holds cannot be joined; the run has then failed.
-    pub fn next(&mut self) -> Result<Option<Activation>, NodeError> {
+    pub fn start(&mut self) -> Result<Option<Activation>, NodeError> {
         if self.failure.is_some() {
             return Ok(None);
         }
@@ -458,7 +469,10 @@ impl GraphMachine {
         self.write(node, &writes);
         let decided = self.decide(node, error.as_ref());
         let (taken, fatal) = match decided {
-            Ok(Decision { taken, fatal: false }) => (taken, None),
+            Ok(Decision {
+                taken,
+                fatal: false,
+            }) => (taken, None),
             Ok(Decision { fatal: true, .. }) => (Vec::new(), error.clone()),
             Err(second) => (Vec::new(), Some(second)),
         };
@@ -542,7 +556,10 @@ impl GraphMachine {
         let mut otherwise = Vec::new();
         let mut held = false;
         for id in out {
-            let back = graph.plan().edge(*id).is_some_and(|edge| edge.back.is_some());
+            let back = graph
+                .plan()
+                .edge(*id)
+                .is_some_and(|edge| edge.back.is_some());
             let name = |error: ExpressionError| {
                 let message = format!("an edge out of `{}`: {error}", weight.name);
                 NodeError::new(ErrorKind::Expression, message)
@@ -598,7 +615,7 @@ fn condition(graph: &Graph, id: EdgeId) -> Option<&Condition> {
 fn is_case(value: &Value, case: &str) -> bool {
     match value {
         Value::String(text) => text == case,
-        other => other.to_string() == case,
+        other => other.to_string().as_str() == case,
     }
 }
 

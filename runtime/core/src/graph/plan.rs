@@ -107,7 +107,8 @@ impl Plan {
         }
         let mut edges: Vec<PlanEdge> = edges.into_iter().flatten().collect();
         for edge in flow.edge_indices() {
-            let (Some(weight), Some((from, to))) = (flow.edge_weight(edge), flow.edge_endpoints(edge))
+            let (Some(weight), Some((from, to))) =
+                (flow.edge_weight(edge), flow.edge_endpoints(edge))
             else {
                 continue;
             };
@@ -120,7 +121,8 @@ impl Plan {
             list.sort_unstable();
         }
         let (mut loops, loops_of) = loops::find(flow, &mut edges)?;
-        let order = order::contiguous(flow, &loops, &loops_of);
+        let order = order::contiguous(flow, &loops, &loops_of)
+            .map_err(|stuck| order::entangled(flow, &loops, &stuck))?;
         let mut rank = vec![0; flow.node_count()];
         for (place, node) in order.iter().enumerate() {
             if let Some(rank) = rank.get_mut(node.index()) {
@@ -128,7 +130,9 @@ impl Plan {
             }
         }
         for found in &mut loops {
-            found.body.sort_by_key(|node| rank.get(node.index()).copied());
+            found
+                .body
+                .sort_by_key(|node| rank.get(node.index()).copied());
         }
         let mut plan = Self {
             by_name,
@@ -183,10 +187,10 @@ impl Plan {
 
     /// Whether two nodes may be at work at the same time.
     pub fn may_overlap(&self, flow: &StableDiGraph<Node, Edge>, a: NodeId, b: NodeId) -> bool {
-        a != b
-            && !self.precedes(a, b)
-            && !self.precedes(b, a)
-            && !(self.conditional && self.exclude(flow, a, b))
+        if a == b || self.precedes(a, b) || self.precedes(b, a) {
+            return false;
+        }
+        !self.conditional || !self.exclude(flow, a, b)
     }
 
     /// Whether at most one of two nodes runs, because a choice leads to either.
@@ -194,7 +198,8 @@ impl Plan {
         let (Some(a), Some(b)) = (self.guards.get(a.index()), self.guards.get(b.index())) else {
             return false;
         };
-        a.ones().any(|one| b.ones().any(|other| self.contradict(flow, one, other)))
+        a.ones()
+            .any(|one| b.ones().any(|other| self.contradict(flow, one, other)))
     }
 
     /// Whether two edges of one node are never both taken.
@@ -238,7 +243,9 @@ impl Plan {
         let mut over: HashMap<usize, FixedBitSet> = HashMap::new();
         for node in &self.order {
             let mut own: Option<FixedBitSet> = None;
-            let any = flow.node_weight(*node).is_some_and(|node| node.join == Join::Any);
+            let any = flow
+                .node_weight(*node)
+                .is_some_and(|node| node.join == Join::Any);
             for id in self.into_node(*node) {
                 let Some(edge) = self.edge(*id) else { continue };
                 let mut through = before.get(edge.from.index()).cloned().unwrap_or_default();
@@ -282,7 +289,9 @@ impl Plan {
         let mut guards = vec![FixedBitSet::with_capacity(count); flow.node_count()];
         for node in &self.order {
             let mut own: Option<FixedBitSet> = None;
-            let every = flow.node_weight(*node).is_some_and(|node| node.join == Join::Every);
+            let every = flow
+                .node_weight(*node)
+                .is_some_and(|node| node.join == Join::Every);
             for id in self.into_node(*node) {
                 let Some(edge) = self.edge(*id) else { continue };
                 let mut through = guards.get(edge.from.index()).cloned().unwrap_or_default();
@@ -379,22 +388,30 @@ fn starts(
             return Ok(roots);
         }
         let names: Vec<&str> = roots.iter().map(|node| name(flow, *node)).collect();
-        let path = names.get(1).map_or_else(String::new, |name| format!("nodes.{name}"));
+        let path = names
+            .get(1)
+            .map_or_else(String::new, |name| format!("nodes.{name}"));
         let message = format!("nothing leads to several nodes: {}", names.join(", "));
         let hint = format!(
             "add the missing edge; or, if all of them start the graph, write start: [{}]",
             names.join(", ")
         );
-        return Err(vec![Diagnostic::error(Code::Start, path, message).hint(hint)]);
+        return Err(vec![
+            Diagnostic::error(Code::Start, path, message).hint(hint),
+        ]);
     }
     let mut starts = Vec::with_capacity(definition.start.len());
     for (index, name) in definition.start.iter().enumerate() {
-        let Some(node) = by_name.get(name) else { continue };
+        let Some(node) = by_name.get(name) else {
+            continue;
+        };
         if led_to(*node) {
             let message = format!("`{name}` starts the graph and also waits for other nodes");
             let path = format!("start[{index}]");
             let hint = "remove it from `start`, or remove the edges that lead to it";
-            return Err(vec![Diagnostic::error(Code::Start, path, message).hint(hint)]);
+            return Err(vec![
+                Diagnostic::error(Code::Start, path, message).hint(hint),
+            ]);
         }
         starts.push(*node);
     }

@@ -132,7 +132,9 @@ impl Scheduler {
 
     /// How often a node has been started.
     pub fn visits(&self, node: NodeId) -> u32 {
-        self.nodes.get(node.index()).map_or(0, |tokens| tokens.visits)
+        self.nodes
+            .get(node.index())
+            .map_or(0, |tokens| tokens.visits)
     }
 
     /// The turn of a loop, from 1.
@@ -257,9 +259,9 @@ impl Scheduler {
         tokens.open = found.body.len();
         // The body is open again, also for the loops around this one.
         let mut around = found.parent;
-        while let Some((outer, tokens)) = around.and_then(|outer| {
-            Some((plan.loops.get(outer)?, self.loops.get_mut(outer)?))
-        }) {
+        while let Some((outer, tokens)) =
+            around.and_then(|outer| Some((plan.loops.get(outer)?, self.loops.get_mut(outer)?)))
+        {
             tokens.open += found.body.len();
             around = outer.parent;
         }
@@ -270,7 +272,9 @@ impl Scheduler {
     /// Brings a body to where it was when the loop was entered. Tokens from outside it stay.
     fn reset(&mut self, graph: &Graph, index: usize) {
         let plan = graph.plan();
-        let Some(found) = plan.loops.get(index) else { return };
+        let Some(found) = plan.loops.get(index) else {
+            return;
+        };
         let inside = |node: NodeId| plan.loops_around(node).contains(&index);
         for node in &found.body {
             let (mut open, mut taken) = (0, 0);
@@ -292,9 +296,15 @@ impl Scheduler {
             }
             // Loops within this one begin anew; itself is at its next turn.
             for inner in plan.loops_around(*node) {
-                let within = plan.loops.get(*inner).is_some_and(|inner| inner.header == *node);
-                if within && *inner != index && is_within(graph, *inner, index)
-                    && let (Some(tokens), Some(inner)) = (self.loops.get_mut(*inner), plan.loops.get(*inner))
+                let within = plan
+                    .loops
+                    .get(*inner)
+                    .is_some_and(|inner| inner.header == *node);
+                if within
+                    && *inner != index
+                    && is_within(graph, *inner, index)
+                    && let (Some(tokens), Some(inner)) =
+                        (self.loops.get_mut(*inner), plan.loops.get(*inner))
                 {
                     tokens.turn = 1;
                     tokens.open = inner.body.len();

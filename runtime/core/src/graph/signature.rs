@@ -57,10 +57,14 @@ impl Signature {
         for (name, channel) in &graph.definition.channels {
             let mut value = serde_json::to_value(channel).unwrap_or_default();
             without_descriptions(&mut value);
-            self.channels.insert(format!("{prefix}{name}"), digest(&value));
+            self.channels
+                .insert(format!("{prefix}{name}"), digest(&value));
         }
-        let prompts: BTreeMap<&String, &String> =
-            graph.prompts.iter().map(|(name, text)| (name, text)).collect();
+        let prompts: BTreeMap<&String, &String> = graph
+            .prompts
+            .iter()
+            .map(|(name, text)| (name, text))
+            .collect();
         for node in graph.flow.node_weights() {
             let definition = graph.definition.nodes.get(&node.name);
             let mut value = serde_json::to_value(definition).unwrap_or_default();
@@ -69,17 +73,21 @@ impl Signature {
             prompt_files(&value, &mut files);
             let texts: Vec<_> = files.iter().map(|file| prompts.get(file)).collect();
             let value = json!({"node": value, "prompts": texts, "agents": agents(&node.work)});
-            self.nodes.insert(format!("{prefix}{}", node.name), digest(&value));
+            self.nodes
+                .insert(format!("{prefix}{}", node.name), digest(&value));
             self.subgraphs(&node.work, &format!("{prefix}{}/", node.name));
         }
         for edge in graph.flow.edge_indices() {
-            let (Some((from, to)), Some(weight)) =
-                (graph.flow.edge_endpoints(edge), graph.flow.edge_weight(edge))
-            else {
+            let (Some((from, to)), Some(weight)) = (
+                graph.flow.edge_endpoints(edge),
+                graph.flow.edge_weight(edge),
+            ) else {
                 continue;
             };
             let name = |id| graph.node(id).map_or("?", |node| &node.name);
-            let bound = weight.max_visits.map(|most| format!(" at most {most} times"));
+            let bound = weight
+                .max_visits
+                .map(|most| format!(" at most {most} times"));
             let condition = match &weight.condition {
                 super::ir::Condition::Always => String::new(),
                 super::ir::Condition::When(when) => format!(" when {}", when.source()),
@@ -91,7 +99,11 @@ impl Signature {
                 super::ir::Condition::OnError => " on error".to_owned(),
             };
             let bound = bound.unwrap_or_default();
-            self.edges.insert(format!("{prefix}{} -> {}{condition}{bound}", name(from), name(to)));
+            self.edges.insert(format!(
+                "{prefix}{} -> {}{condition}{bound}",
+                name(from),
+                name(to)
+            ));
         }
     }
 
@@ -142,9 +154,7 @@ impl Difference {
     /// Whether a run may go on with the graph as it is now: nothing that it has started has
     /// changed. `started` are paths of nodes.
     pub fn is_compatible(&self, started: &BTreeSet<String>) -> bool {
-        !self.channels
-            && self.nodes.is_disjoint(started)
-            && self.edges_of.is_disjoint(started)
+        !self.channels && self.nodes.is_disjoint(started) && self.edges_of.is_disjoint(started)
     }
 }
 
@@ -184,7 +194,11 @@ pub fn digest(value: &Value) -> String {
     let mut hasher = Sha256::new();
     feed(value, &mut hasher);
     let bytes = hasher.finalize();
-    bytes.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    bytes
+        .iter()
+        .take(16)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 fn feed(value: &Value, hasher: &mut Sha256) {

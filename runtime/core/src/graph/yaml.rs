@@ -23,8 +23,14 @@ pub fn parse(name: &str, text: &str) -> Result<(GraphDefinition, Source), Vec<Di
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut source = Source::new(name, text);
     if text.len() > MOST_BYTES {
-        let message = format!("a graph file of {} bytes; {MOST_BYTES} are allowed", text.len());
-        return Err(vec![placed(Diagnostic::error(Code::Syntax, "", message), &source)]);
+        let message = format!(
+            "a graph file of {} bytes; {MOST_BYTES} are allowed",
+            text.len()
+        );
+        return Err(vec![placed(
+            Diagnostic::error(Code::Syntax, "", message),
+            &source,
+        )]);
     }
     let mut loader = Loader {
         source: &mut source,
@@ -34,7 +40,7 @@ pub fn parse(name: &str, text: &str) -> Result<(GraphDefinition, Source), Vec<Di
     };
     let loaded = loader.load(text);
     let (root, mut problems) = (loader.root.take(), std::mem::take(&mut loader.problems));
-    problems.extend(loaded.err());
+    problems.extend(loaded.err().map(|problem| *problem));
     if problems.is_empty() {
         match definition(root.unwrap_or(Value::Null)) {
             Ok(definition) => return Ok((definition, source)),
@@ -54,7 +60,11 @@ fn placed(mut problem: Diagnostic, source: &Source) -> Diagnostic {
 
 fn definition(root: Value) -> Result<GraphDefinition, Box<Diagnostic>> {
     if !root.is_object() {
-        let problem = Diagnostic::error(Code::Form, "", "a graph is a mapping with `name`, `nodes` and `edges`");
+        let problem = Diagnostic::error(
+            Code::Form,
+            "",
+            "a graph is a mapping with `name`, `nodes` and `edges`",
+        );
         return Err(Box::new(problem));
     }
     serde_path_to_error::deserialize(root).map_err(|error| {
@@ -103,7 +113,7 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    fn load(&mut self, text: &str) -> Result<(), Diagnostic> {
+    fn load(&mut self, text: &str) -> Result<(), Box<Diagnostic>> {
         let mut documents = 0;
         for event in Parser::new_from_str(text) {
             let (event, at) = event.map_err(|error| {
@@ -157,7 +167,7 @@ impl Loader<'_> {
         Ok(())
     }
 
-    fn open(&mut self, span: Span, list: bool) -> Result<(), Diagnostic> {
+    fn open(&mut self, span: Span, list: bool) -> Result<(), Box<Diagnostic>> {
         if self.stack.len() >= MOST_DEPTH {
             let text = format!("more than {MOST_DEPTH} lists and mappings within each other");
             return Err(at_span(Code::Syntax, &text, span));
@@ -179,7 +189,7 @@ impl Loader<'_> {
         Ok(())
     }
 
-    fn scalar(&mut self, text: &str, style: ScalarStyle, span: Span) -> Result<(), Diagnostic> {
+    fn scalar(&mut self, text: &str, style: ScalarStyle, span: Span) -> Result<(), Box<Diagnostic>> {
         if let Some(Open::Mapping {
             entries,
             path,
@@ -237,10 +247,10 @@ impl Loader<'_> {
     }
 }
 
-fn at_span(code: Code, text: &str, span: Span) -> Diagnostic {
+fn at_span(code: Code, text: &str, span: Span) -> Box<Diagnostic> {
     let mut problem = Diagnostic::error(code, "", text);
     problem.span = Some(span);
-    problem
+    Box::new(problem)
 }
 
 /// A scalar by the core schema of YAML 1.2: only plain text can be anything but text.
@@ -257,7 +267,8 @@ fn resolve(text: &str, style: ScalarStyle) -> Value {
     if let Ok(whole) = text.parse::<i64>() {
         return Value::from(whole);
     }
-    let numeric = text.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '+' || c == '.');
+    let numeric =
+        text.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '+' || c == '.');
     match text.parse::<f64>() {
         Ok(number) if numeric && number.is_finite() => Value::from(number),
         _ => Value::String(text.to_owned()),

@@ -82,10 +82,15 @@ fn choices(parts: &Parts, problems: &mut Vec<Diagnostic>) {
             .map(|edge| edge.weight())
             .filter(|edge| edge.max_visits.is_none())
             .collect();
-        let whens = out.iter().filter(|edge| matches!(edge.condition, Condition::When(_)));
+        let whens = out
+            .iter()
+            .filter(|edge| matches!(edge.condition, Condition::When(_)));
         let whens = whens.count();
         let open = |condition: &Condition| {
-            matches!(condition, Condition::Always | Condition::Otherwise | Condition::NoCase(..))
+            matches!(
+                condition,
+                Condition::Always | Condition::Otherwise | Condition::NoCase(..)
+            )
         };
         if let Some(lonely) = out
             .iter()
@@ -96,9 +101,9 @@ fn choices(parts: &Parts, problems: &mut Vec<Diagnostic>) {
             let path = lonely.path.clone();
             problems.push(Diagnostic::error(Code::Choice, path, message).hint(hint));
         }
-        let decided = out.iter().filter(|edge| {
-            matches!(edge.condition, Condition::When(_) | Condition::Case(..))
-        });
+        let decided = out
+            .iter()
+            .filter(|edge| matches!(edge.condition, Condition::When(_) | Condition::Case(..)));
         let first = decided.clone().map(|edge| edge.path.clone()).next_back();
         let gap = decided.count() > 1 && !out.iter().any(|edge| open(&edge.condition));
         if let Some(path) = first.filter(|_| gap) {
@@ -112,15 +117,20 @@ fn choices(parts: &Parts, problems: &mut Vec<Diagnostic>) {
 fn never_fires(parts: &Parts, problems: &mut Vec<Diagnostic>) {
     let mut never = FixedBitSet::with_capacity(parts.flow.node_count());
     for node in &parts.plan.order {
-        let Some(weight) = parts.flow.node_weight(*node) else { continue };
+        let Some(weight) = parts.flow.node_weight(*node) else {
+            continue;
+        };
         let into = parts.plan.into_node(*node);
         let dead = |id: &&crate::graph::ir::EdgeId| {
             let edge = petgraph::stable_graph::EdgeIndex::new(id.0 as usize);
             let from = parts.plan.edge(**id).map(|edge| edge.from);
-            let constant = parts.flow.edge_weight(edge).is_some_and(|edge| match &edge.condition {
-                Condition::When(when) => when.constant().is_some_and(|value| is_false(&value)),
-                _ => false,
-            });
+            let constant = parts
+                .flow
+                .edge_weight(edge)
+                .is_some_and(|edge| match &edge.condition {
+                    Condition::When(when) => when.constant().is_some_and(|value| is_false(&value)),
+                    _ => false,
+                });
             constant || from.is_some_and(|from| never.contains(from.index()))
         };
         let all_dead = !into.is_empty() && into.iter().all(|id| dead(&id));
@@ -139,7 +149,10 @@ fn never_fires(parts: &Parts, problems: &mut Vec<Diagnostic>) {
             let place = |id: crate::graph::ir::EdgeId| {
                 let edge = parts.plan.edge(id);
                 edge.map(|edge| {
-                    let (from, to) = (node_name(&parts.flow, edge.from), node_name(&parts.flow, edge.to));
+                    let (from, to) = (
+                        node_name(&parts.flow, edge.from),
+                        node_name(&parts.flow, edge.to),
+                    );
                     format!("{from} -> {to}")
                 })
                 .unwrap_or_default()
@@ -169,11 +182,18 @@ fn is_false(value: &Value) -> bool {
 fn loop_exits(parts: &Parts, problems: &mut Vec<Diagnostic>) {
     for found in &parts.plan.loops {
         for id in &found.exits {
-            let Some(edge) = parts.plan.edge(*id) else { continue };
+            let Some(edge) = parts.plan.edge(*id) else {
+                continue;
+            };
             let index = petgraph::stable_graph::EdgeIndex::new(id.0 as usize);
-            let Some(weight) = parts.flow.edge_weight(index) else { continue };
+            let Some(weight) = parts.flow.edge_weight(index) else {
+                continue;
+            };
             if edge.from != found.source && weight.condition == Condition::Always {
-                let (from, to) = (node_name(&parts.flow, edge.from), node_name(&parts.flow, edge.to));
+                let (from, to) = (
+                    node_name(&parts.flow, edge.from),
+                    node_name(&parts.flow, edge.to),
+                );
                 let header = node_name(&parts.flow, found.header);
                 let message = format!(
                     "`{to}` runs once, after the loop back to `{header}` is over, though `{from}` \

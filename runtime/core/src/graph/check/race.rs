@@ -14,7 +14,9 @@ pub(super) fn check(parts: &Parts, problems: &mut Vec<Diagnostic>) {
     let mut readers: Vec<Vec<NodeId>> = vec![Vec::new(); count];
     // In the order of the plan, so that a node may only come before those after it.
     for id in &parts.plan.order {
-        let Some(node) = parts.flow.node_weight(*id) else { continue };
+        let Some(node) = parts.flow.node_weight(*id) else {
+            continue;
+        };
         for channel in written(node) {
             if let Some(writers) = writers.get_mut(channel.0 as usize) {
                 writers.push(*id);

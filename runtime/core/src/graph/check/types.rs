@@ -46,7 +46,9 @@ pub(super) fn check(
         writers: writers(parts),
     };
     for id in parts.flow.node_indices() {
-        let Some(node) = parts.flow.node_weight(id) else { continue };
+        let Some(node) = parts.flow.node_weight(id) else {
+            continue;
+        };
         checker.path = node_path(&parts.flow, id);
         let tool = match &node.work {
             Work::Tool { name, .. } => match library.tool(name) {
@@ -86,7 +88,8 @@ struct Checker<'a> {
 
 impl Checker<'_> {
     fn error(&mut self, code: Code, path: &str, message: String, hint: &str) {
-        self.problems.push(Diagnostic::error(code, path, message).hint(hint));
+        self.problems
+            .push(Diagnostic::error(code, path, message).hint(hint));
     }
 
     fn channel(&self, id: ChannelId) -> Option<&Channel> {
@@ -94,17 +97,25 @@ impl Checker<'_> {
     }
 
     fn map_over(&mut self, work: &Work, path: &str) {
-        let Work::Map { over, each, .. } = work else { return };
+        let Work::Map { over, each, .. } = work else {
+            return;
+        };
         let path = format!("{path}.map");
         let channel = match over.names() {
-            [name] if name == over.source().trim() => {
-                self.parts.channels.iter().find(|channel| channel.name == *name)
-            }
+            [name] if name == over.source().trim() => self
+                .parts
+                .channels
+                .iter()
+                .find(|channel| channel.name == *name),
             _ => None,
         };
         let wrong = match channel {
             Some(channel) if !matches!(channel.value_type, ValueType::Array | ValueType::Any) => {
-                Some(format!("`{}` holds {}", channel.name, channel.value_type.words()))
+                Some(format!(
+                    "`{}` holds {}",
+                    channel.name,
+                    channel.value_type.words()
+                ))
             }
             Some(_) => None,
             None => over
@@ -135,14 +146,29 @@ impl Checker<'_> {
                 },
                 _ => None,
             };
-            self.arguments(&each.work, tool.as_ref(), &format!("{path}.map.each"), library);
+            self.arguments(
+                &each.work,
+                tool.as_ref(),
+                &format!("{path}.map.each"),
+                library,
+            );
         }
-        let (Work::Tool { arguments: Argument::Object(given), name }, Some(spec)) = (work, tool) else {
+        let (
+            Work::Tool {
+                arguments: Argument::Object(given),
+                name,
+            },
+            Some(spec),
+        ) = (work, tool)
+        else {
             return;
         };
         let path = format!("{path}.tool");
         let empty = serde_json::Map::new();
-        let properties = spec.input_schema.get("properties").and_then(Value::as_object);
+        let properties = spec
+            .input_schema
+            .get("properties")
+            .and_then(Value::as_object);
         let properties = properties.unwrap_or(&empty);
         let known: Vec<String> = properties.keys().cloned().collect();
         let required = spec.input_schema.get("required").and_then(Value::as_array);
@@ -174,11 +200,16 @@ impl Checker<'_> {
             let Some(fixed) = fixed else { continue };
             // What a template will say is not known, only that it is text.
             let schema = if made {
-                schema.get("type").map_or(Value::Bool(true), |wanted| serde_json::json!({"type": wanted}))
+                schema.get("type").map_or(
+                    Value::Bool(true),
+                    |wanted| serde_json::json!({"type": wanted}),
+                )
             } else {
                 schema.clone()
             };
-            let Ok(validator) = jsonschema::validator_for(&schema) else { continue };
+            let Ok(validator) = jsonschema::validator_for(&schema) else {
+                continue;
+            };
             if let Some(problem) = problem_of(&fixed, ValueType::Any, Some(&validator)) {
                 let message = format!("`{argument}` does not fit the tool `{name}`: {problem}");
                 self.error(Code::Arguments, &path, message, "");
@@ -222,11 +253,19 @@ impl Checker<'_> {
         }
     }
 
-    fn expression(&mut self, channel: ChannelId, expression: &Expression, result: &Known, path: &str) {
+    fn expression(
+        &mut self,
+        channel: ChannelId,
+        expression: &Expression,
+        result: &Known,
+        path: &str,
+    ) {
         let name = self.channel(channel).map(|channel| channel.name.clone());
         let path = format!("{path}.{}", name.unwrap_or_default());
         if let Some(value) = expression.constant() {
-            let Some(known) = self.channel(channel) else { return };
+            let Some(known) = self.channel(channel) else {
+                return;
+            };
             if let Some(problem) = known.problem_of_write(&value) {
                 let message = format!("the value does not fit `{}`: {problem}", known.name);
                 self.error(Code::Type, &path, message, "");
@@ -234,7 +273,12 @@ impl Checker<'_> {
             return;
         }
         match of_expression(expression.source(), result, &self.parts.channels) {
-            Ok(known) => self.fits(channel, &known, &path, &format!("`{}`", expression.source())),
+            Ok(known) => self.fits(
+                channel,
+                &known,
+                &path,
+                &format!("`{}`", expression.source()),
+            ),
             Err(hint) => {
                 let message = format!("`{}` is not in the result", expression.source());
                 self.error(Code::Type, &path, message, &hint);
@@ -243,8 +287,12 @@ impl Checker<'_> {
     }
 
     fn fits(&mut self, channel: ChannelId, known: &Known, path: &str, what: &str) {
-        let Some(channel) = self.channel(channel) else { return };
-        let (wanted, Some(given)) = (channel.takes(), known.value_type()) else { return };
+        let Some(channel) = self.channel(channel) else {
+            return;
+        };
+        let (wanted, Some(given)) = (channel.takes(), known.value_type()) else {
+            return;
+        };
         let fits = wanted == ValueType::Any
             || wanted == given
             || (wanted == ValueType::Number && given == ValueType::Integer)
@@ -266,27 +314,43 @@ impl Checker<'_> {
     fn read_before_written(&mut self, definition: &GraphDefinition, id: NodeId, node: &Node) {
         let plan = &self.parts.plan;
         for channel in &node.reads {
-            let Some(known) = self.channel(*channel) else { continue };
+            let Some(known) = self.channel(*channel) else {
+                continue;
+            };
             if known.default.is_some() || definition.input.contains(&known.name) {
                 continue;
             }
-            let Some(writers) = self.writers.get(channel.0 as usize) else { continue };
+            let Some(writers) = self.writers.get(channel.0 as usize) else {
+                continue;
+            };
             let before = plan.before.get(id.index());
             // An edge out of a node sees what the node has written, and a loop what its earlier
             // turns have.
             let early = writers.contains(id.index())
                 || before.is_some_and(|before| !before.is_disjoint(writers))
                 || plan.loops_around(id).iter().any(|around| {
-                    let body = plan.loops.get(*around).map_or(&[][..], |around| &around.body);
+                    let body = plan
+                        .loops
+                        .get(*around)
+                        .map_or(&[][..], |around| &around.body);
                     body.iter().any(|inside| writers.contains(inside.index()))
                 });
             // A race is reported as such.
             let flow = &self.parts.flow;
-            let raced = || writers.ones().any(|writer| plan.may_overlap(flow, NodeId::new(writer), id));
+            let raced = || {
+                writers
+                    .ones()
+                    .any(|writer| plan.may_overlap(flow, NodeId::new(writer), id))
+            };
             if !early && !raced() {
                 let name = known.name.clone();
-                let message = format!("`{}` reads `{name}`, and nothing before it writes it", node.name);
-                let hint = format!("write `{name}` in an earlier node, give it a default, or make it an input");
+                let message = format!(
+                    "`{}` reads `{name}`, and nothing before it writes it",
+                    node.name
+                );
+                let hint = format!(
+                    "write `{name}` in an earlier node, give it a default, or make it an input"
+                );
                 let path = self.path.clone();
                 self.error(Code::NeverWritten, &path, message, &hint);
             }
@@ -297,7 +361,9 @@ impl Checker<'_> {
 /// What is known of a node's result.
 fn result_of(work: &Work, tool: Option<&ToolSpec>) -> Known {
     let of_schema = |schema: &Option<Value>| {
-        schema.clone().map_or(Known::Type(ValueType::String), Known::Schema)
+        schema
+            .clone()
+            .map_or(Known::Type(ValueType::String), Known::Schema)
     };
     match work {
         Work::Agent { .. } => Known::Type(ValueType::String),
@@ -317,7 +383,9 @@ fn result_of(work: &Work, tool: Option<&ToolSpec>) -> Known {
                 "type": "object", "properties": properties, "additionalProperties": false,
             }))
         }
-        Work::Human { schema, propose, .. } => match (schema, propose) {
+        Work::Human {
+            schema, propose, ..
+        } => match (schema, propose) {
             (Some(schema), _) => Known::Schema(schema.clone()),
             (None, None) => Known::Type(ValueType::String),
             (None, Some(_)) => Known::Nothing,
@@ -352,7 +420,9 @@ fn field(known: &Known, name: &str) -> Result<Known, String> {
 fn of_expression(source: &str, result: &Known, channels: &[Channel]) -> Result<Known, String> {
     let mut parts = source.trim().split('.');
     let first = parts.next().unwrap_or_default();
-    let plain = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let plain = |part: &str| {
+        !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
     let rest: Vec<&str> = parts.collect();
     if !plain(first) || !rest.iter().all(|part| plain(part)) {
         return Ok(Known::Nothing);

@@ -109,10 +109,20 @@ impl Compiler<'_> {
         }
         if edge.max_visits == Some(0) {
             let path = format!("{path}.max_visits");
-            self.error(Code::Bound, &path, "its target could never be visited", "give at least 1");
+            self.error(
+                Code::Bound,
+                &path,
+                "its target could never be visited",
+                "give at least 1",
+            );
         }
         if edge.from.0.is_empty() {
-            self.error(Code::Form, path, "this edge comes from nowhere", "give `from`");
+            self.error(
+                Code::Form,
+                path,
+                "this edge comes from nowhere",
+                "give `from`",
+            );
         }
         for from in ids(&edge.from.0) {
             if edge.switch.is_some() {
@@ -145,7 +155,12 @@ impl Compiler<'_> {
             Some(Otherwise::Node(_)) => {
                 let hint = "without `switch` write `else: true`, with `to`";
                 let path = format!("{path}.else");
-                self.error(Code::Form, &path, "`else` names a node only with `switch`", hint);
+                self.error(
+                    Code::Form,
+                    &path,
+                    "`else` names a node only with `switch`",
+                    hint,
+                );
                 return None;
             }
         };
@@ -157,7 +172,12 @@ impl Compiler<'_> {
         }
         if !edge.cases.is_empty() {
             let path = format!("{path}.cases");
-            self.error(Code::Form, &path, "`cases` without `switch`", "add `switch: expression`");
+            self.error(
+                Code::Form,
+                &path,
+                "`cases` without `switch`",
+                "add `switch: expression`",
+            );
             return None;
         }
         if on_error {
@@ -208,7 +228,12 @@ impl Compiler<'_> {
         }
         if edge.cases.is_empty() {
             let path = format!("{path}.switch");
-            self.error(Code::Form, &path, "a `switch` without `cases`", "add `cases`");
+            self.error(
+                Code::Form,
+                &path,
+                "a `switch` without `cases`",
+                "add `cases`",
+            );
             return;
         }
         let text = edge.switch.as_deref().unwrap_or_default();
@@ -231,7 +256,12 @@ impl Compiler<'_> {
             }
             Some(Otherwise::Flag(_)) => {
                 let hint = "name the node for any other value: `else: NODE`";
-                self.error(Code::Form, &format!("{path}.else"), "`else` of a `switch`", hint);
+                self.error(
+                    Code::Form,
+                    &format!("{path}.else"),
+                    "`else` of a `switch`",
+                    hint,
+                );
             }
             None => {}
         }
@@ -255,7 +285,11 @@ impl Compiler<'_> {
             Condition::NoCase(value, _) => format!("no case {}", value.source()),
         };
         if !seen.insert((from, to, kind)) {
-            let name = |id| flow.node_weight(id).map(|node| node.name.clone()).unwrap_or_default();
+            let name = |id| {
+                flow.node_weight(id)
+                    .map(|node| node.name.clone())
+                    .unwrap_or_default()
+            };
             let message = format!("the edge {} -> {} is given twice", name(from), name(to));
             self.error(Code::Duplicate, entry.path, message, "remove one of them");
             return;

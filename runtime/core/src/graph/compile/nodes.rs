@@ -168,7 +168,12 @@ impl Compiler<'_> {
             Found::Yes(definition) => definition,
             Found::No(known) => {
                 let message = format!("there is no agent `{}`", agent.name);
-                self.error(Code::UnknownAgent, &path, message, &near(&agent.name, &known));
+                self.error(
+                    Code::UnknownAgent,
+                    &path,
+                    message,
+                    &near(&agent.name, &known),
+                );
                 return None;
             }
             Found::Broken(reason) => {
@@ -220,27 +225,50 @@ impl Compiler<'_> {
         if !each.writes.is_nothing() {
             let hint = "move it to the map: its `writes` see the list of results as `result`";
             let path = format!("{inner}.writes");
-            self.error(Code::NoEffect, &path, "an item of a map writes nothing itself", hint);
+            self.error(
+                Code::NoEffect,
+                &path,
+                "an item of a map writes nothing itself",
+                hint,
+            );
         }
         let each = self.node(name, each, &inner, Place::Map)?;
         reads.extend(&each.reads);
         if map.concurrency == 0 {
             let path = format!("{path}.concurrency");
-            self.error(Code::Bound, &path, "no item could ever start", "give at least 1");
+            self.error(
+                Code::Bound,
+                &path,
+                "no item could ever start",
+                "give at least 1",
+            );
         }
         if !(0.0..=1.0).contains(&map.min_success) {
             let path = format!("{path}.min_success");
             let message = format!("{} is no share", map.min_success);
-            self.error(Code::Bound, &path, message, "give a number from 0 to 1, such as 0.8");
+            self.error(
+                Code::Bound,
+                &path,
+                message,
+                "give a number from 0 to 1, such as 0.8",
+            );
         }
         self.positive(map.deadline, &format!("{path}.deadline"));
         if let Some(hedge) = map.hedge {
             if hedge.factor.is_nan() || hedge.factor <= 1.0 {
                 let path = format!("{path}.hedge.factor");
                 let hint = "give more than 1, such as 2";
-                self.error(Code::Bound, &path, "every item would get a second copy", hint);
+                self.error(
+                    Code::Bound,
+                    &path,
+                    "every item would get a second copy",
+                    hint,
+                );
             }
-            if matches!(each.work, Work::Human { .. } | Work::Agent { .. } | Work::Graph { .. }) {
+            if matches!(
+                each.work,
+                Work::Human { .. } | Work::Agent { .. } | Work::Graph { .. }
+            ) {
                 let path = format!("{path}.hedge");
                 let message = "a second copy of this work could have effects twice";
                 let hint = "hedge only `model`, read-only `tool` and pure `function` items";
@@ -347,7 +375,10 @@ impl Compiler<'_> {
                 .get(id.0 as usize)
                 .filter(|channel| channel.default.is_none() && !given.contains_key(&channel.name));
             if let Some(channel) = missing {
-                let message = format!("the graph `{}` needs the input `{}`", node.name, channel.name);
+                let message = format!(
+                    "the graph `{}` needs the input `{}`",
+                    node.name, channel.name
+                );
                 let hint = format!("add `{}` under `inputs`", channel.name);
                 self.error(Code::Arguments, path, message, &hint);
             }
@@ -461,13 +492,7 @@ impl Compiler<'_> {
     }
 
     /// What an expression names is a channel, or one of the names it has beside them.
-    fn named(
-        &mut self,
-        found: &[String],
-        path: &str,
-        names: &[&str],
-        reads: &mut Vec<ChannelId>,
-    ) {
+    fn named(&mut self, found: &[String], path: &str, names: &[&str], reads: &mut Vec<ChannelId>) {
         for name in found {
             if names.contains(&name.as_str()) {
                 continue;
@@ -543,15 +568,26 @@ impl Compiler<'_> {
         let path = format!("{path}.writes");
         if node.set.is_some() && !node.writes.is_nothing() {
             let hint = "a `set` node writes what it sets; remove `writes`";
-            self.error(Code::NoEffect, &path, "this node has no result to write", hint);
+            self.error(
+                Code::NoEffect,
+                &path,
+                "this node has no result to write",
+                hint,
+            );
         }
         Some(match &node.writes {
             Writes::Nothing => WritePlan::Nothing,
-            Writes::Whole(name) => WritePlan::Whole(self.known_channel(Code::UndeclaredWrite, name, &path)?),
+            Writes::Whole(name) => {
+                WritePlan::Whole(self.known_channel(Code::UndeclaredWrite, name, &path)?)
+            }
             Writes::Fields(names) => {
                 let mut channels = Vec::with_capacity(names.len());
                 for (index, name) in names.iter().enumerate() {
-                    channels.push(self.known_channel(Code::UndeclaredWrite, name, &format!("{path}[{index}]"))?);
+                    channels.push(self.known_channel(
+                        Code::UndeclaredWrite,
+                        name,
+                        &format!("{path}[{index}]"),
+                    )?);
                 }
                 WritePlan::Fields(channels)
             }
@@ -593,11 +629,19 @@ impl Compiler<'_> {
         let listed = self.channel_list(declared, &format!("{path}.reads"));
         for id in reads.iter() {
             if !listed.contains(id) {
-                let name = self.channels.get(id.0 as usize).map(|channel| channel.name.clone());
+                let name = self
+                    .channels
+                    .get(id.0 as usize)
+                    .map(|channel| channel.name.clone());
                 let name = name.unwrap_or_default();
                 let message = format!("this node uses `{name}` and does not declare it");
                 let hint = format!("add `{name}` to `reads`, or leave `reads` out");
-                self.error(Code::UndeclaredRead, &format!("{path}.reads"), message, &hint);
+                self.error(
+                    Code::UndeclaredRead,
+                    &format!("{path}.reads"),
+                    message,
+                    &hint,
+                );
             }
         }
         if opaque {
@@ -625,12 +669,25 @@ impl Compiler<'_> {
         let Some(retry) = &node.retry else { return };
         if retry.attempts == 0 {
             let path = format!("{path}.retry.attempts");
-            self.error(Code::Bound, &path, "it would never be tried", "give at least 1");
+            self.error(
+                Code::Bound,
+                &path,
+                "it would never be tried",
+                "give at least 1",
+            );
         }
-        for (name, value) in [("backoff", retry.backoff), ("max_backoff", retry.max_backoff)] {
+        for (name, value) in [
+            ("backoff", retry.backoff),
+            ("max_backoff", retry.max_backoff),
+        ] {
             if !value.is_finite() || value < 0.0 {
                 let path = format!("{path}.retry.{name}");
-                self.error(Code::Bound, &path, "this is no time in seconds", "give 0 or more");
+                self.error(
+                    Code::Bound,
+                    &path,
+                    "this is no time in seconds",
+                    "give 0 or more",
+                );
             }
         }
         if !retry.factor.is_finite() || retry.factor < 1.0 {
@@ -639,7 +696,12 @@ impl Compiler<'_> {
         }
         if !(0.0..=1.0).contains(&retry.jitter) {
             let path = format!("{path}.retry.jitter");
-            self.error(Code::Bound, &path, "this is no share", "give a number from 0 to 1");
+            self.error(
+                Code::Bound,
+                &path,
+                "this is no share",
+                "give a number from 0 to 1",
+            );
         }
     }
 

@@ -71,7 +71,9 @@ pub(super) fn find(
             .find(|outer| !around(edge.to).contains(outer));
         edge.leaves = left.copied();
         if let Some(left) = left.and_then(|left| loops.get_mut(*left)) {
-            left.exits.push(crate::graph::ir::EdgeId(u32::try_from(id).unwrap_or(u32::MAX)));
+            left.exits.push(crate::graph::ir::EdgeId(
+                u32::try_from(id).unwrap_or(u32::MAX),
+            ));
         }
     }
     Ok((loops, loops_of))
@@ -104,10 +106,14 @@ fn nest(
 ) -> Vec<Vec<usize>> {
     let mut around: Vec<Vec<usize>> = vec![Vec::new(); flow.node_count()];
     for index in 0..loops.len() {
-        let Some(found) = loops.get(index).cloned() else { continue };
+        let Some(found) = loops.get(index).cloned() else {
+            continue;
+        };
         let mut inner: Vec<(usize, usize)> = Vec::new();
         for node in &found.body {
-            let Some(own) = around.get_mut(node.index()) else { continue };
+            let Some(own) = around.get_mut(node.index()) else {
+                continue;
+            };
             if let Some(outermost) = own.last() {
                 match inner.iter_mut().find(|(known, _)| known == outermost) {
                     Some((_, count)) => *count += 1,
@@ -123,7 +129,9 @@ fn nest(
             }
         }
         for (other, shared) in inner {
-            let Some(other) = loops.get_mut(other) else { continue };
+            let Some(other) = loops.get_mut(other) else {
+                continue;
+            };
             if shared == other.body.len() {
                 other.parent = Some(index);
                 continue;

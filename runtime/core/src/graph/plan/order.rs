@@ -5,7 +5,8 @@ use std::collections::{BinaryHeap, HashMap};
 
 use petgraph::stable_graph::StableDiGraph;
 
-use super::Loop;
+use super::{Loop, name};
+use crate::graph::diagnostic::{Code, Diagnostic};
 use crate::graph::ir::{Edge, Node, NodeId};
 
 /// What is put in order at one level: a node, or a loop as a whole.
@@ -21,7 +22,7 @@ pub(super) fn contiguous(
     flow: &StableDiGraph<Node, Edge>,
     loops: &[Loop],
     loops_of: &[Vec<usize>],
-) -> Vec<NodeId> {
+) -> Result<Vec<NodeId>, Vec<usize>> {
     let all: Vec<NodeId> = flow.node_indices().collect();
     let forward: Vec<(NodeId, NodeId)> = flow
         .edge_indices()
@@ -32,11 +33,36 @@ pub(super) fn contiguous(
         .filter_map(|edge| flow.edge_endpoints(edge))
         .collect();
     let mut order = Vec::with_capacity(all.len());
-    level(&all, &forward, 0, loops, loops_of, &mut order);
-    order
+    level(&all, &forward, 0, loops, loops_of, &mut order)?;
+    Ok(order)
 }
 
-/// The depth of the recursion is that of the loops, which is bounded.
+/// Loops that wait for each other: what leaves a loop is decided when it is over, so that two
+/// loops with edges into the middle of each other would never end.
+pub(super) fn entangled(
+    flow: &StableDiGraph<Node, Edge>,
+    loops: &[Loop],
+    stuck: &[usize],
+) -> Vec<Diagnostic> {
+    let found: Vec<&Loop> = stuck.iter().filter_map(|index| loops.get(*index)).collect();
+    let headers: Vec<String> = found
+        .iter()
+        .map(|found| format!("`{}`", name(flow, found.header)))
+        .collect();
+    let message = format!(
+        "the loops back to {} wait for each other to be over, and none ever is",
+        headers.join(" and to ")
+    );
+    let hint = "lead edges between loops into their first node, or remove one of those edges";
+    let path = found.last().and_then(|found| {
+        let edge = petgraph::stable_graph::EdgeIndex::new(found.edge.0 as usize);
+        flow.edge_weight(edge).map(|edge| edge.path.clone())
+    });
+    vec![Diagnostic::error(Code::Loop, path.unwrap_or_default(), message).hint(hint)]
+}
+
+/// The depth of the recursion is that of the loops, which is bounded. Fails with the loops that
+/// wait for each other.
 fn level(
     nodes: &[NodeId],
     edges: &[(NodeId, NodeId)],
@@ -44,9 +70,11 @@ fn level(
     loops: &[Loop],
     loops_of: &[Vec<usize>],
     order: &mut Vec<NodeId>,
-) {
+) -> Result<(), Vec<usize>> {
     let item = |node: NodeId| {
-        let around = loops_of.get(node.index()).and_then(|around| around.get(depth));
+        let around = loops_of
+            .get(node.index())
+            .and_then(|around| around.get(depth));
         around.map_or(Item::Node(node), |inner| Item::Loop(*inner))
     };
     let mut first: HashMap<Item, usize> = HashMap::new();
@@ -82,12 +110,13 @@ fn level(
         let Some(next) = by_first.get(&next).copied() else {
             continue;
         };
+        waiting.remove(&next);
         match next {
             Item::Node(node) => order.push(node),
             Item::Loop(inner) => {
                 let body = loops.get(inner).map_or(&[][..], |inner| &inner.body);
                 let edges = within.remove(&inner).unwrap_or_default();
-                level(body, &edges, depth + 1, loops, loops_of, order);
+                level(body, &edges, depth + 1, loops, loops_of, order)?;
             }
         }
         for item in after.remove(&next).unwrap_or_default() {
@@ -102,4 +131,16 @@ fn level(
             }
         }
     }
+    let mut stuck: Vec<usize> = waiting
+        .keys()
+        .filter_map(|item| match item {
+            Item::Loop(index) => Some(*index),
+            Item::Node(_) => None,
+        })
+        .collect();
+    if waiting.is_empty() {
+        return Ok(());
+    }
+    stuck.sort_unstable();
+    Err(stuck)
 }
