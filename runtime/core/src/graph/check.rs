@@ -29,7 +29,7 @@ pub(crate) fn all(
     {
         race::check(parts, problems);
     }
-    types::check(definition, parts, library, problems);
+    types::check(parts, library, problems);
 }
 
 /// Every channel a node may write.

@@ -2,6 +2,7 @@
 
 mod edges;
 mod nodes;
+mod numbers;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,8 +26,20 @@ pub(crate) const RESERVED: [&str; 8] = [
 /// Graphs within each other.
 const MOST_DEPTH: usize = 16;
 
-/// Nodes of one graph.
-const MOST_NODES: usize = 100_000;
+/// Nodes of one graph. What comes before what is a bit for each pair of them.
+const MOST_NODES: usize = 20_000;
+
+/// Edges of one graph. A chain of lists is short to write and long to run.
+const MOST_EDGES: usize = 60_000;
+
+/// Mistakes kept while compiling.
+const MOST_KEPT: usize = 10_000;
+
+/// Mistakes reported of one graph.
+const MOST_PROBLEMS: usize = 200;
+
+/// Mistakes for which the most likely names are looked up.
+const MOST_HINTS: usize = 40;
 
 /// What compiling came to.
 #[derive(Debug)]
@@ -87,8 +100,15 @@ fn compile_within(
         channel_names: HashMap::new(),
         prompts: Vec::new(),
         problems: Vec::new(),
+        failed: false,
     };
     let (parts, mut diagnostics) = compiler.run();
+    diagnostics.sort_by_key(|problem| problem.severity);
+    let more = diagnostics.len().saturating_sub(MOST_PROBLEMS);
+    diagnostics.truncate(MOST_PROBLEMS);
+    if let Some(last) = diagnostics.last_mut().filter(|_| more > 0) {
+        last.hint = format!("{more} more are not shown");
+    }
     if let Some(source) = source {
         for problem in &mut diagnostics {
             problem.locate(source);
@@ -135,6 +155,8 @@ pub(crate) struct Compiler<'a> {
     channel_names: HashMap<String, ChannelId>,
     prompts: Vec<(String, String)>,
     problems: Vec<Diagnostic>,
+    /// Whether there is an error among them.
+    failed: bool,
 }
 
 impl Compiler<'_> {
@@ -145,6 +167,7 @@ impl Compiler<'_> {
             return (None, self.problems);
         }
         self.names();
+        self.budget(definition.budget, "budget");
         self.all_channels();
         let inputs = self.channel_list(&definition.input, "input");
         let outputs = self.channel_list(&definition.output, "output");
@@ -185,7 +208,11 @@ impl Compiler<'_> {
     }
 
     fn say(&mut self, problem: Diagnostic) {
-        self.problems.push(problem);
+        let first_error = problem.severity == Severity::Error && !self.failed;
+        if first_error || self.problems.len() < MOST_KEPT {
+            self.failed |= problem.severity == Severity::Error;
+            self.problems.push(problem);
+        }
     }
 
     fn error(&mut self, code: Code, path: &str, message: impl Into<String>, hint: &str) {
@@ -210,6 +237,12 @@ impl Compiler<'_> {
                 message,
                 "split the graph, or use a `map`",
             );
+        }
+        let count = self.definition.channels.len();
+        if count > MOST_NODES {
+            let message = format!("{count} channels; {MOST_NODES} are allowed");
+            let hint = "keep what belongs together in one channel of type `object`";
+            self.error(Code::Bound, "channels", message, hint);
         }
     }
 
@@ -284,7 +317,7 @@ impl Compiler<'_> {
                     let hint = near(function, &known);
                     self.error(
                         Code::UnknownFunction,
-                        &format!("{path}.reducer"),
+                        &format!("{path}.reducer.function"),
                         message,
                         &hint,
                     );
@@ -312,13 +345,24 @@ impl Compiler<'_> {
         }
     }
 
+    /// Which name was meant. Of many mistakes the last ones go without: with thousands of names,
+    /// comparing takes longer than everything else.
+    fn meant<'b>(&self, name: &str, known: impl Iterator<Item = &'b String>) -> String {
+        if self.problems.len() < MOST_HINTS {
+            let known: Vec<String> = known.cloned().collect();
+            near(name, &known)
+        } else {
+            String::new()
+        }
+    }
+
     /// The channel of a name, or a diagnostic.
     fn known_channel(&mut self, code: Code, name: &str, path: &str) -> Option<ChannelId> {
         let found = self.channel_names.get(name).copied();
         if found.is_none() {
-            let known: Vec<String> = self.definition.channels.keys().cloned().collect();
             let message = format!("there is no channel `{name}`");
-            let hint = format!("{}; or declare it under `channels`", near(name, &known));
+            let meant = self.meant(name, self.definition.channels.keys());
+            let hint = format!("{meant}; or declare it under `channels`");
             self.error(code, path, message, &hint);
         }
         found
@@ -373,13 +417,18 @@ fn is_identifier(name: &str) -> bool {
 
 /// The names most like one that is not there.
 pub(crate) fn near(name: &str, known: &[String]) -> String {
-    let mut near: Vec<&String> = known.iter().collect();
-    if near.is_empty() {
+    if known.is_empty() {
         return "there are none".to_owned();
     }
-    let likeness = |known: &str| strsim::jaro_winkler(name, known);
-    near.sort_by(|a, b| likeness(b).total_cmp(&likeness(a)));
-    let names: Vec<&str> = near.iter().take(5).map(|name| name.as_str()).collect();
+    // Comparing takes the product of the lengths.
+    let start = |text: &str| text.chars().take(64).collect::<String>();
+    let name = start(name);
+    let mut near: Vec<(f64, &str)> = known
+        .iter()
+        .map(|known| (strsim::jaro_winkler(&name, &start(known)), known.as_str()))
+        .collect();
+    near.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    let names: Vec<&str> = near.iter().take(5).map(|(_, name)| *name).collect();
     let more = near.len().saturating_sub(names.len());
     let more = if more > 0 {
         format!(" and {more} more")

@@ -1,7 +1,7 @@
 //! A graph as a person writes it. `docs/graph.schema.json` is made from these types.
 
 use indexmap::IndexMap;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -78,6 +78,10 @@ impl FromShort for ChannelDefinition {
             value_type,
             ..Self::default()
         })
+    }
+
+    fn text_schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<ValueType>()
     }
 }
 
@@ -517,6 +521,10 @@ impl FromShort for OnError {
             writes: IndexMap::new(),
         })
     }
+
+    fn text_schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<ErrorAction>()
+    }
 }
 
 /// What follows a failure.
@@ -582,6 +590,10 @@ impl FromShort for EdgeDefinition {
             chain,
             ..Self::default()
         })
+    }
+
+    fn text_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "->", "description": Self::SHORT })
     }
 }
 

@@ -232,6 +232,28 @@ impl Diagnostic {
     }
 }
 
+/// Most of a line that is shown, in characters.
+const MOST_LINE: usize = 160;
+
+/// Longest message and hint that are shown, in characters: both may quote the file.
+const MOST_SHOWN: usize = 2_000;
+
+/// Text of a file as a terminal may show it: nothing in it moves the cursor or turns the text
+/// around.
+fn shown(text: &str, most: usize) -> String {
+    let plain = |c: char| match c {
+        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' => '\u{fffd}',
+        '\n' => ' ',
+        c if c.is_control() => '\u{fffd}',
+        c => c,
+    };
+    let mut shown: String = text.chars().take(most).map(plain).collect();
+    if text.chars().nth(most).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
 /// As a person reads it: the place, the mistake, the line with a mark under it, the hint.
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -242,19 +264,31 @@ impl fmt::Display for Diagnostic {
         match (&self.file, self.span) {
             (Some(file), Some(span)) => write!(f, "{file}:{}:{}: ", span.line, span.column)?,
             (Some(file), None) => write!(f, "{file}: ")?,
-            (None, _) => write!(f, "{}: ", self.path)?,
+            (None, _) if self.path.is_empty() => {}
+            (None, _) => write!(f, "{}: ", shown(&self.path, MOST_SHOWN))?,
         }
-        write!(f, "{severity} {}: {}", self.code, self.message)?;
+        let message = shown(&self.message, MOST_SHOWN);
+        write!(f, "{severity} {}: {message}", self.code)?;
         if let (Some(text), Some(span)) = (&self.line_text, self.span) {
             let number = span.line.to_string();
             let blank = " ".repeat(number.len());
-            let shown: String = text.chars().take(160).collect();
-            let mark = "^".repeat(span.length.clamp(1, 160));
-            let before = " ".repeat(span.column.saturating_sub(1).min(160));
-            write!(f, "\n {number} | {shown}\n {blank} | {before}{mark}")?;
+            // Of a long line, the part around the mistake.
+            let skipped = span.column.saturating_sub(1).saturating_sub(80);
+            let (lead, skipped) = if skipped > 0 {
+                ("…", skipped + 1)
+            } else {
+                ("", 0)
+            };
+            let rest: String = text.chars().skip(skipped).collect();
+            let line = shown(&rest, MOST_LINE);
+            let at = span.column.saturating_sub(1).saturating_sub(skipped) + lead.chars().count();
+            let room = (lead.chars().count() + line.chars().count()).saturating_sub(at);
+            let mark = "^".repeat(span.length.min(room).max(1));
+            let before = " ".repeat(at);
+            write!(f, "\n {number} | {lead}{line}\n {blank} | {before}{mark}")?;
         }
         if !self.hint.is_empty() {
-            write!(f, "\n  help: {}", self.hint)?;
+            write!(f, "\n  help: {}", shown(&self.hint, MOST_SHOWN))?;
         }
         Ok(())
     }

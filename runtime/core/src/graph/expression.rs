@@ -22,6 +22,13 @@ const MOST_EXPRESSION: usize = 4 << 10;
 /// Longest template, in bytes.
 const MOST_TEMPLATE: usize = 256 << 10;
 
+/// Most words and signs in one expression, and in one `{{ }}` or `{% %}` of a template. The
+/// parser calls itself for some of them, so that a long enough row would overflow the stack.
+const MOST_TOKENS: usize = 600;
+
+/// Most `elif`s of a template: each lies within the one before.
+const MOST_ELIFS: usize = 60;
+
 /// Largest text that one evaluation makes, in bytes.
 const MOST_OUTPUT: usize = 8 << 20;
 
@@ -261,6 +268,7 @@ impl Expression {
             let message = format!("{} bytes; {MOST_EXPRESSION} are allowed", source.len());
             return Err(refused(source, &message));
         }
+        few_tokens(source, source)?;
         let parsed = ENVIRONMENT
             .compile_expression_owned(source.to_owned())
             .map_err(|error| failed(source, &error))?;
@@ -357,13 +365,20 @@ impl Template {
                 single: None,
             });
         }
-        for statement in [
-            "set", "macro", "include", "import", "from", "extends", "block", "call",
-        ] {
-            if statements(source).any(|found| found == statement) {
+        let mut elifs = 0;
+        for statement in statements(source) {
+            if REFUSED.contains(&statement) {
                 let message = format!("`{{% {statement} %}}` is not available in graphs");
                 return Err(refused(source, &message));
             }
+            elifs += usize::from(statement == "elif");
+        }
+        if elifs > MOST_ELIFS {
+            let message = format!("{elifs} times `elif`; {MOST_ELIFS} are allowed");
+            return Err(refused(source, &message));
+        }
+        for tag in tags(source) {
+            few_tokens(source, tag)?;
         }
         let parsed = ENVIRONMENT
             .template_from_str(source)
@@ -421,6 +436,84 @@ impl Template {
             None => self.render(scope).map(Value::String),
         }
     }
+}
+
+/// Statements that bring in other templates, or variables that grow.
+const REFUSED: [&str; 10] = [
+    "set", "with", "do", "macro", "include", "import", "from", "extends", "block", "call",
+];
+
+/// Refuses what the parser would go too deep for.
+fn few_tokens(source: &str, part: &str) -> Result<(), ExpressionError> {
+    let mut tokens: usize = 0;
+    let mut quote = None;
+    let mut escaped = false;
+    let mut in_word = false;
+    for c in part.chars() {
+        if let Some(open) = quote {
+            if c == open && !escaped {
+                quote = None;
+            }
+            escaped = c == '\\' && !escaped;
+            continue;
+        }
+        let word = c.is_alphanumeric() || c == '_';
+        if !(c.is_whitespace() || word && in_word) {
+            tokens += 1;
+        }
+        in_word = word;
+        quote = Some(c).filter(|c| matches!(c, '"' | '\''));
+    }
+    if tokens > MOST_TOKENS {
+        let message = format!("{tokens} words and signs; {MOST_TOKENS} are allowed");
+        return Err(refused(source, &message));
+    }
+    Ok(())
+}
+
+/// What stands in each `{{ }}` and `{% %}`. Comments and raw text are taken for tags where they
+/// look like some: no harm, as long as they are short.
+fn tags(source: &str) -> impl Iterator<Item = &str> {
+    let mut rest = source;
+    std::iter::from_fn(move || {
+        loop {
+            let at = rest.find('{')?;
+            let inner = rest.get(at + 1..)?;
+            let mut chars = inner.chars();
+            match chars.next() {
+                Some('{') => {
+                    let tag;
+                    (tag, rest) = until(chars.as_str(), '}');
+                    return Some(tag);
+                }
+                Some('%') => {
+                    let tag;
+                    (tag, rest) = until(chars.as_str(), '%');
+                    return Some(tag);
+                }
+                _ => rest = inner,
+            }
+        }
+    })
+}
+
+/// Splits at the first `end` before a `}` that stands in no quotes.
+fn until(text: &str, end: char) -> (&str, &str) {
+    let (mut quote, mut escaped, mut last) = (None, false, ' ');
+    for (at, c) in text.char_indices() {
+        match quote {
+            Some(open) => {
+                if c == open && !escaped {
+                    quote = None;
+                }
+                escaped = c == '\\' && !escaped;
+            }
+            None if c == '}' && last == end => return text.split_at(at),
+            None => quote = Some(c).filter(|c| matches!(c, '"' | '\'')),
+        }
+        last = c;
+    }
+    (text, "")
 }
 
 /// The words after each `{%`.
@@ -550,6 +643,32 @@ mod tests {
         );
         assert!(Expression::parse("n +").is_err());
         assert!(Template::parse("{% set x = 1 %}{{ x }}").is_err());
+    }
+
+    #[test]
+    fn nothing_is_parsed_too_deep() {
+        for row in [
+            "-",
+            "not ",
+            "+1",
+            ".a",
+            "|e",
+            "~a",
+            " if a else a",
+            "(",
+            "[",
+            "**1",
+        ] {
+            for (before, after) in [("", "1"), ("1", ""), ("'}}' ~ ", "1")] {
+                let text = format!("{before}{}{after}", row.repeat(3900 / row.len()));
+                let _ = Expression::parse(&text).map(|parsed| parsed.eval(&scope()));
+                let long = format!("{{{{ {before}{}{after} }}}}", row.repeat(20_000));
+                assert!(Template::parse(&long).is_err(), "{before}{row}{after}");
+            }
+        }
+        let many = |part: &str| format!("{{% if n %}}{}{{% endif %}}", part.repeat(20_000));
+        assert!(Template::parse(&many("{% elif n %}")).is_err());
+        assert!(Template::parse(&many("{{ n }}")).is_ok());
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! other or apart, never across, so that the nodes have an order in which every body is one
 //! stretch.
 
+mod choices;
 mod loops;
 mod order;
 
@@ -17,7 +18,7 @@ use petgraph::visit::{EdgeFiltered, EdgeRef, IntoEdgeReferences};
 
 use super::definition::{GraphDefinition, Join};
 use super::diagnostic::{Code, Diagnostic};
-use super::ir::{Condition, Edge, EdgeId, Node, NodeId};
+use super::ir::{Edge, EdgeId, Node, NodeId};
 
 /// An edge as the scheduler sees it.
 #[derive(Debug, Clone, Copy)]
@@ -73,9 +74,10 @@ pub struct Plan {
     pub(crate) loops_of: Vec<Vec<usize>>,
     /// For each node: what is certainly over when it starts.
     pub(crate) before: Vec<FixedBitSet>,
-    /// For each node: edges that were taken if it runs.
-    guards: Vec<FixedBitSet>,
-    conditional: bool,
+    /// For each node: nodes that do not run when it does. Empty where nothing is chosen.
+    pub(crate) exclusive: Vec<FixedBitSet>,
+    /// Edges of which only one is taken, where a node waits for both.
+    contradictions: HashMap<NodeId, (EdgeId, EdgeId)>,
 }
 
 impl Plan {
@@ -89,8 +91,7 @@ impl Plan {
         flow: &StableDiGraph<Node, Edge>,
         by_name: HashMap<String, NodeId>,
     ) -> Result<Self, Vec<Diagnostic>> {
-        acyclic(flow)?;
-        let starts = starts(definition, flow, &by_name)?;
+        let height = acyclic(flow)?;
         let mut edges = vec![None; flow.edge_count()];
         let mut incoming = vec![Vec::new(); flow.node_count()];
         let mut outgoing = vec![Vec::new(); flow.node_count()];
@@ -120,7 +121,8 @@ impl Plan {
         for list in incoming.iter_mut().chain(&mut outgoing) {
             list.sort_unstable();
         }
-        let (mut loops, loops_of) = loops::find(flow, &mut edges)?;
+        let (mut loops, loops_of) = loops::find(flow, &height, &mut edges)?;
+        let starts = starts(definition, flow, &by_name)?;
         let order = order::contiguous(flow, &loops, &loops_of)
             .map_err(|stuck| order::entangled(flow, &loops, &stuck))?;
         let mut rank = vec![0; flow.node_count()];
@@ -145,12 +147,11 @@ impl Plan {
             loops,
             loops_of,
             before: Vec::new(),
-            guards: Vec::new(),
-            conditional: false,
+            exclusive: Vec::new(),
+            contradictions: HashMap::new(),
         };
         plan.before = plan.before(flow);
-        plan.guards = plan.guards(flow);
-        plan.conditional = plan.guards.iter().any(|guards| !guards.is_clear());
+        (plan.exclusive, plan.contradictions) = choices::find(&plan, flow);
         Ok(plan)
     }
 
@@ -186,54 +187,33 @@ impl Plan {
     }
 
     /// Whether two nodes may be at work at the same time.
-    pub fn may_overlap(&self, flow: &StableDiGraph<Node, Edge>, a: NodeId, b: NodeId) -> bool {
-        if a == b || self.precedes(a, b) || self.precedes(b, a) {
-            return false;
-        }
-        !self.conditional || !self.exclude(flow, a, b)
+    pub fn may_overlap(&self, _: &StableDiGraph<Node, Edge>, a: NodeId, b: NodeId) -> bool {
+        let excluded = |(a, b): (NodeId, NodeId)| {
+            let exclusive = self.exclusive.get(a.index());
+            exclusive.is_some_and(|others| others.contains(b.index()))
+        };
+        a != b
+            && !self.precedes(a, b)
+            && !self.precedes(b, a)
+            && !excluded((a, b))
+            && !excluded((b, a))
     }
 
-    /// Whether at most one of two nodes runs, because a choice leads to either.
-    fn exclude(&self, flow: &StableDiGraph<Node, Edge>, a: NodeId, b: NodeId) -> bool {
-        let (Some(a), Some(b)) = (self.guards.get(a.index()), self.guards.get(b.index())) else {
-            return false;
-        };
-        a.ones()
-            .any(|one| b.ones().any(|other| self.contradict(flow, one, other)))
+    /// Of a set of nodes that come earlier in the order: those that may be at work at the same
+    /// time as a node.
+    pub(crate) fn keep_overlapping(&self, earlier: &mut FixedBitSet, node: NodeId) {
+        if let Some(before) = self.before.get(node.index()) {
+            earlier.difference_with(before);
+        }
+        if let Some(exclusive) = self.exclusive.get(node.index()) {
+            earlier.difference_with(exclusive);
+        }
+        earlier.remove(node.index());
     }
 
-    /// Whether two edges of one node are never both taken.
-    fn contradict(&self, flow: &StableDiGraph<Node, Edge>, one: usize, other: usize) -> bool {
-        let from = |edge: usize| self.edges.get(edge).map(|edge| edge.from);
-        if one == other || from(one) != from(other) {
-            return false;
-        }
-        let condition = |edge: usize| {
-            let id = petgraph::stable_graph::EdgeIndex::new(edge);
-            flow.edge_weight(id).map(|edge| &edge.condition)
-        };
-        let (Some(one), Some(other)) = (condition(one), condition(other)) else {
-            return false;
-        };
-        excludes(one, other) || excludes(other, one)
-    }
-
-    /// A guard of a node that contradicts another: the node can then never start.
-    pub(crate) fn contradiction(
-        &self,
-        flow: &StableDiGraph<Node, Edge>,
-        node: NodeId,
-    ) -> Option<(EdgeId, EdgeId)> {
-        let guards = self.guards.get(node.index())?;
-        for one in guards.ones() {
-            for other in guards.ones().filter(|other| *other > one) {
-                if self.contradict(flow, one, other) {
-                    let id = |edge| EdgeId(u32::try_from(edge).unwrap_or(u32::MAX));
-                    return Some((id(one), id(other)));
-                }
-            }
-        }
-        None
+    /// Two edges that a node waits for and of which only one is taken: it can then never start.
+    pub(crate) fn contradiction(&self, node: NodeId) -> Option<(EdgeId, EdgeId)> {
+        self.contradictions.get(&node).copied()
     }
 
     fn before(&self, flow: &StableDiGraph<Node, Edge>) -> Vec<FixedBitSet> {
@@ -277,49 +257,6 @@ impl Plan {
         }
         before
     }
-
-    fn guards(&self, flow: &StableDiGraph<Node, Edge>) -> Vec<FixedBitSet> {
-        let conditional = flow
-            .edge_weights()
-            .any(|edge| edge.condition != Condition::Always);
-        let count = flow.edge_count();
-        if !conditional {
-            return Vec::new();
-        }
-        let mut guards = vec![FixedBitSet::with_capacity(count); flow.node_count()];
-        for node in &self.order {
-            let mut own: Option<FixedBitSet> = None;
-            let every = flow
-                .node_weight(*node)
-                .is_some_and(|node| node.join == Join::Every);
-            for id in self.into_node(*node) {
-                let Some(edge) = self.edge(*id) else { continue };
-                let mut through = guards.get(edge.from.index()).cloned().unwrap_or_default();
-                through.grow(count);
-                through.insert(id.0 as usize);
-                match &mut own {
-                    None => own = Some(through),
-                    Some(own) if every => own.union_with(&through),
-                    Some(own) => own.intersect_with(&through),
-                }
-            }
-            if let (Some(own), Some(place)) = (own, guards.get_mut(node.index())) {
-                *place = own;
-            }
-        }
-        guards
-    }
-}
-
-/// Whether an edge is certainly not taken when another of the same node is.
-fn excludes(one: &Condition, other: &Condition) -> bool {
-    match (one, other) {
-        (Condition::Case(a, x), Condition::Case(b, y)) => a == b && x != y,
-        (Condition::NoCase(a, cases), Condition::Case(b, y)) => a == b && cases.contains(y),
-        (Condition::Otherwise, Condition::When(_)) => true,
-        (Condition::OnError, other) => *other != Condition::OnError,
-        _ => false,
-    }
 }
 
 fn push(lists: &mut [Vec<EdgeId>], node: NodeId, edge: EdgeId) {
@@ -332,12 +269,22 @@ fn name(flow: &StableDiGraph<Node, Edge>, node: NodeId) -> &str {
     flow.node_weight(node).map_or("?", |node| &node.name)
 }
 
-/// Without its loop-backs a graph has no cycle.
-fn acyclic(flow: &StableDiGraph<Node, Edge>) -> Result<(), Vec<Diagnostic>> {
+/// Without its loop-backs a graph has no cycle. Gives each node a height that is less than that
+/// of every node before it.
+fn acyclic(flow: &StableDiGraph<Node, Edge>) -> Result<Vec<usize>, Vec<Diagnostic>> {
     let forward = EdgeFiltered::from_fn(flow, |edge| edge.weight().max_visits.is_none());
     let mut problems = Vec::new();
-    for component in petgraph::algo::kosaraju_scc(&forward) {
-        let inside = |node: &NodeId| component.contains(node);
+    let mut height = vec![0; flow.node_count()];
+    for (place, component) in petgraph::algo::kosaraju_scc(&forward)
+        .into_iter()
+        .enumerate()
+    {
+        for node in &component {
+            if let Some(height) = height.get_mut(node.index()) {
+                *height = place;
+            }
+        }
+        let inside = |node: &NodeId| height.get(node.index()) == Some(&place);
         let cyclic = component.len() > 1
             || component.first().is_some_and(|node| {
                 flow.edges(*node)
@@ -366,7 +313,7 @@ fn acyclic(flow: &StableDiGraph<Node, Edge>) -> Result<(), Vec<Diagnostic>> {
         problems.push(problem.hint(hint));
     }
     if problems.is_empty() {
-        Ok(())
+        Ok(height)
     } else {
         Err(problems)
     }

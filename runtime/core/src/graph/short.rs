@@ -22,6 +22,11 @@ pub trait FromShort: Sized {
     /// # Errors
     /// A sentence that says what is wrong with the text.
     fn from_short(text: &str) -> Result<Self, String>;
+
+    /// What the text may be.
+    fn text_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "description": Self::SHORT })
+    }
 }
 
 /// A `T`, written in full or as the text that stands for it.
@@ -78,14 +83,15 @@ impl<'de, T: FromShort + Deserialize<'de>> Deserialize<'de> for Short<T> {
     }
 }
 
-impl<T: JsonSchema> JsonSchema for Short<T> {
+impl<T: FromShort + JsonSchema> JsonSchema for Short<T> {
     fn schema_name() -> Cow<'static, str> {
         format!("{}_or_text", T::schema_name()).into()
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let text = T::text_schema(generator);
         let full = generator.subschema_for::<T>();
-        json_schema!({ "anyOf": [{ "type": "string" }, full] })
+        json_schema!({ "anyOf": [text, full] })
     }
 }
 

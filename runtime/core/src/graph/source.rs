@@ -20,17 +20,36 @@ pub struct Span {
 pub struct Source {
     name: String,
     text: String,
-    keys: HashMap<String, Span>,
-    values: HashMap<String, Span>,
+    /// Where each line begins, in bytes.
+    lines: Vec<usize>,
+    places: HashMap<String, Place>,
+}
+
+/// Where one part stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Place {
+    key: Option<Span>,
+    value: Option<Span>,
+    /// It is a node or a channel, whose name says more than its first line.
+    named: bool,
 }
 
 impl Source {
     /// A file whose parts are not known yet.
     pub fn new(name: &str, text: &str) -> Self {
+        let bytes = text.as_bytes();
+        let ends = bytes
+            .iter()
+            .zip(bytes.iter().skip(1).chain([&0]))
+            .enumerate()
+            // A carriage return ends a line by itself, unless a line feed follows.
+            .filter(|(_, (byte, next))| **byte == b'\n' || (**byte == b'\r' && **next != b'\n'))
+            .map(|(at, _)| at + 1);
         Self {
             name: name.to_owned(),
             text: text.to_owned(),
-            ..Self::default()
+            lines: std::iter::once(0).chain(ends).collect(),
+            places: HashMap::new(),
         }
     }
 
@@ -39,30 +58,34 @@ impl Source {
         &self.name
     }
 
-    pub(crate) fn put_key(&mut self, path: String, span: Span) {
-        self.keys.insert(path, span);
+    pub(crate) fn put_key(&mut self, path: String, span: Span, named: bool) {
+        let place = self.places.entry(path).or_default();
+        place.key = Some(span);
+        place.named = named;
     }
 
     pub(crate) fn put_value(&mut self, path: String, span: Span) {
-        self.values.insert(path, span);
+        self.places.entry(path).or_default().value = Some(span);
     }
 
-    /// The place of a part: of its key for a node or a channel, of its value for anything else,
-    /// of what holds it when it is not there.
+    /// The place of a key.
+    pub(crate) fn key_of(&self, path: &str) -> Option<Span> {
+        self.places.get(path).and_then(|place| place.key)
+    }
+
+    /// The place of a part: of its value where that begins beside its key, of its key otherwise,
+    /// and always for a node and a channel. Of what holds it when it is not there.
     pub fn span_of(&self, path: &str) -> Option<Span> {
         let mut path = path;
-        let names_a_part = |path: &str| {
-            let mut parts = path.split('.');
-            let group = parts.next();
-            matches!(group, Some("nodes" | "channels")) && parts.count() == 1
-        };
         loop {
-            let key = self.keys.get(path).filter(|_| names_a_part(path));
-            let found = key
-                .or_else(|| self.values.get(path))
-                .or_else(|| self.keys.get(path));
-            if let Some(span) = found {
-                return Some(*span);
+            let found = self.places.get(path).and_then(|place| {
+                let beside = place
+                    .value
+                    .filter(|value| place.key.is_none_or(|key| key.line == value.line));
+                beside.filter(|_| !place.named).or(place.key)
+            });
+            if found.is_some() {
+                return found;
             }
             let parent = path.rfind(['.', '[']).and_then(|end| path.get(..end));
             path = match parent {
@@ -73,9 +96,16 @@ impl Source {
         }
     }
 
+    /// How many lines there are.
+    pub(crate) fn line_count(&self) -> usize {
+        self.lines.len()
+    }
+
     /// A line of the file, from 1.
     pub fn line(&self, number: usize) -> Option<String> {
-        let line = self.text.lines().nth(number.checked_sub(1)?)?;
-        Some(line.replace('\t', " "))
+        let start = *self.lines.get(number.checked_sub(1)?)?;
+        let end = self.lines.get(number).copied().unwrap_or(self.text.len());
+        let line = self.text.get(start..end)?;
+        Some(line.trim_end_matches(['\n', '\r']).replace('\t', " "))
     }
 }

@@ -12,6 +12,15 @@ use super::source::{Source, Span};
 /// Lists and mappings within each other.
 const MOST_DEPTH: usize = 64;
 
+/// Longest path of a part whose place is kept. What lies deeper is found by what holds it.
+const MOST_PATH: usize = 1 << 10;
+
+/// Keys and values of one file.
+const MOST_PARTS: usize = 1_000_000;
+
+/// Mistakes found in reading, after which reading stops.
+const MOST_PROBLEMS: usize = 100;
+
 /// Largest graph file, in bytes.
 pub const MOST_BYTES: usize = 16 << 20;
 
@@ -36,13 +45,23 @@ pub fn parse(name: &str, text: &str) -> Result<(GraphDefinition, Source), Vec<Di
         source: &mut source,
         stack: Vec::new(),
         root: None,
+        parts: 0,
         problems: Vec::new(),
     };
     let loaded = loader.load(text);
     let (root, mut problems) = (loader.root.take(), std::mem::take(&mut loader.problems));
     problems.extend(loaded.err().map(|problem| *problem));
+    if source.span_of("").is_none() {
+        // Nothing but comments, or less.
+        let start = Span {
+            line: 1,
+            column: 1,
+            length: 1,
+        };
+        source.put_value(String::new(), start);
+    }
     if problems.is_empty() {
-        match definition(root.unwrap_or(Value::Null)) {
+        match definition(root.unwrap_or(Value::Null), &source) {
             Ok(definition) => return Ok((definition, source)),
             Err(problem) => problems.push(*problem),
         }
@@ -58,7 +77,7 @@ fn placed(mut problem: Diagnostic, source: &Source) -> Diagnostic {
     problem
 }
 
-fn definition(root: Value) -> Result<GraphDefinition, Box<Diagnostic>> {
+fn definition(root: Value, source: &Source) -> Result<GraphDefinition, Box<Diagnostic>> {
     if !root.is_object() {
         let problem = Diagnostic::error(
             Code::Form,
@@ -73,6 +92,8 @@ fn definition(root: Value) -> Result<GraphDefinition, Box<Diagnostic>> {
         let message = error.into_inner().to_string();
         let hint = if message.contains("unknown field") {
             "the keys are listed in docs/graph.schema.json; editors complete them"
+        } else if message.ends_with("expected a string") {
+            "an expression is text: put it in quotes"
         } else {
             ""
         };
@@ -80,9 +101,11 @@ fn definition(root: Value) -> Result<GraphDefinition, Box<Diagnostic>> {
         let unknown = message
             .strip_prefix("unknown field `")
             .and_then(|rest| rest.split('`').next())
-            .map(|key| join(&path, key))
-            .filter(|_| !path.ends_with(&message));
-        Box::new(Diagnostic::error(Code::Form, unknown.unwrap_or(path), message).hint(hint))
+            .map(|key| join(&path, key));
+        let span = unknown.as_deref().and_then(|path| source.key_of(path));
+        let mut problem = Diagnostic::error(Code::Form, unknown.unwrap_or(path), message);
+        problem.span = span;
+        Box::new(problem.hint(hint))
     })
 }
 
@@ -97,18 +120,36 @@ fn join(path: &str, key: &str) -> String {
 }
 
 enum Open {
-    List(Vec<Value>, String),
+    List {
+        items: Vec<Value>,
+        path: Option<String>,
+    },
     Mapping {
         entries: Map<String, Value>,
-        path: String,
+        path: Option<String>,
         key: Option<String>,
     },
+}
+
+impl Open {
+    /// The path of what comes next in it, unless it is too long to be kept.
+    fn path_within(&self, key: &str) -> Option<String> {
+        let path = match self {
+            Open::List { items, path } => format!("{}[{}]", path.as_ref()?, items.len()),
+            Open::Mapping { path, .. } => match path.as_deref()? {
+                "" => key.to_owned(),
+                path => format!("{path}.{key}"),
+            },
+        };
+        Some(path).filter(|path| path.len() <= MOST_PATH)
+    }
 }
 
 struct Loader<'a> {
     source: &'a mut Source,
     stack: Vec<Open>,
     root: Option<Value>,
+    parts: usize,
     problems: Vec<Diagnostic>,
 }
 
@@ -118,11 +159,11 @@ impl Loader<'_> {
         for event in Parser::new_from_str(text) {
             let (event, at) = event.map_err(|error| {
                 let mut problem = Diagnostic::error(Code::Syntax, "", error.info());
-                problem.span = Some(Span {
+                problem.span = Some(self.within(Span {
                     line: error.marker().line(),
                     column: error.marker().col() + 1,
                     length: 1,
-                });
+                }));
                 problem
             })?;
             let length = if at.start.line() == at.end.line() {
@@ -149,25 +190,67 @@ impl Loader<'_> {
                 }
                 Event::Scalar(text, style, _, tag) => {
                     if tag.is_some() {
-                        let text = "tags (`!name`) are not read; remove it";
-                        return Err(at_span(Code::Syntax, text, span));
+                        return Err(tagged(span));
                     }
-                    self.scalar(&text, style, span)?;
+                    self.counted(span)?;
+                    self.scalar(&text, style, span);
                 }
-                Event::SequenceStart(..) => self.open(span, true)?,
-                Event::MappingStart(..) => self.open(span, false)?,
+                Event::SequenceStart(_, tag) => self.open(span, true, tag.is_some())?,
+                Event::MappingStart(_, tag) => self.open(span, false, tag.is_some())?,
                 Event::SequenceEnd | Event::MappingEnd => match self.stack.pop() {
-                    Some(Open::List(items, _)) => self.put(Value::Array(items)),
+                    Some(Open::List { items, .. }) => self.put(Value::Array(items)),
                     Some(Open::Mapping { entries, .. }) => self.put(Value::Object(entries)),
                     None => {}
                 },
                 Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
             }
+            if self.problems.len() >= MOST_PROBLEMS {
+                break;
+            }
         }
         Ok(())
     }
 
-    fn open(&mut self, span: Span, list: bool) -> Result<(), Box<Diagnostic>> {
+    /// What is missing at the end is shown at the last line there is.
+    fn within(&self, span: Span) -> Span {
+        let last = self.source.line_count();
+        let mut line = span.line.clamp(1, last);
+        let length = |line| {
+            self.source
+                .line(line)
+                .map_or(0, |text| text.chars().count())
+        };
+        if span.line >= last {
+            while line > 1 && length(line) == 0 {
+                line -= 1;
+            }
+        }
+        let column = if line == span.line {
+            span.column
+        } else {
+            length(line).max(1)
+        };
+        Span {
+            line,
+            column,
+            length: 1,
+        }
+    }
+
+    fn counted(&mut self, span: Span) -> Result<(), Box<Diagnostic>> {
+        self.parts += 1;
+        if self.parts > MOST_PARTS {
+            let text = format!("more than {MOST_PARTS} keys and values");
+            return Err(at_span(Code::Syntax, &text, span));
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, span: Span, list: bool, tag: bool) -> Result<(), Box<Diagnostic>> {
+        if tag {
+            return Err(tagged(span));
+        }
+        self.counted(span)?;
         if self.stack.len() >= MOST_DEPTH {
             let text = format!("more than {MOST_DEPTH} lists and mappings within each other");
             return Err(at_span(Code::Syntax, &text, span));
@@ -176,9 +259,14 @@ impl Loader<'_> {
             return Err(at_span(Code::Syntax, "a key must be text", span));
         }
         let path = self.path();
-        self.source.put_value(path.clone(), span);
+        if let Some(path) = path.clone() {
+            self.source.put_value(path, span);
+        }
         self.stack.push(if list {
-            Open::List(Vec::new(), path)
+            Open::List {
+                items: Vec::new(),
+                path,
+            }
         } else {
             Open::Mapping {
                 entries: Map::new(),
@@ -189,55 +277,56 @@ impl Loader<'_> {
         Ok(())
     }
 
-    fn scalar(&mut self, text: &str, style: ScalarStyle, span: Span) -> Result<(), Box<Diagnostic>> {
-        if let Some(Open::Mapping {
+    fn scalar(&mut self, text: &str, style: ScalarStyle, span: Span) {
+        let depth = self.stack.len();
+        let path = self.path_of(Some(text));
+        let Some(Open::Mapping {
             entries,
-            path,
+            path: group,
             key: key @ None,
         }) = self.stack.last_mut()
-        {
-            let path = if path.is_empty() {
-                text.to_owned()
-            } else {
-                format!("{path}.{text}")
-            };
-            if entries.contains_key(text) {
-                let message = format!("`{text}` is given twice");
-                let mut problem = Diagnostic::error(Code::Duplicate, path.clone(), message)
-                    .hint("rename one of them, or remove it");
-                problem.span = Some(span);
-                self.problems.push(problem);
+        else {
+            if let Some(path) = self.path() {
+                self.source.put_value(path, span);
             }
-            *key = Some(text.to_owned());
-            self.source.put_key(path, span);
-            return Ok(());
+            self.put(resolve(text, style));
+            return;
+        };
+        if entries.contains_key(text) {
+            let message = format!("`{text}` is given twice");
+            let path = path.clone().unwrap_or_default();
+            let mut problem = Diagnostic::error(Code::Duplicate, path, message)
+                .hint("rename one of them, or remove it");
+            problem.span = Some(span);
+            self.problems.push(problem);
         }
-        let path = self.path();
-        self.source.put_value(path, span);
-        self.put(resolve(text, style));
-        Ok(())
+        *key = Some(text.to_owned());
+        let named = depth == 2 && matches!(group.as_deref(), Some("nodes" | "channels"));
+        if let Some(path) = path {
+            self.source.put_key(path, span, named);
+        }
     }
 
     /// The path of the value that comes next.
-    fn path(&self) -> String {
+    fn path(&self) -> Option<String> {
+        self.path_of(None)
+    }
+
+    /// The path of what comes next; of a key, if one is given.
+    fn path_of(&self, new: Option<&str>) -> Option<String> {
         match self.stack.last() {
-            None => String::new(),
-            Some(Open::List(items, path)) => format!("{path}[{}]", items.len()),
-            Some(Open::Mapping { path, key, .. }) => {
-                let key = key.as_deref().unwrap_or_default();
-                if path.is_empty() {
-                    key.to_owned()
-                } else {
-                    format!("{path}.{key}")
-                }
+            None => Some(String::new()),
+            Some(open @ Open::Mapping { key, .. }) => {
+                open.path_within(key.as_deref().or(new).unwrap_or_default())
             }
+            Some(open) => open.path_within(""),
         }
     }
 
     fn put(&mut self, value: Value) {
         match self.stack.last_mut() {
             None => self.root = Some(value),
-            Some(Open::List(items, _)) => items.push(value),
+            Some(Open::List { items, .. }) => items.push(value),
             Some(Open::Mapping { entries, key, .. }) => {
                 if let Some(key) = key.take() {
                     entries.insert(key, value);
@@ -245,6 +334,10 @@ impl Loader<'_> {
             }
         }
     }
+}
+
+fn tagged(span: Span) -> Box<Diagnostic> {
+    at_span(Code::Syntax, "tags (`!name`) are not read; remove it", span)
 }
 
 fn at_span(code: Code, text: &str, span: Span) -> Box<Diagnostic> {

@@ -143,7 +143,7 @@ fn never_fires(parts: &Parts, problems: &mut Vec<Diagnostic>) {
             let hint = "its condition is always false; mend it or remove the edge";
             problems.push(Diagnostic::error(Code::NeverFires, path, message).hint(hint));
         } else if weight.join == Join::Every
-            && let Some((a, b)) = parts.plan.contradiction(&parts.flow, *node)
+            && let Some((a, b)) = parts.plan.contradiction(*node)
         {
             never.insert(node.index());
             let place = |id: crate::graph::ir::EdgeId| {

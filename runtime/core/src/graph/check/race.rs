@@ -1,5 +1,7 @@
 //! Nodes that may run at the same time and touch one channel.
 
+use fixedbitset::FixedBitSet;
+
 use super::{node_name, node_path, written};
 use crate::graph::compile::Parts;
 use crate::graph::diagnostic::{Code, Diagnostic};
@@ -9,57 +11,57 @@ use crate::graph::ir::{Channel, NodeId};
 const MOST_REPORTED: usize = 3;
 
 pub(super) fn check(parts: &Parts, problems: &mut Vec<Diagnostic>) {
-    let count = parts.channels.len();
-    let mut writers: Vec<Vec<NodeId>> = vec![Vec::new(); count];
-    let mut readers: Vec<Vec<NodeId>> = vec![Vec::new(); count];
     // In the order of the plan, so that a node may only come before those after it.
+    let mut users: Vec<Vec<Use>> = vec![Vec::new(); parts.channels.len()];
     for id in &parts.plan.order {
         let Some(node) = parts.flow.node_weight(*id) else {
             continue;
         };
-        for channel in written(node) {
-            if let Some(writers) = writers.get_mut(channel.0 as usize) {
-                writers.push(*id);
+        let writes = written(node);
+        for channel in &writes {
+            if let Some(users) = users.get_mut(channel.0 as usize) {
+                let reads = node.reads.contains(channel);
+                users.push((*id, reads, true));
             }
         }
         for channel in &node.reads {
-            if let Some(readers) = readers.get_mut(channel.0 as usize) {
-                readers.push(*id);
+            if let Some(users) = users.get_mut(channel.0 as usize)
+                && !writes.contains(channel)
+            {
+                users.push((*id, true, false));
             }
         }
     }
-    for (index, channel) in parts.channels.iter().enumerate() {
-        let (Some(writers), Some(readers)) = (writers.get(index), readers.get(index)) else {
+    for (channel, users) in parts.channels.iter().zip(&users) {
+        if users.iter().all(|(_, _, writes)| !writes) {
             continue;
-        };
+        }
         let mut found = Vec::new();
         if !channel.reducer.joins_concurrent_writes() {
-            write_races(parts, writers, &mut found);
+            write_races(parts, users, &mut found);
             report_writes(parts, channel, &found, problems);
         }
         if found.is_empty() {
-            read_races(parts, channel, writers, readers, problems);
+            read_races(parts, channel, users, problems);
         }
     }
 }
 
-fn write_races(parts: &Parts, writers: &[NodeId], found: &mut Vec<(NodeId, NodeId)>) {
-    // Writers that follow each other one by one need no pairwise look.
-    let chained = writers
-        .windows(2)
-        .all(|pair| matches!(pair, [a, b] if parts.plan.precedes(*a, *b)));
-    if chained {
-        return;
-    }
-    for (index, a) in writers.iter().enumerate() {
-        for b in writers.iter().skip(index + 1) {
-            if parts.plan.may_overlap(&parts.flow, *a, *b) {
-                found.push((*a, *b));
-                if found.len() >= MOST_REPORTED {
-                    return;
-                }
+/// A node that uses a channel, whether it reads it and whether it writes it.
+type Use = (NodeId, bool, bool);
+
+fn write_races(parts: &Parts, users: &[Use], found: &mut Vec<(NodeId, NodeId)>) {
+    let mut writers = FixedBitSet::with_capacity(parts.flow.node_count());
+    for (node, _, _) in users.iter().filter(|(_, _, writes)| *writes) {
+        let mut beside = writers.clone();
+        parts.plan.keep_overlapping(&mut beside, *node);
+        for other in beside.ones() {
+            found.push((NodeId::new(other), *node));
+            if found.len() >= MOST_REPORTED {
+                return;
             }
         }
+        writers.insert(node.index());
     }
 }
 
@@ -85,35 +87,30 @@ fn report_writes(
     }
 }
 
-fn read_races(
-    parts: &Parts,
-    channel: &Channel,
-    writers: &[NodeId],
-    readers: &[NodeId],
-    problems: &mut Vec<Diagnostic>,
-) {
-    let rank = |node: &NodeId| parts.plan.rank_of(*node);
-    let chained = writers
-        .windows(2)
-        .all(|pair| matches!(pair, [a, b] if parts.plan.precedes(*a, *b)));
-    let mut reported = 0;
-    for reader in readers {
-        let race = |writer: &&NodeId| parts.plan.may_overlap(&parts.flow, *reader, **writer);
-        let raced = if chained {
-            // Only the neighbours in a chain can overlap with the reader, or all between them do.
-            let after = writers.partition_point(|writer| rank(writer) <= rank(reader));
-            let own = writers.get(after.wrapping_sub(1)) == Some(reader);
-            let back = if own { 2 } else { 1 };
-            let near = after.checked_sub(back).and_then(|near| writers.get(near));
-            near.into_iter().chain(writers.get(after)).find(race)
-        } else {
-            writers.iter().find(race)
+fn read_races(parts: &Parts, channel: &Channel, users: &[Use], problems: &mut Vec<Diagnostic>) {
+    let none = FixedBitSet::with_capacity(parts.flow.node_count());
+    let (mut readers, mut writers) = (none.clone(), none);
+    // A reader and a writer beside it.
+    let mut found: Vec<(NodeId, NodeId)> = Vec::new();
+    for (node, reads, writes) in users {
+        let beside = |others: &FixedBitSet| {
+            let mut others = others.clone();
+            parts.plan.keep_overlapping(&mut others, *node);
+            others.ones().next().map(NodeId::new)
         };
-        let Some(writer) = raced else { continue };
-        reported += 1;
-        if reported > MOST_REPORTED {
-            return;
+        if *reads {
+            found.extend(beside(&writers).map(|writer| (*node, writer)));
+            readers.insert(node.index());
         }
+        if *writes {
+            found.extend(beside(&readers).map(|reader| (reader, *node)));
+            writers.insert(node.index());
+        }
+        if found.len() >= MOST_REPORTED {
+            break;
+        }
+    }
+    for (reader, writer) in found.iter().take(MOST_REPORTED) {
         let name = &channel.name;
         let (reads, writes) = (
             node_name(&parts.flow, *reader),

@@ -1,11 +1,13 @@
 //! Whether what is written fits its channel, where that can be told before a run.
 
+use std::collections::HashSet;
+
 use fixedbitset::FixedBitSet;
 use serde_json::Value;
 
 use super::{node_path, written};
 use crate::graph::compile::{Parts, near, problem_of};
-use crate::graph::definition::{GraphDefinition, ValueType};
+use crate::graph::definition::ValueType;
 use crate::graph::diagnostic::{Code, Diagnostic};
 use crate::graph::expression::Expression;
 use crate::graph::ir::{Argument, Channel, ChannelId, Node, NodeId, Work, WritePlan};
@@ -33,17 +35,13 @@ impl Known {
     }
 }
 
-pub(super) fn check(
-    definition: &GraphDefinition,
-    parts: &Parts,
-    library: &dyn Library,
-    problems: &mut Vec<Diagnostic>,
-) {
+pub(super) fn check(parts: &Parts, library: &dyn Library, problems: &mut Vec<Diagnostic>) {
     let mut checker = Checker {
         parts,
         problems,
         path: String::new(),
         writers: writers(parts),
+        inputs: parts.inputs.iter().copied().collect(),
     };
     for id in parts.flow.node_indices() {
         let Some(node) = parts.flow.node_weight(id) else {
@@ -61,7 +59,7 @@ pub(super) fn check(
         checker.arguments(&node.work, tool.as_ref(), &path, library);
         checker.map_over(&node.work, &path);
         checker.writes(node, tool.as_ref());
-        checker.read_before_written(definition, id, node);
+        checker.read_before_written(id, node);
     }
 }
 
@@ -84,6 +82,7 @@ struct Checker<'a> {
     path: String,
     /// For each channel: the nodes that write it.
     writers: Vec<FixedBitSet>,
+    inputs: HashSet<ChannelId>,
 }
 
 impl Checker<'_> {
@@ -104,9 +103,9 @@ impl Checker<'_> {
         let channel = match over.names() {
             [name] if name == over.source().trim() => self
                 .parts
-                .channels
-                .iter()
-                .find(|channel| channel.name == *name),
+                .channel_names
+                .get(name)
+                .and_then(|id| self.channel(*id)),
             _ => None,
         };
         let wrong = match channel {
@@ -272,7 +271,7 @@ impl Checker<'_> {
             }
             return;
         }
-        match of_expression(expression.source(), result, &self.parts.channels) {
+        match of_expression(expression.source(), result, self.parts) {
             Ok(known) => self.fits(
                 channel,
                 &known,
@@ -311,13 +310,13 @@ impl Checker<'_> {
     }
 
     /// A channel that is read, is no input, has no default, and that nothing before writes.
-    fn read_before_written(&mut self, definition: &GraphDefinition, id: NodeId, node: &Node) {
+    fn read_before_written(&mut self, id: NodeId, node: &Node) {
         let plan = &self.parts.plan;
         for channel in &node.reads {
             let Some(known) = self.channel(*channel) else {
                 continue;
             };
-            if known.default.is_some() || definition.input.contains(&known.name) {
+            if known.default.is_some() || self.inputs.contains(channel) {
                 continue;
             }
             let Some(writers) = self.writers.get(channel.0 as usize) else {
@@ -328,12 +327,10 @@ impl Checker<'_> {
             // turns have.
             let early = writers.contains(id.index())
                 || before.is_some_and(|before| !before.is_disjoint(writers))
-                || plan.loops_around(id).iter().any(|around| {
-                    let body = plan
-                        .loops
-                        .get(*around)
-                        .map_or(&[][..], |around| &around.body);
-                    body.iter().any(|inside| writers.contains(inside.index()))
+                || plan.loops_around(id).first().is_some_and(|around| {
+                    // Two nodes share a loop if they share the outermost.
+                    let other = |node| plan.loops_around(NodeId::new(node)).first();
+                    writers.ones().any(|node| other(node) == Some(around))
                 });
             // A race is reported as such.
             let flow = &self.parts.flow;
@@ -417,18 +414,19 @@ fn field(known: &Known, name: &str) -> Result<Known, String> {
 }
 
 /// What is known of a plain path such as `result.score`, or of a channel.
-fn of_expression(source: &str, result: &Known, channels: &[Channel]) -> Result<Known, String> {
-    let mut parts = source.trim().split('.');
-    let first = parts.next().unwrap_or_default();
+fn of_expression(source: &str, result: &Known, parts: &Parts) -> Result<Known, String> {
+    let mut path = source.trim().split('.');
+    let first = path.next().unwrap_or_default();
     let plain = |part: &str| {
         !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
     };
-    let rest: Vec<&str> = parts.collect();
+    let rest: Vec<&str> = path.collect();
     if !plain(first) || !rest.iter().all(|part| plain(part)) {
         return Ok(Known::Nothing);
     }
     if first != "result" {
-        let channel = channels.iter().find(|channel| channel.name == first);
+        let channel = parts.channel_names.get(first);
+        let channel = channel.and_then(|id| parts.channels.get(id.0 as usize));
         return Ok(match channel {
             Some(channel) if rest.is_empty() => Known::Type(channel.value_type),
             _ => Known::Nothing,

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use petgraph::stable_graph::StableDiGraph;
 
-use super::{Compiler, near};
+use super::{Compiler, MOST_EDGES};
 use crate::graph::definition::{EdgeDefinition, EdgeEvent, Otherwise};
 use crate::graph::diagnostic::Code;
 use crate::graph::expression::Expression;
@@ -28,6 +28,9 @@ impl Compiler<'_> {
     ) -> bool {
         let before = self.problems.len();
         let definition = self.definition;
+        if !self.few_edges() {
+            return false;
+        }
         let mut seen = HashSet::new();
         for (index, edge) in definition.edges.iter().enumerate() {
             let path = format!("edges[{index}]");
@@ -42,6 +45,27 @@ impl Compiler<'_> {
             }
         }
         self.problems.len() == before
+    }
+
+    /// Every edge of a list to a list counts.
+    fn few_edges(&mut self) -> bool {
+        let mut count: usize = 0;
+        for (index, edge) in self.definition.edges.iter().enumerate() {
+            let of_chain = edge.chain.windows(2).map(|pair| {
+                let size = |at: usize| pair.get(at).map_or(0, Vec::len);
+                size(0).saturating_mul(size(1))
+            });
+            let to = edge.to.0.len() + edge.cases.len() + 1;
+            let own = edge.from.0.len().saturating_mul(to);
+            count = of_chain.fold(count.saturating_add(own), usize::saturating_add);
+            if count > MOST_EDGES {
+                let message = format!("more than {MOST_EDGES} edges");
+                let hint = "split the graph, or lead lists through one node between them";
+                self.error(Code::Bound, &format!("edges[{index}]"), message, hint);
+                return false;
+            }
+        }
+        true
     }
 
     fn names_exist(&mut self, edge: &EdgeDefinition, path: &str) {
@@ -74,9 +98,9 @@ impl Compiler<'_> {
 
     fn node_exists(&mut self, name: &str, path: &str) {
         if !self.definition.nodes.contains_key(name) {
-            let known: Vec<String> = self.definition.nodes.keys().cloned().collect();
             let message = format!("there is no node `{name}`");
-            self.error(Code::UnknownNode, path, message, &near(name, &known));
+            let hint = self.meant(name, self.definition.nodes.keys());
+            self.error(Code::UnknownNode, path, message, &hint);
         }
     }
 

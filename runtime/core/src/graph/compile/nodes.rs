@@ -109,7 +109,8 @@ impl Compiler<'_> {
             let path = format!("{path}.tool");
             if let Found::No(known) = self.library.tool(&tool.name) {
                 let message = format!("there is no tool `{}`", tool.name);
-                self.error(Code::UnknownTool, &path, message, &near(&tool.name, &known));
+                let hint = near(&tool.name, &known);
+                self.error(Code::UnknownTool, &format!("{path}.name"), message, &hint);
             }
             let arguments = self.arguments(&tool.arguments, &path, names, reads)?;
             return Some(Work::Tool {
@@ -131,7 +132,12 @@ impl Compiler<'_> {
             if let Found::No(known) = self.library.function(&function.name) {
                 let message = format!("there is no function `{}`", function.name);
                 let hint = near(&function.name, &known);
-                self.error(Code::UnknownFunction, &path, message, &hint);
+                self.error(
+                    Code::UnknownFunction,
+                    &format!("{path}.name"),
+                    message,
+                    &hint,
+                );
             }
             let arguments = match &function.arguments {
                 None => None,
@@ -255,6 +261,7 @@ impl Compiler<'_> {
         }
         self.positive(map.deadline, &format!("{path}.deadline"));
         if let Some(hedge) = map.hedge {
+            self.seconds(hedge.after, &format!("{path}.hedge.after"));
             if hedge.factor.is_nan() || hedge.factor <= 1.0 {
                 let path = format!("{path}.hedge.factor");
                 let hint = "give more than 1, such as 2";
@@ -293,15 +300,16 @@ impl Compiler<'_> {
         reads: &mut Vec<ChannelId>,
     ) -> Option<Work> {
         let own = self.definition.name.clone();
+        let named = format!("{path}.name");
         if node.name == own || self.above.contains(&node.name) {
             let message = format!("`{}` would contain itself", node.name);
             let hint = "a graph may loop, but not contain itself";
-            self.error(Code::Recursion, path, message, hint);
+            self.error(Code::Recursion, &named, message, hint);
             return None;
         }
         if self.above.len() >= MOST_DEPTH {
             let message = format!("more than {MOST_DEPTH} graphs within each other");
-            self.error(Code::Recursion, path, message, "make one of them flatter");
+            self.error(Code::Recursion, &named, message, "make one of them flatter");
             return None;
         }
         let (definition, source) = match self.library.graph(&node.name) {
@@ -309,16 +317,21 @@ impl Compiler<'_> {
             Found::Yes(Err(problems)) => {
                 self.problems.extend(problems);
                 let message = format!("the graph `{}` has errors", node.name);
-                self.error(Code::UnknownGraph, path, message, "mend that file");
+                self.error(Code::UnknownGraph, &named, message, "mend that file");
                 return None;
             }
             Found::Broken(reason) => {
-                self.error(Code::UnknownGraph, path, reason, "mend that file");
+                self.error(Code::UnknownGraph, &named, reason, "mend that file");
                 return None;
             }
             Found::No(known) => {
                 let message = format!("there is no graph `{}`", node.name);
-                self.error(Code::UnknownGraph, path, message, &near(&node.name, &known));
+                self.error(
+                    Code::UnknownGraph,
+                    &named,
+                    message,
+                    &near(&node.name, &known),
+                );
                 return None;
             }
             Found::Unchecked => return None,
@@ -329,7 +342,7 @@ impl Compiler<'_> {
         let Some(graph) = compiled.graph else {
             self.problems.extend(compiled.diagnostics);
             let message = format!("the graph `{}` has errors", node.name);
-            self.error(Code::UnknownGraph, path, message, "mend that file");
+            self.error(Code::UnknownGraph, &named, message, "mend that file");
             return None;
         };
         let inputs = self.subgraph_inputs(node, &graph, path, names, reads);
@@ -425,6 +438,7 @@ impl Compiler<'_> {
         names: &[&str],
         reads: &mut Vec<ChannelId>,
     ) -> Option<Template> {
+        let named = format!("{path}.file");
         let text = match (&prompt.text, &prompt.file) {
             (Some(text), None) => text.clone(),
             (None, Some(file)) => match self.library.prompt(file) {
@@ -434,11 +448,11 @@ impl Compiler<'_> {
                 }
                 Found::No(known) => {
                     let message = format!("there is no prompt `{file}`");
-                    self.error(Code::UnknownPrompt, path, message, &near(file, &known));
+                    self.error(Code::UnknownPrompt, &named, message, &near(file, &known));
                     return None;
                 }
                 Found::Broken(reason) => {
-                    self.error(Code::UnknownPrompt, path, reason, "mend that file");
+                    self.error(Code::UnknownPrompt, &named, reason, "mend that file");
                     return None;
                 }
                 Found::Unchecked => return None,
@@ -500,14 +514,15 @@ impl Compiler<'_> {
             match self.channel_names.get(name) {
                 Some(channel) => reads.push(*channel),
                 None => {
-                    let mut known: Vec<String> = self.definition.channels.keys().cloned().collect();
-                    known.extend(names.iter().map(|name| (*name).to_owned()));
+                    let beside: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+                    let channels = self.definition.channels.keys();
+                    let hint = self.meant(name, channels.chain(&beside));
                     let message = if super::RESERVED.contains(&name.as_str()) {
                         format!("`{name}` means nothing here")
                     } else {
                         format!("`{name}` is no channel")
                     };
-                    self.error(Code::UnknownName, path, message, &near(name, &known));
+                    self.error(Code::UnknownName, path, message, &hint);
                 }
             }
         }
@@ -658,59 +673,6 @@ impl Compiler<'_> {
                     self.say(problem.hint("remove it: what waits for it waits for nothing"));
                 }
             }
-        }
-    }
-
-    fn numbers(&mut self, node: &NodeDefinition, path: &str) {
-        self.positive(node.timeout, &format!("{path}.timeout"));
-        if let Some(cache) = node.cache {
-            self.positive(Some(cache.ttl), &format!("{path}.cache.ttl"));
-        }
-        let Some(retry) = &node.retry else { return };
-        if retry.attempts == 0 {
-            let path = format!("{path}.retry.attempts");
-            self.error(
-                Code::Bound,
-                &path,
-                "it would never be tried",
-                "give at least 1",
-            );
-        }
-        for (name, value) in [
-            ("backoff", retry.backoff),
-            ("max_backoff", retry.max_backoff),
-        ] {
-            if !value.is_finite() || value < 0.0 {
-                let path = format!("{path}.retry.{name}");
-                self.error(
-                    Code::Bound,
-                    &path,
-                    "this is no time in seconds",
-                    "give 0 or more",
-                );
-            }
-        }
-        if !retry.factor.is_finite() || retry.factor < 1.0 {
-            let path = format!("{path}.retry.factor");
-            self.error(Code::Bound, &path, "waits would shrink", "give 1 or more");
-        }
-        if !(0.0..=1.0).contains(&retry.jitter) {
-            let path = format!("{path}.retry.jitter");
-            self.error(
-                Code::Bound,
-                &path,
-                "this is no share",
-                "give a number from 0 to 1",
-            );
-        }
-    }
-
-    fn positive(&mut self, seconds: Option<f64>, path: &str) {
-        if let Some(seconds) = seconds
-            && (!seconds.is_finite() || seconds <= 0.0)
-        {
-            let message = format!("{seconds} is no time in seconds");
-            self.error(Code::Bound, path, message, "give more than 0");
         }
     }
 }

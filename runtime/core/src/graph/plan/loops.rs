@@ -15,19 +15,26 @@ const MOST_NESTED: usize = 16;
 type Found = (Vec<Loop>, Vec<Vec<usize>>);
 
 /// Finds every loop, inner ones before outer ones, and the loops around each node, the outermost
-/// first. Marks edges that lead back in a loop or leave one.
+/// first. Marks edges that lead back in a loop or leave one. The height of a node is less than
+/// that of every node before it.
 pub(super) fn find(
     flow: &StableDiGraph<Node, Edge>,
+    height: &[usize],
     edges: &mut [PlanEdge],
 ) -> Result<Found, Vec<Diagnostic>> {
     let mut problems = Vec::new();
     let mut loops = Vec::new();
+    let height = |node: NodeId| height.get(node.index()).copied().unwrap_or_default();
+    let mut depth: Vec<usize> = vec![0; flow.node_count()];
     for edge in flow.edge_references() {
         let Some(max_visits) = edge.weight().max_visits else {
             continue;
         };
         let (source, header) = (edge.source(), edge.target());
-        let ahead = reach(flow, header, Direction::Outgoing);
+        // Nothing above the header or below the source lies between them.
+        let (top, bottom) = (height(header), height(source));
+        let within = |node: NodeId| (bottom..=top).contains(&height(node));
+        let ahead = reach(flow, header, Direction::Outgoing, within);
         if !ahead.contains(source.index()) {
             let message = format!(
                 "`max_visits` on an edge that leads forward, from `{}` to `{}`",
@@ -39,8 +46,21 @@ pub(super) fn find(
             problems.push(Diagnostic::error(Code::Loop, path, message).hint(hint));
             continue;
         }
-        let mut body = reach(flow, source, Direction::Incoming);
+        let mut body = reach(flow, source, Direction::Incoming, within);
         body.intersect_with(&ahead);
+        for node in body.ones() {
+            let Some(depth) = depth.get_mut(node) else {
+                continue;
+            };
+            *depth += 1;
+            if *depth > MOST_NESTED {
+                let message = format!("more than {MOST_NESTED} loops within each other");
+                let path = edge.weight().path.clone();
+                let hint = "let one loop do the work of several, or make a graph of the inner ones";
+                problems.push(Diagnostic::error(Code::Loop, path, message).hint(hint));
+                return Err(problems);
+            }
+        }
         loops.push(Loop {
             header,
             source,
@@ -80,7 +100,12 @@ pub(super) fn find(
 }
 
 /// Every node that can be reached along forward edges, the first included.
-fn reach(flow: &StableDiGraph<Node, Edge>, from: NodeId, direction: Direction) -> FixedBitSet {
+fn reach(
+    flow: &StableDiGraph<Node, Edge>,
+    from: NodeId,
+    direction: Direction,
+    within: impl Fn(NodeId) -> bool,
+) -> FixedBitSet {
     let mut seen = FixedBitSet::with_capacity(flow.node_count());
     let mut stack = vec![from];
     seen.insert(from.index());
@@ -90,7 +115,7 @@ fn reach(flow: &StableDiGraph<Node, Edge>, from: NodeId, direction: Direction) -
                 Direction::Outgoing => edge.target(),
                 Direction::Incoming => edge.source(),
             };
-            if edge.weight().max_visits.is_none() && !seen.put(next.index()) {
+            if edge.weight().max_visits.is_none() && within(next) && !seen.put(next.index()) {
                 stack.push(next);
             }
         }
@@ -121,12 +146,6 @@ fn nest(
                 }
             }
             own.push(index);
-            if own.len() == MOST_NESTED + 1 {
-                let message = format!("more than {MOST_NESTED} loops within each other");
-                let path = path_of(flow, &found);
-                problems.push(Diagnostic::error(Code::Loop, path, message));
-                return around;
-            }
         }
         for (other, shared) in inner {
             let Some(other) = loops.get_mut(other) else {
