@@ -202,7 +202,7 @@ impl Diagnostic {
             path: path.into(),
             file: None,
             span: None,
-            message: message.into(),
+            message: shortened(message.into()),
             hint: String::new(),
             line_text: None,
         }
@@ -216,7 +216,7 @@ impl Diagnostic {
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = hint.into();
+        self.hint = shortened(hint.into());
         self
     }
 
@@ -229,29 +229,34 @@ impl Diagnostic {
         let span = self.span.or_else(|| source.span_of(&self.path));
         self.line_text = span.and_then(|span| source.line(span.line));
         self.span = span;
+        self.path = shortened(std::mem::take(&mut self.path));
     }
 }
 
 /// Most of a line that is shown, in characters.
 const MOST_LINE: usize = 160;
 
-/// Longest message and hint that are shown, in characters: both may quote the file.
+/// Longest message, hint and path, in characters: each may quote the file.
 const MOST_SHOWN: usize = 2_000;
+
+fn shortened(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(MOST_SHOWN) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
 
 /// Text of a file as a terminal may show it: nothing in it moves the cursor or turns the text
 /// around.
-fn shown(text: &str, most: usize) -> String {
+fn shown(text: &str) -> String {
     let plain = |c: char| match c {
         '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' => '\u{fffd}',
         '\n' => ' ',
         c if c.is_control() => '\u{fffd}',
         c => c,
     };
-    let mut shown: String = text.chars().take(most).map(plain).collect();
-    if text.chars().nth(most).is_some() {
-        shown.push('…');
-    }
-    shown
+    text.chars().map(plain).collect()
 }
 
 /// As a person reads it: the place, the mistake, the line with a mark under it, the hint.
@@ -265,9 +270,9 @@ impl fmt::Display for Diagnostic {
             (Some(file), Some(span)) => write!(f, "{file}:{}:{}: ", span.line, span.column)?,
             (Some(file), None) => write!(f, "{file}: ")?,
             (None, _) if self.path.is_empty() => {}
-            (None, _) => write!(f, "{}: ", shown(&self.path, MOST_SHOWN))?,
+            (None, _) => write!(f, "{}: ", shown(&self.path))?,
         }
-        let message = shown(&self.message, MOST_SHOWN);
+        let message = shown(&self.message);
         write!(f, "{severity} {}: {message}", self.code)?;
         if let (Some(text), Some(span)) = (&self.line_text, self.span) {
             let number = span.line.to_string();
@@ -279,8 +284,8 @@ impl fmt::Display for Diagnostic {
             } else {
                 ("", 0)
             };
-            let rest: String = text.chars().skip(skipped).collect();
-            let line = shown(&rest, MOST_LINE);
+            let rest: String = text.chars().skip(skipped).take(MOST_LINE).collect();
+            let line = shown(&rest);
             let at = span.column.saturating_sub(1).saturating_sub(skipped) + lead.chars().count();
             let room = (lead.chars().count() + line.chars().count()).saturating_sub(at);
             let mark = "^".repeat(span.length.min(room).max(1));
@@ -288,7 +293,7 @@ impl fmt::Display for Diagnostic {
             write!(f, "\n {number} | {lead}{line}\n {blank} | {before}{mark}")?;
         }
         if !self.hint.is_empty() {
-            write!(f, "\n  help: {}", shown(&self.hint, MOST_SHOWN))?;
+            write!(f, "\n  help: {}", shown(&self.hint))?;
         }
         Ok(())
     }

@@ -15,6 +15,13 @@ pub struct Span {
     pub length: usize,
 }
 
+/// Longest path of a part whose place is kept, in bytes. What lies deeper is found by what holds
+/// it.
+const MOST_PATH: usize = 1 << 10;
+
+/// Longest line that is quoted, in bytes. Every mistake carries its own copy.
+const MOST_LINE: usize = 10_000;
+
 /// A file and the places of its parts. A graph built in Rust has none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Source {
@@ -58,6 +65,11 @@ impl Source {
         &self.name
     }
 
+    /// Whether places of such a path are kept.
+    pub(crate) fn keeps(path: &str) -> bool {
+        path.len() <= MOST_PATH
+    }
+
     pub(crate) fn put_key(&mut self, path: String, span: Span, named: bool) {
         let place = self.places.entry(path).or_default();
         place.key = Some(span);
@@ -77,6 +89,10 @@ impl Source {
     /// and always for a node and a channel. Of what holds it when it is not there.
     pub fn span_of(&self, path: &str) -> Option<Span> {
         let mut path = path;
+        if path.len() > MOST_PATH {
+            // No place is kept of it, nor of all the parents that a long name seems to have.
+            path = path.get(..path.floor_char_boundary(MOST_PATH))?;
+        }
         loop {
             let found = self.places.get(path).and_then(|place| {
                 let beside = place
@@ -101,11 +117,14 @@ impl Source {
         self.lines.len()
     }
 
-    /// A line of the file, from 1.
+    /// A line of the file, from 1, if it is not too long to be quoted.
     pub fn line(&self, number: usize) -> Option<String> {
         let start = *self.lines.get(number.checked_sub(1)?)?;
         let end = self.lines.get(number).copied().unwrap_or(self.text.len());
-        let line = self.text.get(start..end)?;
+        let line = self
+            .text
+            .get(start..end)
+            .filter(|line| line.len() <= MOST_LINE)?;
         Some(line.trim_end_matches(['\n', '\r']).replace('\t', " "))
     }
 }

@@ -12,9 +12,6 @@ use super::source::{Source, Span};
 /// Lists and mappings within each other.
 const MOST_DEPTH: usize = 64;
 
-/// Longest path of a part whose place is kept. What lies deeper is found by what holds it.
-const MOST_PATH: usize = 1 << 10;
-
 /// Keys and values of one file.
 const MOST_PARTS: usize = 1_000_000;
 
@@ -141,7 +138,7 @@ impl Open {
                 path => format!("{path}.{key}"),
             },
         };
-        Some(path).filter(|path| path.len() <= MOST_PATH)
+        Some(path).filter(|path| Source::keeps(path))
     }
 }
 

@@ -11,6 +11,7 @@
 
 mod cases;
 mod library;
+mod page;
 
 use cases::cases;
 use ropewalk_core::graph::compile_text;
@@ -118,4 +119,18 @@ fn mistakes_of_a_subgraph_name_its_file() {
 fn names_that_are_meant_are_named() {
     let text = "name: a\nnodes:\n  a: {tool: kit__serch}\n";
     assert!(said(&diagnostics(text)).contains("help: there are: kit__search, kit__note"));
+}
+
+#[test]
+fn graphs_that_contain_each_other_are_found() {
+    let problems = diagnostics("name: outer\nnodes:\n  left: {graph: left}\n");
+    let first = problems
+        .iter()
+        .find(|problem| problem.code == Code::Recursion)
+        .expect("a recursion");
+    assert_eq!(first.file.as_deref(), Some("graphs/right.yaml"));
+    assert_eq!(
+        first.span.map(|span| (span.line, span.column)),
+        Some((3, 17))
+    );
 }
