@@ -47,7 +47,7 @@ impl Tools {
             arguments,
         };
         let cancel = CancellationToken::new();
-        self.0.call(&call, &cancel, Arc::new(|_| {})).await
+        self.0.call(&call, None, &cancel, Arc::new(|_| {})).await
     }
 
     async fn ok(&self, tool: &str, arguments: Value) -> Value {

@@ -1,36 +1,32 @@
 //! `ropewalk ask`: one question, one cited answer.
 
 use std::collections::BTreeSet;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::Context;
-use async_trait::async_trait;
-use indicatif::ProgressBar;
 use ropewalk_core::answer::StopReason;
-use ropewalk_core::definition::AgentDefinition;
-use ropewalk_core::tool::ToolCall;
 use ropewalk_embed::Embedder;
-use ropewalk_engine::{Approver, RunContext, RunReport, run_agent, trace_lines};
-use ropewalk_host::{Endpoint, Host};
-use ropewalk_models::choose::{EngineKind, choose};
+use ropewalk_engine::definitions::Definitions;
+use ropewalk_engine::report::RunReport;
+use ropewalk_engine::run::{self, RunOptions};
+use ropewalk_engine::services::{OneEngine, Services};
+use ropewalk_engine::store::Stamped;
+use ropewalk_engine::{Unanswered, trace_lines};
+use ropewalk_models::choose::choose;
 use ropewalk_vector::chunk::ChunkSettings;
 use ropewalk_vector::collection;
 use ropewalk_vector::ingest::{IngestReport, IngestSettings, Ingestor};
 use ropewalk_vector::load::LoadLimits;
 use ropewalk_vector::server::VectorServer;
 use ropewalk_vector::store::VectorStore;
-use serde_json::json;
+use serde_json::{Map, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::arguments::{Ask, EngineName};
-use crate::configuration::{self, Configuration};
+use crate::arguments::Ask;
 use crate::progress::{self, print, say};
-use crate::{Ending, ingest, own_docs, workplace};
-
-/// Bytes in flight between the program and its own tool server.
-const DUPLEX_BYTES: usize = 1 << 20;
+use crate::terminal::AtTerminal;
+use crate::{Ending, configuration, ingest, own_docs, session, workplace};
 
 pub(crate) async fn run(options: Ask, cancel: CancellationToken) -> anyhow::Result<Ending> {
     let question = options.question.trim().to_owned();
@@ -39,43 +35,48 @@ pub(crate) async fn run(options: Ask, cancel: CancellationToken) -> anyhow::Resu
     }
     let mut configuration = configuration::load(&options.setup)?;
     if let Some(name) = options.engine {
-        configuration.engine.kind = match name {
-            EngineName::Auto => EngineKind::Auto,
-            EngineName::Extractive => EngineKind::Extractive,
-            EngineName::Openai => EngineKind::OpenAi,
-        };
+        configuration.engine.kind = session::kind(name);
     }
+    let graph = session::graph("assistant", &Definitions::new(session::folders()))?;
     let embedder = workplace::embedder(&configuration.vector).await?;
+    let store = workplace::store(&configuration.vector).await?;
     let chosen = choose(&configuration.engine, || {
         Ok::<_, ropewalk_embed::EmbedError>(embedder.clone())
     })?;
-    let store = workplace::store(&configuration.vector).await?;
     let Some(collection) = prepare(&options, &store, &embedder, &cancel).await? else {
         return Ok(Ending::Interrupted);
     };
-    let definition = assistant()?;
-    let host = start_host(&configuration, store, embedder, &collection).await;
-    let line = progress::waiting();
-    let approver = AtTerminal {
-        yes: options.yes,
-        line: line.clone(),
+    let vector = VectorServer::new(store, embedder, &collection);
+    let host = session::start_host(&configuration, vector).await;
+    let services = Services {
+        engines: Arc::new(OneEngine(Arc::clone(&chosen.engine))),
+        tools: host.clone(),
+        functions: Arc::default(),
+        store: Some(session::runs()?),
     };
-    let report = run_agent(
-        RunContext {
-            engine: &*chosen.engine,
-            host: &host,
-            approver: (options.yes || std::io::stdin().is_terminal())
-                .then_some(&approver as &dyn Approver),
-            on_event: &|stamped| progress::follow(&line, &stamped.event),
-            on_delta: None,
-            cancel,
-        },
-        &definition,
-        &question,
-    )
-    .await;
-    host.shutdown().await;
+    let line = progress::waiting();
+    let events: Arc<Mutex<Vec<Stamped>>> = Arc::default();
+    let (kept, shown) = (Arc::clone(&events), line.clone());
+    let asks = options.yes || std::io::stdin().is_terminal();
+    let inputs = Map::from_iter([("question".to_owned(), json!(question))]);
+    let run_options = RunOptions {
+        approver: asks.then(|| AtTerminal::new(options.yes, line.clone())),
+        unanswered: Unanswered::Refuse,
+        on_event: Some(Arc::new(move |stamped: &Stamped| {
+            progress::follow(&shown, &stamped.event);
+            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.push(stamped.clone());
+        })),
+        cancel,
+        ..RunOptions::default()
+    };
+    let end = run::start(&services, &graph, &inputs, run_options).await;
+    drop(services);
+    session::shut_down(host).await;
     line.finish_and_clear();
+    let end = end?;
+    let events = std::mem::take(&mut *events.lock().unwrap_or_else(PoisonError::into_inner));
+    let report = RunReport::of(&end, &events);
     if options.json {
         print(&as_json(&report)?);
     } else {
@@ -166,70 +167,6 @@ fn collection_for(paths: &[PathBuf]) -> String {
     let parts: Vec<&[u8]> = paths.iter().map(|path| path.as_bytes()).collect();
     let digest: String = collection::digest(&parts).chars().take(12).collect();
     format!("docs-{digest}")
-}
-
-/// The user's `agents/assistant.md`, or the one in the program.
-fn assistant() -> anyhow::Result<AgentDefinition> {
-    const OWN: &str = include_str!("../../agents/assistant.md");
-    let path = PathBuf::from("agents/assistant.md");
-    let text = if path.is_file() {
-        std::fs::read_to_string(&path).context("cannot read agents/assistant.md")?
-    } else {
-        OWN.to_owned()
-    };
-    Ok(AgentDefinition::parse("agents/assistant.md", &text)?)
-}
-
-/// Our own server in this process, and the user's beside it.
-async fn start_host(
-    configuration: &Configuration,
-    store: Arc<dyn VectorStore>,
-    embedder: Embedder,
-    collection: &str,
-) -> Host {
-    let (ours, theirs) = tokio::io::duplex(DUPLEX_BYTES);
-    let tools = VectorServer::new(store, embedder, collection).tools();
-    tokio::spawn(tools.serve_io(theirs, CancellationToken::new()));
-    let mut servers = vec![("vector".to_owned(), Endpoint::BuiltIn(ours))];
-    let wanted = configuration
-        .servers
-        .iter()
-        .filter(|(_, server)| !server.disabled);
-    servers.extend(wanted.map(|(name, server)| (name.clone(), Endpoint::Config(server.clone()))));
-    let (host, failures) = Host::start(servers).await;
-    for failure in failures {
-        say(&format!("warning: {failure}"));
-    }
-    host
-}
-
-/// Asks the person at the terminal.
-struct AtTerminal {
-    yes: bool,
-    /// The line that says what is going on, out of the way while the person is asked.
-    line: ProgressBar,
-}
-
-#[async_trait]
-impl Approver for AtTerminal {
-    async fn approve(&self, call: &ToolCall) -> bool {
-        if self.yes {
-            return true;
-        }
-        let question = format!("allow {}({})? [y/N] ", call.name, call.arguments);
-        let waiting = self.line.clone();
-        let asked = tokio::task::spawn_blocking(move || {
-            waiting.suspend(|| {
-                let mut stderr = std::io::stderr();
-                let mut said = String::new();
-                let _ = write!(stderr, "{question}");
-                let _ = stderr.flush();
-                let read = std::io::stdin().read_line(&mut said).is_ok();
-                read && said.trim().eq_ignore_ascii_case("y")
-            })
-        });
-        asked.await.unwrap_or(false)
-    }
 }
 
 fn as_json(report: &RunReport) -> anyhow::Result<String> {

@@ -1,17 +1,24 @@
 //! The `ropewalk` program: reads what was typed, runs one command, turns errors into exit codes.
 //!
 //! Exit codes: 0 an answer, or an honest abstention; 1 something failed, and standard error says
-//! what; 2 the command line makes no sense; 130 interrupted with Ctrl-C.
+//! what; 2 the command line makes no sense; 3 a run waits for an answer; 130 interrupted with
+//! Ctrl-C.
 
 mod arguments;
 mod ask;
 mod configuration;
 mod doctor;
 mod eval;
+mod graph;
 mod ingest;
 mod own_docs;
 mod progress;
+mod run;
+mod runs;
 mod serve;
+mod session;
+mod terminal;
+mod watch;
 mod workplace;
 
 use std::process::ExitCode;
@@ -28,6 +35,8 @@ pub(crate) enum Ending {
     Done,
     /// It ran, and part of it failed; what failed has been printed.
     Failed,
+    /// A run waits for somebody.
+    Waiting,
     /// Ctrl-C.
     Interrupted,
 }
@@ -58,6 +67,7 @@ fn main() -> ExitCode {
     match ending {
         Ok(Ending::Done) => ExitCode::SUCCESS,
         Ok(Ending::Failed) => ExitCode::FAILURE,
+        Ok(Ending::Waiting) => ExitCode::from(3),
         Ok(Ending::Interrupted) => ExitCode::from(130),
         Err(error) => failed(&error),
     }
@@ -68,6 +78,9 @@ async fn run(arguments: Arguments) -> anyhow::Result<Ending> {
     tokio::spawn(watch_for_interrupt(cancel.clone()));
     match arguments.command {
         Command::Ask(ask) => ask::run(ask, cancel).await,
+        Command::Run(options) => run::run(options, cancel).await,
+        Command::Runs { runs } => runs::run(runs, cancel).await,
+        Command::Graph { graph } => graph::run(graph).await,
         Command::Ingest(ingest) => ingest::run(ingest, cancel).await,
         Command::Server {
             server: Server::Vector(options),

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use ropewalk_core::event::Event;
+use ropewalk_core::event::{EffectRequest, Event};
 use ropewalk_vector::ingest::IngestProgress;
 
 /// A line on standard error.
@@ -48,9 +48,13 @@ pub(crate) fn waiting() -> ProgressBar {
 /// Shows what a run is doing.
 pub(crate) fn follow(line: &ProgressBar, event: &Event) {
     match event {
-        Event::ModelCalled { .. } => line.set_message("the engine is thinking"),
-        Event::ToolCalled { call } => line.set_message(call.name.clone()),
-        Event::ToolProgressed { message, .. } => line.set_message(message.clone()),
+        Event::EffectStarted { request, .. } => match request {
+            EffectRequest::Model { .. } => line.set_message("the engine is thinking"),
+            EffectRequest::Tool { call } => line.set_message(call.name.clone()),
+            EffectRequest::Function { name, .. } => line.set_message(name.clone()),
+            EffectRequest::Decision { .. } => {}
+        },
+        Event::EffectProgressed { message, .. } => line.set_message(message.clone()),
         _ => {}
     }
 }

@@ -13,6 +13,7 @@ mod turn;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::answer::Answer;
 use crate::citation::Citation;
@@ -68,6 +69,9 @@ pub enum Input {
         allowed: bool,
         /// What the model is told when it may not.
         reason: String,
+        /// Other arguments than the model gave, from the person.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        arguments: Option<Value>,
     },
     /// A call ended.
     ToolResult {
@@ -75,6 +79,12 @@ pub enum Input {
         call_id: String,
         /// What it came to.
         outcome: ToolOutcome,
+    },
+    /// The budget does not allow what the machine wants next. It ends at a model call; while
+    /// calls are open, it answers next, from what it has.
+    BudgetSpent {
+        /// Which bound.
+        message: String,
     },
     /// The run is cancelled from outside. Accepted at any step.
     Cancelled,
@@ -161,6 +171,7 @@ enum LastTurn {
     ModelCalls,
     ToolCalls,
     NoProgress,
+    Budget,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -237,6 +248,10 @@ impl AgentMachine {
         }
         match (input, &mut self.phase) {
             (Input::Cancelled, _) => self.end_cancelled(),
+            (Input::BudgetSpent { message }, Phase::Model) => self.end_spent(&message),
+            (Input::BudgetSpent { .. }, Phase::Tools { .. }) => {
+                self.last_turn = Some(LastTurn::Budget);
+            }
             (Input::Reply { reply }, Phase::Model) => self.take_reply(reply),
             (Input::ModelFailed { message }, Phase::Model) => self.end_failed(&message),
             (
@@ -244,10 +259,16 @@ impl AgentMachine {
                     call_id,
                     allowed,
                     reason,
+                    arguments,
                 },
                 Phase::Tools { open },
             ) => {
                 let call = find(open, &call_id, &CallState::Asking)?;
+                if let Some(arguments) = arguments {
+                    // The model sees what was really called.
+                    amend(&mut self.messages, &call_id, &arguments);
+                    call.call.arguments = arguments;
+                }
                 call.state = if allowed {
                     CallState::Running
                 } else {
@@ -317,6 +338,14 @@ impl AgentMachine {
     }
 }
 
+fn amend(messages: &mut [Message], call_id: &str, arguments: &Value) {
+    if let Some(Message::Assistant { calls, .. }) = messages.last_mut()
+        && let Some(call) = calls.iter_mut().find(|call| call.id == call_id)
+    {
+        call.arguments = arguments.clone();
+    }
+}
+
 fn find<'a>(
     open: &'a mut [OpenCall],
     call_id: &str,
@@ -352,6 +381,7 @@ impl Input {
             Input::ModelFailed { .. } => "a failure of the model",
             Input::Approval { .. } => "an approval",
             Input::ToolResult { .. } => "a tool result",
+            Input::BudgetSpent { .. } => "a spent budget",
             Input::Cancelled => "a cancellation",
         }
     }

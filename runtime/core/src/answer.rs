@@ -26,6 +26,8 @@ pub enum StopReason {
     EmptyReply,
     /// It kept citing passages that no tool returned.
     CitationsRefused,
+    /// Its budget was spent.
+    Budget,
     /// The run was cancelled from outside.
     Cancelled,
 }

@@ -210,26 +210,41 @@ impl Budget {
         }
     }
 
-    /// Gives an account more, after a person has said so.
+    /// Books what an account had spent before the program ended, on it alone.
+    pub fn restore(&mut self, account: AccountId, spending: Spending) {
+        if let Some(account) = self.accounts.get_mut(account.0) {
+            account.spent = account.spent.plus(spending);
+        }
+    }
+
+    /// Gives every account more, after a person has said so.
     pub fn grant(&mut self, what: &str, more: f64) {
+        for account in 0..self.accounts.len() {
+            self.grant_to(AccountId(account), what, more);
+        }
+    }
+
+    /// Gives one account more.
+    pub fn grant_to(&mut self, account: AccountId, what: &str, more: f64) {
+        let Some(account) = self.accounts.get_mut(account.0) else {
+            return;
+        };
         let whole = if more.is_finite() && more > 0.0 {
-            more as u64
+            more.ceil() as u64
         } else {
             0
         };
-        for account in &mut self.accounts {
-            let limits = &mut account.limits;
-            let raise = |limit: &mut Option<u64>| {
-                *limit = limit.map(|limit| limit.saturating_add(whole));
-            };
-            match what {
-                "tokens" => raise(&mut limits.tokens),
-                "model_calls" => raise(&mut limits.model_calls),
-                "tool_calls" => raise(&mut limits.tool_calls),
-                "cost" => limits.cost = limits.cost.map(|limit| limit + more),
-                "wall_time" => limits.wall_time = limits.wall_time.map(|limit| limit + more),
-                _ => {}
-            }
+        let raise = |limit: &mut Option<u64>| {
+            *limit = limit.map(|limit| limit.saturating_add(whole));
+        };
+        let limits = &mut account.limits;
+        match what {
+            "tokens" => raise(&mut limits.tokens),
+            "model_calls" => raise(&mut limits.model_calls),
+            "tool_calls" => raise(&mut limits.tool_calls),
+            "cost" => limits.cost = limits.cost.map(|limit| limit + more),
+            "wall_time" => limits.wall_time = limits.wall_time.map(|limit| limit + more),
+            _ => {}
         }
     }
 

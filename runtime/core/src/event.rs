@@ -1,123 +1,370 @@
-//! Everything that happens in a run, as values. A run's log is a sequence of these.
+//! Everything that happens in a run, as values. A run's log is a sequence of these, and its state
+//! is the fold of its log: what a page shows, what a trace draws and what a crash leaves behind
+//! all come from here.
+//!
+//! A *path* names one activation of a node: `draft`, `draft#2` on its second visit,
+//! `sections[3]` for one item of a map, `write/draft` for a node of a subgraph.
 
+use std::sync::Arc;
+
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use crate::agent::Input;
-use crate::answer::Answer;
-use crate::message::{ChatReply, Usage};
-use crate::tool::{ToolCall, ToolOutcome};
+use crate::agent::OfferedTool;
+use crate::graph::bundle::Bundle;
+use crate::graph::machine::NodeError;
+use crate::graph::signature::Signature;
+use crate::interrupt::{Interrupt, Reply};
+use crate::message::{ChatReply, ChatRequest, Message, Sampling, Usage};
+use crate::tool::{ToolCall, ToolOutcome, ToolSpec};
 
 /// Version of the events' form; a reader refuses what it does not know.
-pub const EVENT_VERSION: u32 = 1;
+pub const EVENT_VERSION: u32 = 2;
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// A run began.
-    Started {
+    RunStarted {
         /// Form of this log.
         version: u32,
-        /// The agent.
-        agent: String,
+        /// The graph.
+        graph: String,
+        /// What it is made of, to tell later whether it has changed.
+        signature: Signature,
+        /// Every definition it needs.
+        bundle: Box<Bundle>,
+        /// What it was given.
+        inputs: Map<String, Value>,
+        /// The engine that reasons where a node names no other.
+        engine: String,
+        /// The tools there were, and whether they might run.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        tools: Vec<OfferedTool>,
+        /// The run whose past it shares.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        forked: Option<Origin>,
+    },
+    /// A process took the run up again.
+    RunResumed {
+        /// The engine that reasons from here on.
+        engine: String,
+        /// The graph from here on, where it has changed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        changed: Option<Box<(Signature, Bundle)>>,
+    },
+    /// A node began. Nodes that end at once have no such event.
+    NodeStarted {
+        /// Which activation.
+        path: String,
+        /// The word the definition uses: `agent`, `tool` ...
+        kind: String,
+    },
+    /// A node ended.
+    NodeEnded {
+        /// Which activation.
+        path: String,
+        /// What it came to.
+        #[serde(flatten)]
+        end: NodeRecord,
+    },
+    /// A node failed and is tried again.
+    NodeRetried {
+        /// Which activation.
+        path: String,
+        /// The attempt that failed, from 1.
+        attempt: u32,
+        /// Why.
+        error: NodeError,
+        /// Milliseconds before the next attempt.
+        wait_ms: u64,
+    },
+    /// One item of a map ended.
+    ItemEnded {
+        /// Which.
+        path: String,
+        /// What it came to.
+        outcome: ItemOutcome,
+    },
+    /// Something outside the run is about to be done.
+    EffectStarted {
+        /// Its place in the run: the same on every replay.
+        slot: String,
+        /// Names it to the outside, so that a server can answer twice with one effect.
+        key: String,
+        /// Doing it twice does no harm.
+        repeatable: bool,
+        /// What is asked for.
+        request: EffectRequest,
+    },
+    /// A tool said how far it is. Not kept in stores.
+    EffectProgressed {
+        /// Which effect.
+        slot: String,
+        /// What it said.
+        message: String,
+    },
+    /// It was done, or failed.
+    EffectEnded {
+        /// Which effect.
+        slot: String,
+        /// What it came to.
+        outcome: EffectOutcome,
+    },
+    /// A person is asked.
+    InterruptRaised {
+        /// Names it within the run.
+        id: String,
+        /// The question.
+        interrupt: Interrupt,
+    },
+    /// A person answered.
+    InterruptAnswered {
+        /// Which question.
+        id: String,
+        /// What they said.
+        reply: Reply,
+    },
+    /// The run stands still until somebody resumes it.
+    Suspended {
+        /// Why.
+        reason: String,
+    },
+    /// The run ended.
+    RunEnded {
+        /// How.
+        outcome: RunOutcome,
+    },
+}
+
+/// The run and the place that a fork begins from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The run.
+    pub run: String,
+    /// Events of it that the fork shares: those before this position.
+    pub seq: u64,
+}
+
+/// What a node came to.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct NodeRecord {
+    /// What it wrote, by channel.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub writes: IndexMap<String, Arc<Value>>,
+    /// The edges that were taken: `draft -> review`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken: Vec<String>,
+    /// Why it failed, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<NodeError>,
+    /// Whether the graph ended with it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fatal: bool,
+}
+
+/// What an item of a map came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ItemOutcome {
+    /// It worked.
+    Done {
+        /// The result.
+        result: Arc<Value>,
+        /// What is known of how it came about.
+        details: Arc<Value>,
+    },
+    /// It did not.
+    Failed(NodeError),
+}
+
+/// What is done outside the run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum EffectRequest {
+    /// A call of a model.
+    Model {
         /// The engine.
         engine: String,
-        /// What was asked.
-        question: String,
+        /// What it is asked.
+        request: RecordedRequest,
     },
-    /// The model was called.
-    ModelCalled {
-        /// Which call, from 1.
-        call: u32,
-        /// Messages in the request.
-        messages: usize,
-        /// Tools on offer.
-        tools: usize,
-    },
-    /// It replied.
-    ModelReplied {
-        /// What it said.
-        reply: ChatReply,
-    },
-    /// It failed.
-    ModelFailed {
-        /// Why.
-        message: String,
-    },
-    /// A tool was called.
-    ToolCalled {
-        /// With what.
-        call: ToolCall,
-    },
-    /// A tool reported how far it is.
-    ToolProgressed {
-        /// Which call.
-        call_id: String,
-        /// What it said.
-        message: String,
-    },
-    /// A tool call ended.
-    ToolReturned {
-        /// Which call.
-        call_id: String,
-        /// What it came to.
-        outcome: ToolOutcome,
-    },
-    /// A person was asked whether a call may run.
-    ApprovalAsked {
+    /// A call of a tool.
+    Tool {
         /// The call.
         call: ToolCall,
     },
-    /// The person, or the lack of one, decided.
-    ApprovalGiven {
-        /// Which call.
-        call_id: String,
-        /// The decision.
-        allowed: bool,
-        /// What the model is told when the call may not run.
-        reason: String,
+    /// A registered function that touches the world.
+    Function {
+        /// Its name.
+        name: String,
+        /// Its arguments.
+        arguments: Arc<Value>,
     },
-    /// The run was cancelled from outside.
-    Cancelled,
-    /// The run ended.
-    Ended {
-        /// With this.
-        answer: Answer,
+    /// Something that chance or the clock decided.
+    Decision {
+        /// What was decided.
+        about: String,
+    },
+}
+
+/// What a model was asked, without what its last request in the same place had already said.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RecordedRequest {
+    /// So many messages are those of the request before.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub kept: usize,
+    /// The messages after them.
+    pub messages: Vec<Message>,
+    /// The tools on offer, where they are not those of the request before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tools: Option<Vec<ToolSpec>>,
+    /// How to sample.
+    #[serde(default)]
+    pub sampling: Sampling,
+    /// What the reply must satisfy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_schema: Option<Value>,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+impl RecordedRequest {
+    /// What of a request is new.
+    pub fn after(previous: Option<&ChatRequest>, request: &ChatRequest) -> Self {
+        let before = previous.map_or(&[][..], |previous| &previous.messages);
+        let same = |(old, new): &(&Message, &Message)| old == new;
+        let kept = before
+            .iter()
+            .zip(&request.messages)
+            .take_while(same)
+            .count();
+        let tools_same = previous.is_some_and(|previous| previous.tools == request.tools);
+        Self {
+            kept,
+            messages: request.messages.get(kept..).unwrap_or_default().to_vec(),
+            tools: (!tools_same).then(|| request.tools.clone()),
+            sampling: request.sampling.clone(),
+            response_schema: request.response_schema.clone(),
+        }
+    }
+
+    /// The whole request.
+    pub fn whole(&self, previous: Option<&ChatRequest>) -> ChatRequest {
+        let before = previous.map_or(&[][..], |previous| &previous.messages);
+        let mut messages = before.get(..self.kept).unwrap_or(before).to_vec();
+        messages.extend(self.messages.iter().cloned());
+        let tools = match (&self.tools, previous) {
+            (Some(tools), _) => tools.clone(),
+            (None, Some(previous)) => previous.tools.clone(),
+            (None, None) => Vec::new(),
+        };
+        ChatRequest {
+            messages,
+            tools,
+            sampling: self.sampling.clone(),
+            response_schema: self.response_schema.clone(),
+        }
+    }
+}
+
+/// What an effect came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum EffectOutcome {
+    /// A model's reply.
+    Reply {
+        /// What it said.
+        reply: ChatReply,
+    },
+    /// A tool's result or error.
+    Tool {
+        /// The result.
+        outcome: ToolOutcome,
+    },
+    /// A value.
+    Value {
+        /// The value.
+        value: Arc<Value>,
+    },
+    /// It failed.
+    Failed {
+        /// Why.
+        error: NodeError,
+    },
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum RunOutcome {
+    /// Every node that was needed has run.
+    Completed {
+        /// The result, by channel.
+        outputs: Map<String, Value>,
+    },
+    /// A node failed, and nothing in the graph took care of it.
+    Failed {
+        /// The node.
+        node: String,
+        /// Why.
+        error: NodeError,
     },
 }
 
 impl Event {
-    /// What this event fed the agent machine, if anything. A run's machine is the fold of its
-    /// log: a fresh machine that is fed these, in order, arrives at the same state.
-    pub fn input(&self) -> Option<Input> {
-        Some(match self.clone() {
-            Event::ModelReplied { reply } => Input::Reply { reply },
-            Event::ModelFailed { message } => Input::ModelFailed { message },
-            Event::ToolReturned { call_id, outcome } => Input::ToolResult { call_id, outcome },
-            Event::ApprovalGiven {
-                call_id,
-                allowed,
-                reason,
-            } => Input::Approval {
-                call_id,
-                allowed,
-                reason,
-            },
-            Event::Cancelled => Input::Cancelled,
-            Event::Started { .. }
-            | Event::ModelCalled { .. }
-            | Event::ToolCalled { .. }
-            | Event::ToolProgressed { .. }
-            | Event::ApprovalAsked { .. }
-            | Event::Ended { .. } => return None,
-        })
-    }
-
     /// Tokens this event cost.
     pub fn usage(&self) -> Usage {
         match self {
-            Event::ModelReplied { reply } => reply.usage,
+            Event::EffectEnded {
+                outcome: EffectOutcome::Reply { reply },
+                ..
+            } => reply.usage,
             _ => Usage::default(),
         }
+    }
+
+    /// The activation or effect this event is about.
+    pub fn place(&self) -> Option<&str> {
+        match self {
+            Event::NodeStarted { path, .. }
+            | Event::NodeEnded { path, .. }
+            | Event::NodeRetried { path, .. }
+            | Event::ItemEnded { path, .. } => Some(path),
+            Event::EffectStarted { slot, .. }
+            | Event::EffectProgressed { slot, .. }
+            | Event::EffectEnded { slot, .. } => Some(slot),
+            Event::InterruptRaised { id, .. } | Event::InterruptAnswered { id, .. } => Some(id),
+            Event::RunStarted { .. }
+            | Event::RunResumed { .. }
+            | Event::Suspended { .. }
+            | Event::RunEnded { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_recorded_by_what_is_new_in_it() {
+        let message = |text: &str| Message::User { text: text.into() };
+        let first = ChatRequest {
+            messages: vec![message("a"), message("b")],
+            ..ChatRequest::default()
+        };
+        let mut second = first.clone();
+        second.messages.push(message("c"));
+        let recorded = RecordedRequest::after(Some(&first), &second);
+        assert_eq!((recorded.kept, recorded.messages.len()), (2, 1));
+        assert_eq!(recorded.tools, None);
+        assert_eq!(recorded.whole(Some(&first)), second);
+        let alone = RecordedRequest::after(None, &second);
+        assert_eq!(alone.whole(None), second);
     }
 }

@@ -10,9 +10,11 @@
 //! - [`channel`]: what the state is made of, and how writes join.
 //! - [`machine`]: a run: values, conditions and failures on top of the scheduler.
 //! - [`signature`]: whether two versions of a graph are the same to a run.
+//! - [`bundle`]: a graph with all it needs, as a run carries it.
 //! - [`expression`]: bounded expressions and templates.
 
 pub mod builder;
+pub mod bundle;
 pub mod channel;
 mod check;
 mod compile;

@@ -9,6 +9,7 @@
 //! - [`answer`]: what a machine ends with.
 //! - [`graph`]: workflows: what a person writes, what is checked, what runs.
 //! - [`budget`]: what work may spend, as a tree.
+//! - [`interrupt`]: what a person is asked, and what they may answer.
 //! - [`event`]: everything that happens in a run, as values.
 
 pub mod agent;
@@ -18,5 +19,6 @@ pub mod citation;
 pub mod definition;
 pub mod event;
 pub mod graph;
+pub mod interrupt;
 pub mod message;
 pub mod tool;

@@ -187,6 +187,7 @@ fn policy_decides_which_calls_run() {
         call_id: "1".into(),
         allowed: false,
         reason: "not today".into(),
+        arguments: None,
     };
     machine.feed(no).unwrap();
     assert_eq!(ids(machine.next()), ["4"]);
@@ -390,6 +391,7 @@ fn play(machine: &mut AgentMachine, next: &Move) -> Option<String> {
                     call_id,
                     allowed: *allowed,
                     reason,
+                    arguments: None,
                 })
                 .unwrap();
         }

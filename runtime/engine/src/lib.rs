@@ -1,14 +1,24 @@
-//! Runs agent machines: performs their effects and logs every event.
+//! Runs graphs: performs their effects, keeps their logs, and takes up again what was broken off.
 //!
 //! Read it in this order:
-//! - [`run_agent`]: one agent on one question, from the first step to the answer.
-//! - [`RunReport`]: the answer, and the steps that led to it, with times and tokens.
-//! - [`trace_lines`]: the steps as a tree for people.
+//! - [`services`]: what runs work with: engines, tools, functions, a store.
+//! - [`run`]: runs started, taken up again, forked, replayed.
+//! - [`definitions`]: graphs, agents and prompts by name.
+//! - `journal`: the one way to do something outside a run.
+//! - [`store`]: where logs are kept.
+//! - [`report`]: what a run leaves behind; [`trace_lines`] shows it as a tree.
 
-mod report;
-mod run;
+pub mod definitions;
+mod journal;
+mod path;
+pub mod report;
+pub mod run;
+pub mod run_id;
+pub mod services;
+pub mod store;
 mod trace;
 
-pub use report::{RunId, RunReport, Stamped, StepKind, StepRecord};
-pub use run::{Approver, RunContext, run_agent};
-pub use trace::trace_lines;
+pub use journal::past::LogError;
+pub use journal::{Approver, Listener, Unanswered};
+pub use run_id::RunId;
+pub use trace::{step_lines, trace_lines};

@@ -1,384 +1,574 @@
-//! One agent on one question: does what the machine asks, and feeds back what came of it.
+//! Runs: started, taken up again, forked.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+mod agent;
+mod attempt;
+mod fan;
+mod graph;
+mod human;
+mod model;
+mod plain;
+mod purse;
+mod spans;
+mod tool;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use async_trait::async_trait;
-use futures::stream::{FuturesUnordered, StreamExt};
-use ropewalk_core::agent::{AgentMachine, Input, OfferedTool, Step};
-use ropewalk_core::answer::Answer;
-use ropewalk_core::definition::AgentDefinition;
-use ropewalk_core::event::{EVENT_VERSION, Event};
-use ropewalk_core::message::{ChatReply, ChatRequest, Delta, Usage};
-use ropewalk_core::tool::{ToolCall, ToolOutcome};
-use ropewalk_host::{Host, ToolProgress};
-use ropewalk_models::engine::{DeltaSink, Engine};
-use tokio::sync::{mpsc, watch};
+use ropewalk_core::agent::OfferedTool;
+use ropewalk_core::budget::{Budget, BudgetLimits};
+use ropewalk_core::event::{EVENT_VERSION, Event, Origin, RunOutcome};
+use ropewalk_core::graph::bundle::Bundle;
+use ropewalk_core::graph::ir::Graph;
+use ropewalk_core::graph::machine::{InputError, NodeError};
+use ropewalk_core::graph::signature::Signature;
+use ropewalk_core::interrupt::{Reply, UnfitReply};
+use ropewalk_core::message::Delta;
+use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::report::{RunId, RunReport, Stamped, StepKind, StepRecord};
+pub(crate) use self::attempt::Cancel;
+use self::graph::GraphEnd;
+pub(crate) use self::purse::granted;
+use crate::journal::past::{self, Header, LogError, Past};
+use crate::journal::{Approver, Journal, Listener, Mode, Setup, Stop, Unanswered};
+use crate::run_id::RunId;
+use crate::services::Services;
+use crate::store::{Durability, OpenInterrupt, Store, StoreError};
 
-/// A person who can be asked whether a call may run.
-#[async_trait]
-pub trait Approver: Send + Sync {
-    /// Whether it may.
-    async fn approve(&self, call: &ToolCall) -> bool;
-}
+/// Told of every piece of a reply while it is written, with the path of the node.
+pub type DeltaListener = Arc<dyn Fn(&str, &Delta) + Send + Sync>;
 
-/// What a run works with.
-pub struct RunContext<'a> {
-    /// What reasons.
-    pub engine: &'a dyn Engine,
-    /// What calls tools.
-    pub host: &'a Host,
-    /// Who is asked; with nobody to ask, a call that asks is refused.
-    pub approver: Option<&'a dyn Approver>,
+/// How a run is run.
+#[derive(Clone, Default)]
+pub struct RunOptions {
+    /// What it survives.
+    pub durability: Durability,
+    /// Who is asked while it runs.
+    pub approver: Option<Arc<dyn Approver>>,
+    /// What happens to questions that nobody answers now.
+    pub unanswered: Unanswered,
     /// Told of every event, in order.
-    pub on_event: &'a (dyn Fn(&Stamped) + Send + Sync),
-    /// Told of every piece of a reply while it is written.
-    pub on_delta: Option<&'a (dyn Fn(&Delta) + Send + Sync)>,
-    /// Ends the run early, with a report of what was done.
+    pub on_event: Option<Listener>,
+    /// Told of every piece of a reply.
+    pub on_delta: Option<DeltaListener>,
+    /// What it may spend, beside what the graph says.
+    pub budget: BudgetLimits,
+    /// Stops the run, so that it can be resumed.
     pub cancel: CancellationToken,
 }
 
-/// Characters of a request or a result that a step's record keeps.
-const SUMMARY_CHARS: usize = 160;
-
-/// Runs an agent to its end. It never fails: every failure is words in the answer.
-pub async fn run_agent(
-    context: RunContext<'_>,
-    definition: &AgentDefinition,
-    question: &str,
-) -> RunReport {
-    let offered = context
-        .host
-        .tools()
-        .into_iter()
-        .map(|spec| OfferedTool {
-            permission: context.host.permission(&spec.name),
-            spec,
-        })
-        .collect();
-    let mut machine = AgentMachine::new(definition, offered, question);
-    let mut run = Run {
-        id: RunId::generate(),
-        began: Instant::now(),
-        seq: AtomicU64::new(0),
-        context,
-        steps: Mutex::new(Vec::new()),
-        model_step: None,
-        model_calls: 0,
-    };
-    let engine = run.context.engine.info().id.clone();
-    run.log(Event::Started {
-        version: EVENT_VERSION,
-        agent: definition.settings.name.clone(),
-        engine: engine.clone(),
-        question: question.to_owned(),
-    });
-    let answer = loop {
-        let inputs = match machine.next() {
-            Step::Done(answer) => break *answer,
-            Step::CallModel(request) => vec![run.call_model(request).await],
-            Step::AskHuman(calls) => run.ask(calls).await,
-            Step::CallTools(calls) => run.call_tools(calls).await,
-        };
-        let fed = inputs.into_iter().try_for_each(|input| {
-            if input == Input::Cancelled {
-                run.log(Event::Cancelled);
-            }
-            machine.feed(input)
-        });
-        if let Err(error) = fed {
-            // The step was done as asked, so this is a defect; it must not become a silent loop.
-            tracing::error!(%error, "the machine refused the result of its own step");
-            if let Err(error) = machine.feed(Input::Cancelled) {
-                tracing::error!(%error, "and it cannot be cancelled");
-            }
-        }
-    };
-    run.finish(engine, answer)
+/// Where a run stands when its process lets go of it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RunResult {
+    /// Every node that was needed has run.
+    Completed {
+        /// The result, by channel.
+        outputs: Map<String, Value>,
+    },
+    /// A node failed, and nothing in the graph took care of it. Resuming tries that node again.
+    Failed {
+        /// The node.
+        node: String,
+        /// Why.
+        error: NodeError,
+    },
+    /// It waits for answers, or was stopped. Resuming goes on.
+    Suspended {
+        /// Why.
+        reason: String,
+    },
 }
 
-struct Run<'a> {
-    id: RunId,
+/// The end of one process's work on a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunEnd {
+    /// The run.
+    pub run: RunId,
+    /// Where it stands.
+    pub result: RunResult,
+}
+
+/// Why a run does not start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The inputs do not fit the graph.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// There is no such engine.
+    #[error("{0}")]
+    Engine(String),
+    /// Its log cannot be read or kept.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Its log makes no sense.
+    #[error("the run {run} cannot be resumed: {problem}")]
+    Log {
+        /// The run.
+        run: RunId,
+        /// What is wrong.
+        problem: LogError,
+    },
+    /// There is no store to take it from.
+    #[error("runs are kept nowhere here, so that none can be resumed; give the services a store")]
+    NoStore,
+    /// It is over.
+    #[error("the run {0} has completed; there is nothing to resume. `ropewalk runs show {0}`")]
+    Completed(RunId),
+    /// The graph has changed where the run has already been.
+    #[error(
+        "the graph has changed since the run {run} began, in parts that it has already \
+         started:\n{}\nResume it with the graph it began with (--as-recorded), or start a new run",
+        .lines.join("\n")
+    )]
+    Changed {
+        /// The run.
+        run: RunId,
+        /// What changed: one line each.
+        lines: Vec<String>,
+    },
+    /// The graph it carries does not compile any more.
+    #[error("the graph that the run {run} carries cannot be used here: {problem}")]
+    Graph {
+        /// The run.
+        run: RunId,
+        /// Why.
+        problem: String,
+    },
+    /// There is no such place to fork from.
+    #[error("the run {run} has no event {seq}; it has {events}")]
+    NoEvent {
+        /// The run.
+        run: RunId,
+        /// The event.
+        seq: u64,
+        /// How many there are.
+        events: u64,
+    },
+    /// Nothing of this name is asked.
+    #[error("the run {run} does not ask `{id}`; {open}")]
+    NotAsked {
+        /// The run.
+        run: RunId,
+        /// The question.
+        id: String,
+        /// What it does ask.
+        open: String,
+    },
+    /// The answer does not fit.
+    #[error(transparent)]
+    Unfit(#[from] UnfitReply),
+    /// A replay took another way than its recording.
+    #[error("the replay differs from the recording: {0}")]
+    Drift(String),
+}
+
+/// What all parts of a run share while a process works on it.
+pub(crate) struct Shared {
+    pub(crate) services: Services,
+    pub(crate) journal: Journal,
+    pub(crate) budget: Mutex<Budget>,
+    pub(crate) on_delta: Option<DeltaListener>,
+    pub(crate) tools: HashMap<String, OfferedTool>,
     began: Instant,
-    seq: AtomicU64,
-    context: RunContext<'a>,
-    steps: Mutex<Vec<StepRecord>>,
-    /// The latest model step: parent of the calls it asked for.
-    model_step: Option<usize>,
-    model_calls: u32,
+    worked_before: f64,
 }
 
-impl Run<'_> {
-    fn now_ms(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    fn log(&self, event: Event) {
-        let seq = self.seq.fetch_add(1, Ordering::Relaxed);
-        let stamped = Stamped {
-            run: self.id,
-            seq,
-            at_ms: self.now_ms(),
-            event,
-        };
-        (self.context.on_event)(&stamped);
-    }
-
-    fn begin(&self, kind: StepKind, name: &str, asked: &str) -> usize {
-        let parent = if kind == StepKind::Model {
-            None
-        } else {
-            self.model_step
-        };
-        let record = StepRecord {
-            kind,
-            name: name.to_owned(),
-            parent,
-            started_ms: self.now_ms(),
-            took_ms: 0,
-            usage: Usage::default(),
-            asked: shortened(asked),
-            outcome: String::new(),
-            failed: false,
-        };
-        let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
-        steps.push(record);
-        steps.len() - 1
-    }
-
-    fn end(&self, step: usize, outcome: &str, failed: bool, usage: Usage) {
-        let now = self.now_ms();
-        let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(record) = steps.get_mut(step) {
-            record.took_ms = now.saturating_sub(record.started_ms);
-            record.outcome = shortened(outcome);
-            record.failed = failed;
-            record.usage = usage;
-        }
-    }
-
-    async fn call_model(&mut self, request: ChatRequest) -> Input {
-        self.model_calls += 1;
-        self.log(Event::ModelCalled {
-            call: self.model_calls,
-            messages: request.messages.len(),
-            tools: request.tools.len(),
-        });
-        let engine = self.context.engine;
-        let asked = format!(
-            "{} messages, {} tools",
-            request.messages.len(),
-            request.tools.len()
-        );
-        let step = self.begin(StepKind::Model, &engine.info().id, &asked);
-        self.model_step = Some(step);
-        let (sender, mut deltas) = mpsc::unbounded_channel();
-        let sink = match self.context.on_delta {
-            Some(_) => DeltaSink::new(sender),
-            None => DeltaSink::none(),
-        };
-        let span = tracing::info_span!("model", engine = engine.info().id, call = self.model_calls);
-        let mut chat = std::pin::pin!(engine.chat(request, sink).instrument(span));
-        let reply = loop {
-            tokio::select! {
-                biased;
-                () = self.context.cancel.cancelled() => {
-                    self.end(step, "cancelled", true, Usage::default());
-                    return Input::Cancelled;
-                }
-                Some(delta) = deltas.recv() => self.pass_on(&delta),
-                reply = &mut chat => break reply,
-            }
-        };
-        while let Ok(delta) = deltas.try_recv() {
-            self.pass_on(&delta);
-        }
-        match reply {
-            Ok(reply) => {
-                self.end(step, &said(&reply), false, reply.usage);
-                self.log(Event::ModelReplied {
-                    reply: reply.clone(),
-                });
-                Input::Reply { reply }
-            }
-            Err(error) => {
-                let message = error.to_string();
-                self.end(step, &message, true, Usage::default());
-                self.log(Event::ModelFailed {
-                    message: message.clone(),
-                });
-                Input::ModelFailed { message }
-            }
-        }
-    }
-
-    fn pass_on(&self, delta: &Delta) {
-        if let Some(on_delta) = self.context.on_delta {
-            on_delta(delta);
-        }
-    }
-
-    async fn ask(&self, calls: Vec<ToolCall>) -> Vec<Input> {
-        let mut inputs = Vec::with_capacity(calls.len());
-        for call in calls {
-            self.log(Event::ApprovalAsked { call: call.clone() });
-            let step = self.begin(StepKind::Approval, &call.name, &call.arguments.to_string());
-            let asked = async {
-                match self.context.approver {
-                    Some(approver) => approver.approve(&call).await,
-                    None => false,
-                }
-            };
-            let allowed = tokio::select! {
-                () = self.context.cancel.cancelled() => {
-                    self.end(step, "cancelled", true, Usage::default());
-                    inputs.push(Input::Cancelled);
-                    return inputs;
-                }
-                allowed = asked => allowed,
-            };
-            let reason = if allowed {
-                String::new()
-            } else {
-                self.refusal(&call.name)
-            };
-            let outcome = if allowed { "allowed" } else { "refused" };
-            self.end(step, outcome, !allowed, Usage::default());
-            self.log(Event::ApprovalGiven {
-                call_id: call.id.clone(),
-                allowed,
-                reason: reason.clone(),
-            });
-            inputs.push(Input::Approval {
-                call_id: call.id,
-                allowed,
-                reason,
-            });
-        }
-        inputs
-    }
-
-    fn refusal(&self, tool: &str) -> String {
-        if self.context.approver.is_some() {
-            return format!("a person refused to run `{tool}`; do without it");
-        }
-        let refused =
-            format!("`{tool}` was not run: it needs permission and there is nobody to ask");
-        match self.context.host.origin(tool) {
-            Some(origin) if !origin.built_in => format!(
-                "{refused}. To allow it, write allow = [\"{}\"] under [servers.{}] in \
-                 ropewalk.toml, or run with --yes",
-                origin.name, origin.server
-            ),
-            _ => format!("{refused}. To allow it, run at a terminal, or with --yes"),
-        }
-    }
-
-    /// Read-only calls at once; the others after them, one by one.
-    async fn call_tools(&self, calls: Vec<ToolCall>) -> Vec<Input> {
-        let specs = self.context.host.tools();
-        let reads = |call: &ToolCall| {
-            specs
-                .iter()
-                .any(|spec| spec.name == call.name && spec.hints.read_only)
-        };
-        let (parallel, serial): (Vec<ToolCall>, Vec<ToolCall>) = calls.into_iter().partition(reads);
-        let cancel = self.context.cancel.child_token();
-        let mut inputs = Vec::new();
-        let mut running: FuturesUnordered<_> = parallel
-            .into_iter()
-            .map(|call| self.call_tool(call, &cancel))
-            .collect();
-        while let Some(input) = running.next().await {
-            inputs.push(input);
-        }
-        for call in serial {
-            if cancel.is_cancelled() {
-                break;
-            }
-            inputs.push(self.call_tool(call, &cancel).await);
-        }
-        if self.context.cancel.is_cancelled() {
-            inputs.push(Input::Cancelled);
-        }
-        inputs
-    }
-
-    async fn call_tool(&self, call: ToolCall, cancel: &CancellationToken) -> Input {
-        self.log(Event::ToolCalled { call: call.clone() });
-        let step = self.begin(StepKind::Tool, &call.name, &call.arguments.to_string());
-        let span = tracing::info_span!("tool", name = call.name);
-        // A report that nobody has read yet is overtaken by the next: a busy server cannot make
-        // the log long.
-        let (reports, mut report) = watch::channel(None);
-        let keep = Arc::new(move |progress: ToolProgress| {
-            reports.send_replace(Some(progress));
-        });
-        let outcome = {
-            let calling = self.context.host.call(&call, cancel, keep).instrument(span);
-            let mut calling = std::pin::pin!(calling);
-            loop {
-                tokio::select! {
-                    biased;
-                    Ok(()) = report.changed() => {
-                        let said = report.borrow_and_update().as_ref().map(ToString::to_string);
-                        if let Some(message) = said {
-                            let call_id = call.id.clone();
-                            self.log(Event::ToolProgressed { call_id, message });
-                        }
-                    }
-                    outcome = &mut calling => break outcome,
-                }
-            }
-        };
-        let failed = matches!(outcome, ToolOutcome::Error { .. });
-        self.end(step, outcome.text(), failed, Usage::default());
-        self.log(Event::ToolReturned {
-            call_id: call.id.clone(),
-            outcome: outcome.clone(),
-        });
-        Input::ToolResult {
-            call_id: call.id,
-            outcome,
-        }
-    }
-
-    fn finish(self, engine: String, answer: Answer) -> RunReport {
-        self.log(Event::Ended {
-            answer: answer.clone(),
-        });
-        let took_ms = self.now_ms();
-        let steps = self
-            .steps
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner);
-        RunReport {
-            run: self.id,
-            answer,
-            engine,
-            steps,
-            took_ms,
-        }
+impl Shared {
+    /// Seconds that processes have worked on the run.
+    pub(crate) fn worked(&self) -> f64 {
+        self.worked_before + self.began.elapsed().as_secs_f64()
     }
 }
 
-fn said(reply: &ChatReply) -> String {
-    if reply.calls.is_empty() {
-        return reply.text.clone();
+/// Starts a run, and works on it until it ends or must wait.
+///
+/// # Errors
+/// When it cannot start, or its log cannot be kept.
+pub async fn start(
+    services: &Services,
+    graph: &Arc<Graph>,
+    inputs: &Map<String, Value>,
+    options: RunOptions,
+) -> Result<RunEnd, RunError> {
+    let run = RunId::generate();
+    check_inputs(graph, inputs, services)?;
+    let engine = services.engines.engine(None).map_err(RunError::Engine)?;
+    let store = services.store.as_ref();
+    let _claim = match store.filter(|_| options.durability != Durability::Off) {
+        Some(store) => Some(store.claim(run).await?),
+        None => None,
+    };
+    let tools = offered(services);
+    let shared = shared(
+        services,
+        options,
+        graph,
+        run,
+        Past::default(),
+        (0, 0),
+        tools,
+    );
+    if !shared.journal.is_silent() {
+        let mut tools: Vec<OfferedTool> = shared.tools.values().cloned().collect();
+        tools.sort_by(|a, b| a.spec.name.cmp(&b.spec.name));
+        shared.journal.record(Event::RunStarted {
+            version: EVENT_VERSION,
+            graph: graph.name().to_owned(),
+            signature: Signature::of(graph),
+            bundle: Box::new(Bundle::of(graph)),
+            inputs: inputs.clone(),
+            engine: engine.info().id.clone(),
+            tools,
+            forked: None,
+        });
     }
-    let names: Vec<&str> = reply.calls.iter().map(|call| call.name.as_str()).collect();
-    format!("calls {}", names.join(", "))
+    work(run, &shared, graph, inputs).await
 }
 
-fn shortened(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(SUMMARY_CHARS) {
-        None => line,
-        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
+/// Which graph a run goes on with.
+#[derive(Clone)]
+pub enum Resumed {
+    /// The one it began with.
+    AsRecorded,
+    /// This one, if it differs only where the run has not been.
+    With(Arc<Graph>),
+}
+
+/// Takes a run up again: what has ended is not done again.
+///
+/// # Errors
+/// When there is no such run, it is over or being worked on, or the graph has changed too much.
+pub async fn resume(
+    services: &Services,
+    run: RunId,
+    graph: Resumed,
+    options: RunOptions,
+) -> Result<RunEnd, RunError> {
+    let store = services.store.as_ref().ok_or(RunError::NoStore)?;
+    store.summary(run).await?;
+    let _claim = store.claim(run).await?;
+    let (header, mut past) = log_of(&**store, run).await?;
+    if let Some(RunOutcome::Completed { .. }) = header.ended {
+        return Err(RunError::Completed(run));
+    }
+    let (graph, changed) = graph_of(run, &header, graph)?;
+    past.answers = store.take_answers(run).await?.into_iter().collect();
+    let engine = services.engines.engine(None).map_err(RunError::Engine)?;
+    let place = (header.next_seq, header.worked());
+    let tools = offered(services);
+    let shared = shared(services, options, &graph, run, past, place, tools);
+    shared.journal.record(Event::RunResumed {
+        engine: engine.info().id.clone(),
+        changed: changed.map(Box::new),
+    });
+    work(run, &shared, &graph, &header.inputs).await
+}
+
+async fn log_of(store: &dyn Store, run: RunId) -> Result<(Header, Past), RunError> {
+    let events = store.events(run).await?;
+    past::read(events).map_err(|problem| RunError::Log { run, problem })
+}
+
+type Chosen = (Arc<Graph>, Option<(Signature, Bundle)>);
+
+fn graph_of(run: RunId, header: &Header, graph: Resumed) -> Result<Chosen, RunError> {
+    if let Resumed::With(graph) = graph {
+        let now = Signature::of(&graph);
+        if now == header.signature {
+            return Ok((graph, None));
+        }
+        let difference = header.signature.difference(&now);
+        if !difference.is_compatible(&header.started) {
+            let lines = difference.lines;
+            return Err(RunError::Changed { run, lines });
+        }
+        let bundle = Bundle::of(&graph);
+        return Ok((graph, Some((now, bundle))));
+    }
+    let compiled = header.bundle.compile();
+    let problem = || {
+        let first = compiled.diagnostics.first();
+        first.map_or_else(String::new, ToString::to_string)
+    };
+    match &compiled.graph {
+        Some(graph) => Ok((Arc::clone(graph), None)),
+        None => Err(RunError::Graph {
+            run,
+            problem: problem(),
+        }),
+    }
+}
+
+/// Makes a new run that shares the past of another up to a place in its log. It stands still
+/// until it is resumed.
+///
+/// # Errors
+/// When there is no such run or place.
+pub async fn fork(store: &dyn Store, run: RunId, at: u64) -> Result<RunId, RunError> {
+    let mut events = store.events(run).await?;
+    let count = events.len() as u64;
+    if at == 0 || at > count {
+        return Err(RunError::NoEvent {
+            run,
+            seq: at,
+            events: count,
+        });
+    }
+    events.truncate(usize::try_from(at).unwrap_or(usize::MAX));
+    let (header, _) = past::read(events).map_err(|problem| RunError::Log { run, problem })?;
+    let fork = RunId::generate();
+    let _claim = store.claim(fork).await?;
+    let stamp = |seq, event| crate::store::Stamped {
+        run: fork,
+        seq,
+        at_ms: crate::journal::now_ms(),
+        event,
+    };
+    let first = Event::RunStarted {
+        version: EVENT_VERSION,
+        graph: header.graph,
+        signature: header.signature,
+        bundle: Box::new(header.bundle),
+        inputs: header.inputs,
+        engine: header.engine,
+        tools: Vec::new(),
+        forked: Some(Origin {
+            run: run.to_string(),
+            seq: at,
+        }),
+    };
+    let second = Event::Suspended {
+        reason: format!("forked from {run} at event {at}"),
+    };
+    store.append(
+        Durability::Full,
+        vec![stamp(at, first), stamp(at + 1, second)],
+    );
+    store.flush(fork).await?;
+    Ok(fork)
+}
+
+/// Leaves an answer to an open question; the run takes it when it is resumed.
+///
+/// # Errors
+/// When there is no such run or question, or the answer does not fit.
+pub async fn answer(
+    store: &dyn Store,
+    run: RunId,
+    id: Option<&str>,
+    reply: &Reply,
+) -> Result<OpenInterrupt, RunError> {
+    let open = store.open_interrupts(Some(run)).await?;
+    let ids: Vec<&str> = open.iter().map(|open| open.id.as_str()).collect();
+    let told = if ids.is_empty() {
+        "it asks nothing".to_owned()
+    } else {
+        format!("it asks: {}", ids.join(", "))
+    };
+    let found = match id {
+        Some(id) => open.iter().find(|open| open.id == id),
+        // With one question open, it is that one.
+        None => open.first().filter(|_| open.len() == 1),
+    };
+    let Some(found) = found else {
+        return Err(RunError::NotAsked {
+            run,
+            id: id.unwrap_or("?").to_owned(),
+            open: told,
+        });
+    };
+    found.interrupt.check(reply)?;
+    store.answer(run, &found.id, reply).await?;
+    Ok(found.clone())
+}
+
+/// Runs a recording again, with nothing but what it holds: no model, no tool, no network. Every
+/// request must be the recorded one.
+///
+/// # Errors
+/// When the recording makes no sense, or the run differs from it.
+pub async fn replay(
+    services: &Services,
+    events: Vec<crate::store::Stamped>,
+    graph: Option<Arc<Graph>>,
+    options: RunOptions,
+) -> Result<RunEnd, RunError> {
+    let run = events
+        .first()
+        .map_or_else(RunId::generate, |first| first.run);
+    let tools = events.iter().find_map(|stamped| match &stamped.event {
+        Event::RunStarted { tools, .. } if !tools.is_empty() => Some(tools.clone()),
+        _ => None,
+    });
+    let (header, mut past) =
+        past::read(events).map_err(|problem| RunError::Log { run, problem })?;
+    // Everything is gone through again; only what comes from outside is taken from the log.
+    past.ends.clear();
+    past.items.clear();
+    past.spent.clear();
+    let (graph, _) = match graph {
+        Some(graph) => (graph, None),
+        None => graph_of(run, &header, Resumed::AsRecorded)?,
+    };
+    let tools = tools.unwrap_or_default();
+    let tools = tools.into_iter().map(|tool| (tool.spec.name.clone(), tool));
+    let options = RunOptions {
+        durability: Durability::Off,
+        approver: None,
+        unanswered: Unanswered::Suspend,
+        ..options
+    };
+    let setup = Setup {
+        mode: Mode::Replay,
+        ..setup(services, &options, run, past, 0)
+    };
+    let shared = assembled(services, options, &graph, setup, 0.0, tools.collect());
+    let end = work(run, &shared, &graph, &header.inputs).await?;
+    let recorded = match header.ended {
+        Some(RunOutcome::Completed { outputs }) => outputs,
+        _ => return Ok(end),
+    };
+    match &end.result {
+        RunResult::Completed { outputs } if *outputs != recorded => {
+            Err(RunError::Drift(past::outputs_drift(&recorded, outputs)))
+        }
+        _ => Ok(end),
+    }
+}
+
+fn check_inputs(
+    graph: &Arc<Graph>,
+    inputs: &Map<String, Value>,
+    services: &Services,
+) -> Result<(), RunError> {
+    let reducers = Arc::clone(&services.functions);
+    ropewalk_core::graph::machine::GraphMachine::new(Arc::clone(graph), inputs, reducers)?;
+    Ok(())
+}
+
+fn offered(services: &Services) -> HashMap<String, OfferedTool> {
+    let tools = services.tools.tools().into_iter().map(|spec| {
+        let permission = services.tools.permission(&spec.name);
+        (spec.name.clone(), OfferedTool { spec, permission })
+    });
+    tools.collect()
+}
+
+fn setup(
+    services: &Services,
+    options: &RunOptions,
+    run: RunId,
+    past: Past,
+    next_seq: u64,
+) -> Setup {
+    Setup {
+        run,
+        store: services.store.clone(),
+        durability: options.durability,
+        listener: options.on_event.clone(),
+        mode: Mode::Live,
+        approver: options.approver.clone(),
+        unanswered: options.unanswered,
+        cancel: options.cancel.clone(),
+        next_seq,
+        past,
+    }
+}
+
+/// `place` is the next position in the log, and the milliseconds worked before.
+fn shared(
+    services: &Services,
+    options: RunOptions,
+    graph: &Graph,
+    run: RunId,
+    past: Past,
+    place: (u64, u64),
+    tools: HashMap<String, OfferedTool>,
+) -> Shared {
+    let (next_seq, worked_ms) = place;
+    let setup = setup(services, &options, run, past, next_seq);
+    assembled(
+        services,
+        options,
+        graph,
+        setup,
+        worked_ms as f64 / 1000.0,
+        tools,
+    )
+}
+
+fn assembled(
+    services: &Services,
+    options: RunOptions,
+    graph: &Graph,
+    setup: Setup,
+    worked_before: f64,
+    tools: HashMap<String, OfferedTool>,
+) -> Shared {
+    let limits = graph.definition().budget.unwrap_or_default();
+    let budget = purse::opened(options.budget, limits, &setup.past);
+    Shared {
+        services: services.clone(),
+        journal: Journal::new(setup),
+        budget: Mutex::new(budget),
+        on_delta: options.on_delta,
+        tools,
+        began: Instant::now(),
+        worked_before,
+    }
+}
+
+/// Works on a run until it ends or must wait, and logs how that came out.
+async fn work(
+    run: RunId,
+    shared: &Shared,
+    graph: &Arc<Graph>,
+    inputs: &Map<String, Value>,
+) -> Result<RunEnd, RunError> {
+    let journal = &shared.journal;
+    let account = {
+        let budget = shared.budget.lock();
+        budget
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .root()
+    };
+    let span = spans::run(run, graph.name());
+    let cancel = attempt::Cancel::of_run(journal.run_cancel());
+    let end = graph::run(shared, graph, inputs, "", account, &cancel)
+        .instrument(span)
+        .await;
+    let result = match end {
+        Ok(GraphEnd::Done(outputs)) => RunResult::Completed { outputs },
+        Ok(GraphEnd::Failed { node, error }) => RunResult::Failed { node, error },
+        Err(Stop::Waiting) => RunResult::Suspended {
+            reason: "it waits for an answer".to_owned(),
+        },
+        Err(Stop::Cancelled) => RunResult::Suspended {
+            reason: "it was interrupted".to_owned(),
+        },
+        Err(Stop::Store(error)) => return Err(error.into()),
+        Err(Stop::Drift(problem)) => return Err(RunError::Drift(problem)),
+    };
+    journal.record(match &result {
+        RunResult::Completed { outputs } => Event::RunEnded {
+            outcome: RunOutcome::Completed {
+                outputs: outputs.clone(),
+            },
+        },
+        RunResult::Failed { node, error } => Event::RunEnded {
+            outcome: RunOutcome::Failed {
+                node: node.clone(),
+                error: error.clone(),
+            },
+        },
+        RunResult::Suspended { reason } => Event::Suspended {
+            reason: reason.clone(),
+        },
+    });
+    match journal.flush().await {
+        Err(Stop::Store(error)) => Err(error.into()),
+        _ => Ok(RunEnd { run, result }),
     }
 }

@@ -1,5 +1,7 @@
 //! The steps of a run as a tree for people.
 
+use std::collections::HashMap;
+
 use crate::report::{RunReport, StepKind, StepRecord};
 
 const DIM: &str = "\u{1b}[2m";
@@ -33,68 +35,100 @@ pub fn trace_lines(report: &RunReport, colour: bool) -> Vec<String> {
             )
         )
     )];
-    branches(report, None, "", &paint, &mut lines);
+    lines.extend(step_lines(&report.steps, colour));
     lines
 }
 
-/// The steps below one, each behind what draws the tree to it.
-fn branches(
-    report: &RunReport,
-    parent: Option<usize>,
-    stem: &str,
-    paint: &dyn Fn(&str, &str) -> String,
-    lines: &mut Vec<String>,
-) {
-    let below: Vec<(usize, &StepRecord)> = report
-        .steps
-        .iter()
-        .enumerate()
-        // A step is recorded after its parent, so that this ends.
-        .filter(|(index, step)| step.parent == parent && parent.is_none_or(|it| it < *index))
-        .collect();
-    for (number, (index, step)) in below.iter().enumerate() {
-        let (branch, further) = if number + 1 == below.len() {
-            ("└─ ", "   ")
-        } else {
-            ("├─ ", "│  ")
-        };
-        lines.push(format!("{stem}{branch}{}", line(step, paint)));
-        let stem = format!("{stem}{further}");
-        branches(report, Some(*index), &stem, paint, lines);
+/// A line for each step, as a tree.
+pub fn step_lines(steps: &[StepRecord], colour: bool) -> Vec<String> {
+    let mut below: HashMap<Option<usize>, Vec<usize>> = HashMap::new();
+    for (index, step) in steps.iter().enumerate() {
+        // A step is recorded after its parent, so that following them ends.
+        let parent = step.parent.filter(|parent| *parent < index);
+        if parent == step.parent {
+            below.entry(parent).or_default().push(index);
+        }
     }
+    let mut lines = Vec::new();
+    let tree = Tree {
+        steps,
+        below,
+        colour,
+    };
+    tree.branches(None, "", &mut lines);
+    lines
 }
 
-fn line(step: &StepRecord, paint: &dyn Fn(&str, &str) -> String) -> String {
-    let kind = match step.kind {
-        StepKind::Model => "model",
-        StepKind::Tool => "tool",
-        StepKind::Approval => "approval",
-    };
-    let cost = if step.usage == Default::default() {
-        time(step.took_ms)
-    } else {
-        let usage = step.usage;
+struct Tree<'a> {
+    steps: &'a [StepRecord],
+    below: HashMap<Option<usize>, Vec<usize>>,
+    colour: bool,
+}
+
+impl Tree<'_> {
+    fn paint(&self, code: &str, text: &str) -> String {
+        if self.colour {
+            format!("{code}{text}{RESET}")
+        } else {
+            text.to_owned()
+        }
+    }
+
+    /// The steps below one, each behind what draws the tree to it.
+    fn branches(&self, parent: Option<usize>, stem: &str, lines: &mut Vec<String>) {
+        let below = self.below.get(&parent).map_or(&[][..], Vec::as_slice);
+        for (number, index) in below.iter().enumerate() {
+            let Some(step) = self.steps.get(*index) else {
+                continue;
+            };
+            let (branch, further) = if number + 1 == below.len() {
+                ("└─ ", "   ")
+            } else {
+                ("├─ ", "│  ")
+            };
+            lines.push(format!("{stem}{branch}{}", self.line(step)));
+            self.branches(Some(*index), &format!("{stem}{further}"), lines);
+        }
+    }
+
+    fn line(&self, step: &StepRecord) -> String {
+        let kind = match step.kind {
+            StepKind::Node => "node",
+            StepKind::Model => "model",
+            StepKind::Tool => "tool",
+            StepKind::Function => "function",
+            StepKind::Approval => "approval",
+        };
+        let cost = if !step.ended {
+            "…".to_owned()
+        } else if step.usage == Default::default() {
+            time(step.took_ms)
+        } else {
+            let usage = step.usage;
+            format!(
+                "{}, {} + {} tokens",
+                time(step.took_ms),
+                usage.input_tokens,
+                usage.output_tokens
+            )
+        };
+        let outcome = cut(&step.outcome, 90);
+        let outcome = if step.failed {
+            self.paint(RED, &outcome)
+        } else {
+            outcome
+        };
+        let asked = match cut(&step.asked, 70) {
+            asked if asked.is_empty() => asked,
+            asked => format!("{} ", self.paint(DIM, &asked)),
+        };
         format!(
-            "{}, {} + {} tokens",
-            time(step.took_ms),
-            usage.input_tokens,
-            usage.output_tokens
+            "{} {} {asked}{} → {outcome}",
+            kind,
+            self.paint(BOLD, &step.name),
+            self.paint(DIM, &cost)
         )
-    };
-    let outcome = cut(&step.outcome, 90);
-    let outcome = if step.failed {
-        paint(RED, &outcome)
-    } else {
-        outcome
-    };
-    let asked = cut(&step.asked, 70);
-    format!(
-        "{} {} {} {} → {outcome}",
-        kind,
-        paint(BOLD, &step.name),
-        paint(DIM, &asked),
-        paint(DIM, &cost)
-    )
+    }
 }
 
 fn time(ms: u64) -> String {
@@ -119,7 +153,7 @@ mod tests {
     use ropewalk_core::answer::{Answer, StopReason};
 
     use super::*;
-    use crate::report::RunId;
+    use crate::run_id::RunId;
 
     fn step(kind: StepKind, name: &str, parent: Option<usize>, outcome: &str) -> StepRecord {
         StepRecord {
@@ -132,6 +166,7 @@ mod tests {
             asked: "{}".to_owned(),
             outcome: outcome.to_owned(),
             failed: outcome == "broken",
+            ended: true,
         }
     }
 

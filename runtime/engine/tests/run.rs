@@ -13,12 +13,17 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ropewalk_core::agent::{AgentMachine, OfferedTool, Step};
-use ropewalk_core::answer::{Answer, StopReason};
-use ropewalk_core::definition::AgentDefinition;
-use ropewalk_core::event::Event;
+use ropewalk_core::answer::StopReason;
+use ropewalk_core::event::{EffectOutcome, EffectRequest, Event};
+use ropewalk_core::interrupt::{Interrupt, Reply};
 use ropewalk_core::tool::{ToolCall, ToolOutcome};
-use ropewalk_engine::{Approver, RunContext, RunReport, Stamped, StepKind, run_agent, trace_lines};
+use ropewalk_engine::definitions::Definitions;
+use ropewalk_engine::report::{RunReport, StepKind};
+use ropewalk_engine::run::{self, RunOptions};
+use ropewalk_engine::services::{Functions, OneEngine, Services};
+use ropewalk_engine::store::Stamped;
+use ropewalk_engine::store::memory::MemoryStore;
+use ropewalk_engine::{Approver, Unanswered, trace_lines};
 use ropewalk_host::{Endpoint, Host};
 use ropewalk_mcp_kit::{CallContext, Citation, ServerIdentity, ToolError, ToolMeta, ToolServer};
 use ropewalk_models::engine::Engine;
@@ -67,7 +72,7 @@ fn found(query: &str) -> Results {
 }
 
 struct Bench {
-    host: Host,
+    host: Arc<Host>,
     writes: Arc<AtomicUsize>,
     started: Arc<AtomicUsize>,
     woken: Arc<AtomicUsize>,
@@ -148,7 +153,7 @@ async fn bench() -> Bench {
     let (host, failures) = Host::start(vec![("fx".to_owned(), Endpoint::BuiltIn(ours))]).await;
     assert_eq!(failures, []);
     Bench {
-        host,
+        host: Arc::new(host),
         writes,
         started,
         woken,
@@ -176,57 +181,66 @@ fn says(text: &str) -> ScriptedReply {
 
 async fn run(
     bench: &Bench,
-    engine: &dyn Engine,
-    approver: Option<&dyn Approver>,
+    engine: impl Engine + 'static,
+    approver: Option<Arc<dyn Approver>>,
     cancel: CancellationToken,
 ) -> (RunReport, Vec<Stamped>) {
-    let definition = AgentDefinition::parse("a.md", "---\nname: a\n---\nAnswer.").unwrap();
-    let events = Mutex::new(Vec::new());
-    let on_event = |event: &Stamped| events.lock().unwrap().push(event.clone());
-    let host = &bench.host;
-    let context = RunContext {
-        engine,
-        host,
-        approver,
-        on_event: &on_event,
-        on_delta: None,
-        cancel,
+    let compiled = Definitions::new(Vec::new()).compile("assistant").unwrap();
+    let graph = compiled
+        .graph
+        .unwrap_or_else(|| panic!("{:?}", compiled.diagnostics));
+    let services = Services {
+        engines: Arc::new(OneEngine(Arc::new(engine))),
+        tools: bench.host.clone(),
+        functions: Arc::new(Functions::new()),
+        store: Some(Arc::new(MemoryStore::new())),
     };
-    let report = run_agent(context, &definition, "Why?").await;
-    let events = events.into_inner().unwrap();
-    assert_eq!(folded(&bench.host, &definition, &events), report.answer);
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&events);
+    let options = RunOptions {
+        approver,
+        unanswered: Unanswered::Refuse,
+        on_event: Some(Arc::new(move |event: &Stamped| {
+            kept.lock().unwrap().push(event.clone())
+        })),
+        cancel,
+        ..RunOptions::default()
+    };
+    let inputs = json!({"question": "Why?"});
+    let end = run::start(&services, &graph, inputs.as_object().unwrap(), options)
+        .await
+        .unwrap();
+    let events = events.lock().unwrap().clone();
+    let report = RunReport::of(&end, &events);
+    if report.answer.stop == StopReason::Answered {
+        // The log alone leads to the same answer: no engine, no host.
+        let services = Services {
+            engines: Arc::new(OneEngine(Arc::new(Scripted::new(Vec::new())))),
+            tools: Arc::new(ropewalk_engine::services::NoTools),
+            functions: Arc::new(Functions::new()),
+            store: None,
+        };
+        let written: Vec<String> = events
+            .iter()
+            .map(|it| serde_json::to_string(it).unwrap())
+            .collect();
+        let read = written
+            .iter()
+            .map(|it| serde_json::from_str(it).unwrap())
+            .collect();
+        let again = run::replay(&services, read, None, RunOptions::default())
+            .await
+            .unwrap();
+        assert_eq!(again.result, end.result);
+    }
     (report, events)
-}
-
-/// The answer of a fresh machine that is fed what the log recorded, with the log and the machine
-/// written out and read again on the way.
-fn folded(host: &Host, definition: &AgentDefinition, events: &[Stamped]) -> Answer {
-    let offered = host.tools().into_iter().map(|spec| OfferedTool {
-        permission: host.permission(&spec.name),
-        spec,
-    });
-    let mut machine = AgentMachine::new(definition, offered.collect(), "Why?");
-    for stamped in events {
-        let written = serde_json::to_string(&stamped.event).unwrap();
-        let event: Event = serde_json::from_str(&written).unwrap();
-        if let Some(input) = event.input() {
-            machine.next();
-            machine.feed(input).unwrap();
-            let written = serde_json::to_string(&machine).unwrap();
-            machine = serde_json::from_str(&written).unwrap();
-        }
-    }
-    match machine.next() {
-        Step::Done(answer) => *answer,
-        step => panic!("the log ends at {step:?}"),
-    }
 }
 
 #[tokio::test]
 async fn an_answer_with_its_citations_events_and_steps() {
     let bench = bench().await;
     let engine = Scripted::new(vec![calls(&["search"]), says("Because [p1].")]);
-    let (report, events) = run(&bench, &engine, None, CancellationToken::new()).await;
+    let (report, events) = run(&bench, engine, None, CancellationToken::new()).await;
     assert_eq!(report.answer.stop, StopReason::Answered);
     assert_eq!(report.answer.citations[0].quote, "About q0.");
     let kinds: Vec<StepKind> = report.steps.iter().map(|step| step.kind).collect();
@@ -239,7 +253,10 @@ async fn an_answer_with_its_citations_events_and_steps() {
             .all(|(place, event)| event.seq == place as u64)
     );
     assert!(events.windows(2).all(|pair| pair[0].at_ms <= pair[1].at_ms));
-    assert!(matches!(events.last().unwrap().event, Event::Ended { .. }));
+    assert!(matches!(
+        events.last().unwrap().event,
+        Event::RunEnded { .. }
+    ));
     let trace = trace_lines(&report, false).join("\n");
     assert!(
         trace.contains("├─ model scripted") && trace.contains("│  └─ tool fx__search"),
@@ -251,7 +268,7 @@ async fn an_answer_with_its_citations_events_and_steps() {
 async fn read_only_calls_of_one_reply_run_at_the_same_time() {
     let bench = bench().await;
     let engine = Scripted::new(vec![calls(&["meet", "meet"]), says("Both met [p1].")]);
-    let running = run(&bench, &engine, None, CancellationToken::new());
+    let running = run(&bench, engine, None, CancellationToken::new());
     let (report, _) = tokio::time::timeout(Duration::from_secs(20), running)
         .await
         .unwrap();
@@ -271,7 +288,7 @@ async fn a_failing_call_leaves_its_siblings_alone() {
             ..says("One worked [p1].")
         };
         let engine = Scripted::new(vec![calls(&names), told]);
-        let (report, events) = run(&bench, &engine, None, CancellationToken::new()).await;
+        let (report, events) = run(&bench, engine, None, CancellationToken::new()).await;
         assert_eq!(
             report.answer.stop,
             StopReason::Answered,
@@ -281,9 +298,10 @@ async fn a_failing_call_leaves_its_siblings_alone() {
         let returned: Vec<bool> = events
             .iter()
             .filter_map(|stamped| match &stamped.event {
-                Event::ToolReturned { outcome, .. } => {
-                    Some(matches!(outcome, ToolOutcome::Ok { .. }))
-                }
+                Event::EffectEnded {
+                    outcome: EffectOutcome::Tool { outcome },
+                    ..
+                } => Some(matches!(outcome, ToolOutcome::Ok { .. })),
                 _ => None,
             })
             .collect();
@@ -298,14 +316,32 @@ async fn a_failing_call_leaves_its_siblings_alone() {
 async fn progress_is_logged_between_the_call_and_its_end() {
     let bench = bench().await;
     let engine = Scripted::new(vec![calls(&["work"]), says("Done [p1].")]);
-    let (_, events) = run(&bench, &engine, None, CancellationToken::new()).await;
+    let (_, events) = run(&bench, engine, None, CancellationToken::new()).await;
     let place = |wanted: fn(&Event) -> bool| events.iter().position(|it| wanted(&it.event));
-    let began = place(|event| matches!(event, Event::ToolCalled { .. })).unwrap();
-    let ended = place(|event| matches!(event, Event::ToolReturned { .. })).unwrap();
+    let began = place(|event| {
+        matches!(
+            event,
+            Event::EffectStarted {
+                request: EffectRequest::Tool { .. },
+                ..
+            }
+        )
+    })
+    .unwrap();
+    let ended = place(|event| {
+        matches!(
+            event,
+            Event::EffectEnded {
+                outcome: EffectOutcome::Tool { .. },
+                ..
+            }
+        )
+    })
+    .unwrap();
     let said: Vec<&str> = events[began..ended]
         .iter()
         .filter_map(|stamped| match &stamped.event {
-            Event::ToolProgressed { message, .. } => Some(message.as_str()),
+            Event::EffectProgressed { message, .. } => Some(message.as_str()),
             _ => None,
         })
         .collect();
@@ -316,18 +352,32 @@ struct Always(bool);
 
 #[async_trait]
 impl Approver for Always {
-    async fn approve(&self, _: &ToolCall) -> bool {
-        self.0
+    async fn ask(&self, _: &Interrupt) -> Option<Reply> {
+        Some(if self.0 {
+            Reply::Approve
+        } else {
+            Reply::Reject {
+                reason: String::new(),
+            }
+        })
     }
 }
 
 #[tokio::test]
 async fn what_changes_things_runs_only_with_permission() {
-    let nobody: Option<&dyn Approver> = None;
+    let nobody: Option<Arc<dyn Approver>> = None;
     for (approver, writes, told) in [
         (nobody, 0, "or with --yes"),
-        (Some(&Always(false) as &dyn Approver), 0, "a person refused"),
-        (Some(&Always(true) as &dyn Approver), 1, "citations"),
+        (
+            Some(Arc::new(Always(false)) as Arc<dyn Approver>),
+            0,
+            "a person refused",
+        ),
+        (
+            Some(Arc::new(Always(true)) as Arc<dyn Approver>),
+            1,
+            "citations",
+        ),
     ] {
         let bench = bench().await;
         let expect = ScriptedReply {
@@ -335,7 +385,7 @@ async fn what_changes_things_runs_only_with_permission() {
             ..says("Done.")
         };
         let engine = Scripted::new(vec![calls(&["write"]), expect, says("Done [p1].")]);
-        let (report, _) = run(&bench, &engine, approver, CancellationToken::new()).await;
+        let (report, _) = run(&bench, engine, approver, CancellationToken::new()).await;
         assert_eq!(
             report.answer.stop,
             StopReason::Answered,
@@ -359,7 +409,7 @@ async fn cancelling_reaches_the_tool_and_ends_with_a_report() {
         }
         stop.cancel();
     });
-    let (report, _) = run(&bench, &engine, None, cancel).await;
+    let (report, _) = run(&bench, engine, None, cancel).await;
     assert_eq!(report.answer.stop, StopReason::Cancelled);
     for _ in 0..200 {
         if bench.woken.load(Ordering::SeqCst) == 1 {
@@ -374,7 +424,7 @@ async fn cancelling_reaches_the_tool_and_ends_with_a_report() {
 async fn a_failing_engine_is_an_answer_too() {
     let bench = bench().await;
     let engine = Scripted::new(vec![calls(&["search"])]);
-    let (report, _) = run(&bench, &engine, None, CancellationToken::new()).await;
+    let (report, _) = run(&bench, engine, None, CancellationToken::new()).await;
     assert_eq!(report.answer.stop, StopReason::ModelFailed);
     assert!(report.answer.text.contains("only 1 replies") && report.answer.text.contains("[p1]"));
 }
@@ -399,12 +449,12 @@ async fn the_exerciser_calls_every_tool_once() {
     let (host, _) = Host::start(vec![("fx".to_owned(), Endpoint::BuiltIn(ours))]).await;
     let (writes, started, woken) = (Arc::default(), Arc::default(), Arc::default());
     let bench = Bench {
-        host,
+        host: Arc::new(host),
         writes,
         started,
         woken,
     };
     let engine = Exerciser::default();
-    let (report, _) = run(&bench, &engine, None, CancellationToken::new()).await;
+    let (report, _) = run(&bench, engine, None, CancellationToken::new()).await;
     assert_eq!(report.answer.text, "fx__one: ok\nfx__two: ok");
 }

@@ -11,7 +11,8 @@ use rmcp::handler::client::ClientHandler;
 use rmcp::model::{
     CallToolRequest, CallToolRequestParams, CallToolResult, CancelledNotificationParam,
     ClientCapabilities, ClientConfig, ClientRequest, Implementation, PaginatedRequestParams,
-    ProgressNotificationParam, ProgressToken, ProtocolVersion, RequestId, ServerResult, Tool,
+    ProgressNotificationParam, ProgressToken, ProtocolVersion, RequestId, RequestMetaObject,
+    ServerResult, Tool,
 };
 use rmcp::service::{
     ClientInitializeError, ClientLifecycleMode, NotificationContext, Peer, PeerRequestOptions,
@@ -34,6 +35,10 @@ use crate::summary::ToolProgress;
 /// Tools accepted from one server; more is a defect, or an attack.
 const MAX_TOOLS: usize = 1_000;
 
+/// Key in a call's `_meta` that names its effect: a server that has seen it may answer without
+/// doing it again.
+const KEY: &str = "ropewalk/idempotencyKey";
+
 /// How long a connection may take to close.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
 
@@ -44,6 +49,14 @@ pub(crate) struct Connection {
     process: Option<ServerProcess>,
     /// Counts the answers that were too long and dropped.
     too_long: watch::Sender<u64>,
+}
+
+/// What a server is asked to do.
+pub(crate) struct CallAsked<'a> {
+    pub(crate) tool: &'a str,
+    pub(crate) arguments: Map<String, Value>,
+    /// Names the effect.
+    pub(crate) key: Option<&'a str>,
 }
 
 /// How a call fails.
@@ -222,15 +235,20 @@ impl Connection {
     /// One call. On `cancel` and on timeout the server is told, and goes on living.
     pub(crate) async fn call(
         &self,
-        tool: &str,
-        arguments: Map<String, Value>,
+        asked: CallAsked<'_>,
         timeout: Duration,
         cancel: &CancellationToken,
         progress: Callback,
     ) -> Result<CallToolResult, CallFailure> {
-        let parameters = CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments);
+        let parameters =
+            CallToolRequestParams::new(asked.tool.to_owned()).with_arguments(asked.arguments);
         let request = ClientRequest::CallToolRequest(CallToolRequest::new(parameters));
-        let options = PeerRequestOptions::with_timeout(timeout);
+        let mut options = PeerRequestOptions::with_timeout(timeout);
+        if let Some(key) = asked.key {
+            let mut meta = RequestMetaObject::default();
+            meta.0.insert(KEY.to_owned(), Value::String(key.to_owned()));
+            options.meta = Some(meta);
+        }
         let mut too_long = self.too_long.subscribe();
         let peer = self.service.peer();
         let handle = peer

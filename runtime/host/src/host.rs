@@ -136,14 +136,16 @@ impl Host {
         })
     }
 
-    /// One call, checked before and after. Every failure is an outcome the model can read.
+    /// One call, checked before and after. Every failure is an outcome the model can read. A key
+    /// travels with it, so that a server that knows it can answer twice with one effect.
     pub async fn call(
         &self,
         call: &ToolCall,
+        key: Option<&str>,
         cancel: &CancellationToken,
         progress: Arc<dyn Fn(ToolProgress) + Send + Sync>,
     ) -> ToolOutcome {
-        match self.try_call(call, cancel, progress).await {
+        match self.try_call(call, key, cancel, progress).await {
             Ok(outcome) => outcome,
             Err(message) => ToolOutcome::Error { message },
         }
@@ -152,6 +154,7 @@ impl Host {
     async fn try_call(
         &self,
         call: &ToolCall,
+        key: Option<&str>,
         cancel: &CancellationToken,
         progress: Arc<dyn Fn(ToolProgress) + Send + Sync>,
     ) -> Result<ToolOutcome, String> {
@@ -187,6 +190,7 @@ impl Host {
             tool: &tool.own_name,
             arguments,
             repeatable: hints.read_only || hints.idempotent,
+            key,
             cancel,
             progress,
         };

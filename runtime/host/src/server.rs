@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::ServerConfig;
-use crate::connection::{CallFailure, Callback, Connection};
+use crate::connection::{CallAsked, CallFailure, Callback, Connection};
 use crate::host::Endpoint;
 
 const START_TIMEOUT: Duration = Duration::from_secs(20);
@@ -45,6 +45,8 @@ pub(crate) struct CallPlan<'a> {
     pub(crate) arguments: Map<String, Value>,
     /// Calling twice does no harm.
     pub(crate) repeatable: bool,
+    /// Names the effect, the same on every attempt.
+    pub(crate) key: Option<&'a str>,
     pub(crate) cancel: &'a CancellationToken,
     pub(crate) progress: Callback,
 }
@@ -111,7 +113,12 @@ impl Server {
             };
             let arguments = plan.arguments.clone();
             let progress = Arc::clone(&plan.progress);
-            let call = connection.call(plan.tool, arguments, timeout, plan.cancel, progress);
+            let asked = CallAsked {
+                tool: plan.tool,
+                arguments,
+                key: plan.key,
+            };
+            let call = connection.call(asked, timeout, plan.cancel, progress);
             match call.await {
                 Ok(result) => return Ok(result),
                 Err(CallFailure::Failed(reason)) => return Err(reason),

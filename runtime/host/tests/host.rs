@@ -104,7 +104,7 @@ async fn call(host: &Host, name: &str, arguments: serde_json::Value) -> ToolOutc
         name: name.to_owned(),
         arguments,
     };
-    host.call(&call, &CancellationToken::new(), Arc::new(|_| {}))
+    host.call(&call, None, &CancellationToken::new(), Arc::new(|_| {}))
         .await
 }
 
@@ -142,7 +142,7 @@ async fn progress_reaches_the_caller() {
     let progress = move |report: ropewalk_host::ToolProgress| {
         sink.lock().unwrap().push((report.done, report.total));
     };
-    host.call(&call, &CancellationToken::new(), Arc::new(progress))
+    host.call(&call, None, &CancellationToken::new(), Arc::new(progress))
         .await;
     let seen = seen.lock().unwrap().clone();
     assert!(seen.contains(&(3.0, Some(3.0))), "{seen:?}");
@@ -191,7 +191,7 @@ async fn cancelling_a_call_reaches_the_server_and_leaves_it_alive() {
         tokio::time::sleep(Duration::from_millis(500)).await;
         stop.cancel();
     });
-    let message = error(host.call(&waiting, &token, Arc::new(|_| {})).await);
+    let message = error(host.call(&waiting, None, &token, Arc::new(|_| {})).await);
     assert!(message.contains("cancelled"), "{message}");
     reaches(&cancelled, 1).await;
     assert!(matches!(
@@ -304,7 +304,7 @@ async fn calls_over_http_are_cancelled_at_the_server() {
         name: "s__wait".to_owned(),
         arguments: json!({"message": ""}),
     };
-    let message = error(host.call(&waiting, &token, Arc::new(|_| {})).await);
+    let message = error(host.call(&waiting, None, &token, Arc::new(|_| {})).await);
     assert!(message.contains("cancelled"), "{message}");
     reaches(&cancelled, 1).await;
     let message = error(call(&host, "s__wait", json!({"message": ""})).await);

@@ -181,7 +181,7 @@ async fn call(host: &Host, name: &str, arguments: Value) -> ToolOutcome {
         name: name.to_owned(),
         arguments,
     };
-    host.call(&call, &CancellationToken::new(), Arc::new(|_| {}))
+    host.call(&call, None, &CancellationToken::new(), Arc::new(|_| {}))
         .await
 }
 
@@ -308,7 +308,7 @@ async fn a_slow_call_is_cancelled_at_the_server_which_lives() {
         name: "s__slow".to_owned(),
         arguments: json!({}),
     };
-    let outcome = host.call(&slow, &cancel, Arc::new(|_| {})).await;
+    let outcome = host.call(&slow, None, &cancel, Arc::new(|_| {})).await;
     assert!(outcome.text().contains("cancelled"), "{}", outcome.text());
     assert_eq!(
         log(folder.path()).matches("start").count(),

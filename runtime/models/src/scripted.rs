@@ -21,6 +21,9 @@ pub struct ScriptedReply {
     pub expect_text: Option<String>,
     /// A tool that the request must offer.
     pub expect_tool: Option<String>,
+    /// Makes the script a list of rules instead of a sequence: the first reply whose words are in
+    /// the request is given, as often as they are asked for. One without words is for the rest.
+    pub when: Option<String>,
 }
 
 /// Replies in order.
@@ -78,9 +81,14 @@ impl Engine for Scripted {
             turn,
             message,
         };
-        let Some(reply) = self.replies.get(turn - 1) else {
+        let reply = if self.replies.iter().any(|reply| reply.when.is_some()) {
+            self.replies.iter().find(|reply| applies(reply, &request))
+        } else {
+            self.replies.get(turn - 1)
+        };
+        let Some(reply) = reply else {
             return Err(drift(format!(
-                "the script has only {} replies",
+                "the script has only {} replies, and none for this request",
                 self.replies.len()
             )));
         };
@@ -116,6 +124,17 @@ impl Engine for Scripted {
     }
 }
 
+/// Whether a rule is for a request.
+fn applies(reply: &ScriptedReply, request: &ChatRequest) -> bool {
+    let Some(words) = &reply.when else {
+        return true;
+    };
+    request
+        .messages
+        .iter()
+        .any(|message| words_of(message).contains(words))
+}
+
 fn words_of(message: &Message) -> &str {
     match message {
         Message::System { text } | Message::User { text } | Message::Assistant { text, .. } => text,
@@ -134,6 +153,19 @@ mod tests {
         ChatRequest {
             messages,
             ..ChatRequest::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn rules_answer_in_any_order_and_again() {
+        let script = r#"[{"text": "one", "when": "first"}, {"text": "else"}]"#;
+        let engine = Scripted::from_json(script).unwrap();
+        for (asked, said) in [("second", "else"), ("the first", "one"), ("first", "one")] {
+            let reply = engine
+                .chat(request(asked), DeltaSink::none())
+                .await
+                .unwrap();
+            assert_eq!(reply.text, said);
         }
     }
 

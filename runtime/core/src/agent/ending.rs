@@ -87,6 +87,7 @@ impl AgentMachine {
                 StopReason::NoProgress,
                 "repeating the same call with the same result".to_owned(),
             ),
+            Some(LastTurn::Budget) => (StopReason::Budget, "the end of its budget".to_owned()),
             Some(LastTurn::ModelCalls) | None => (
                 StopReason::ModelCallLimit,
                 format!("the limit of {} model calls", self.limits.model_calls),
@@ -100,6 +101,11 @@ impl AgentMachine {
         self.model_calls += 1;
         let text = format!("The model failed, so there is no answer: {message}");
         self.end_without(text, StopReason::ModelFailed);
+    }
+
+    pub(super) fn end_spent(&mut self, message: &str) {
+        let text = format!("The budget is spent, so there is no answer: {message}");
+        self.end_without(text, StopReason::Budget);
     }
 
     pub(super) fn end_empty(&mut self) {

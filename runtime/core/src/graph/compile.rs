@@ -130,6 +130,7 @@ fn compile_within(
             plan: parts.plan,
             prompts: parts.prompts,
             definition,
+            edge_names: std::sync::OnceLock::new(),
         })
     });
     Compiled { graph, diagnostics }

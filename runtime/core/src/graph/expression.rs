@@ -202,7 +202,7 @@ fn refused(source: &str, message: &str) -> ExpressionError {
 }
 
 /// The values that an expression may name.
-pub trait Scope {
+pub trait Scope: Send + Sync {
     /// The value of a name.
     fn value(&self, name: &str) -> Option<Arc<Value>>;
 }

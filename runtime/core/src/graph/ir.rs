@@ -1,7 +1,7 @@
 //! The compiled graph: what a scheduler and an engine work on. Nothing else runs.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use petgraph::graph::NodeIndex;
 use petgraph::stable_graph::StableDiGraph;
@@ -39,6 +39,14 @@ pub struct Graph {
     pub(crate) plan: Plan,
     /// Every prompt file it uses, by name.
     pub(crate) prompts: Vec<(String, String)>,
+    pub(crate) edge_names: OnceLock<EdgeNames>,
+}
+
+/// Edges as a log names them.
+#[derive(Debug, Default)]
+pub(crate) struct EdgeNames {
+    names: Vec<String>,
+    ids: HashMap<String, EdgeId>,
 }
 
 /// What a graph holds.
@@ -311,6 +319,37 @@ impl Graph {
     /// A node by its name.
     pub fn node_named(&self, name: &str) -> Option<NodeId> {
         self.plan.by_name.get(name).copied()
+    }
+
+    /// An edge as a log names it: `draft -> review`.
+    pub fn edge_name(&self, id: EdgeId) -> &str {
+        let names = &self.edge_names().names;
+        names.get(id.0 as usize).map_or("?", String::as_str)
+    }
+
+    /// An edge by that name.
+    pub fn edge_named(&self, name: &str) -> Option<EdgeId> {
+        self.edge_names().ids.get(name).copied()
+    }
+
+    fn edge_names(&self) -> &EdgeNames {
+        self.edge_names.get_or_init(|| {
+            let mut known = EdgeNames::default();
+            for (index, edge) in self.plan.edges.iter().enumerate() {
+                let name = |id| self.node(id).map_or("?", |node| &node.name);
+                let plain = format!("{} -> {}", name(edge.from), name(edge.to));
+                let mut unique = plain.clone();
+                let mut count = 1;
+                while known.ids.contains_key(&unique) {
+                    count += 1;
+                    unique = format!("{plain} ({count})");
+                }
+                let id = EdgeId(u32::try_from(index).unwrap_or(u32::MAX));
+                known.ids.insert(unique.clone(), id);
+                known.names.push(unique);
+            }
+            known
+        })
     }
 
     /// Its channels, in the order of the definition.

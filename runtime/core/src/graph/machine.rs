@@ -13,6 +13,7 @@ use super::definition::{ErrorAction, ErrorKind};
 use super::expression::{Expression, ExpressionError, Scope, Within};
 use super::ir::{ChannelId, Condition, EdgeId, Graph, Node, NodeId, Work, WritePlan};
 use super::scheduler::{NodeState, Scheduler};
+use crate::event::NodeRecord;
 
 /// Why a node failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -22,6 +23,9 @@ pub struct NodeError {
     pub kind: ErrorKind,
     /// What failed, and what to do next.
     pub message: String,
+    /// What there is all the same: an answer that could not be finished, the results of a part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<Arc<Value>>,
 }
 
 impl NodeError {
@@ -30,7 +34,15 @@ impl NodeError {
         Self {
             kind,
             message: message.into(),
+            details: None,
         }
+    }
+
+    /// With what there is all the same.
+    #[must_use]
+    pub fn with(mut self, details: Value) -> Self {
+        self.details = Some(Arc::new(details));
+        self
     }
 }
 
@@ -333,7 +345,11 @@ impl GraphMachine {
     pub fn failed(&mut self, activation: &Activation, error: NodeError) -> NodeEnd {
         let names = [(
             "error",
-            Arc::new(json!({"kind": error.kind, "message": error.message})),
+            Arc::new(json!({
+                "kind": error.kind,
+                "message": error.message,
+                "details": error.details,
+            })),
         )];
         let scope = Within {
             names: &names,
@@ -349,6 +365,42 @@ impl GraphMachine {
             }
             Some(Ok(writes)) => self.end(activation, writes, Some(error)),
             None => self.end(activation, Vec::new(), Some(error)),
+        }
+    }
+
+    /// An end as it is logged.
+    pub fn record(&self, end: &NodeEnd) -> NodeRecord {
+        let name = |id: &ChannelId| self.graph.channel_name(*id).to_owned();
+        let edge = |id: &EdgeId| self.graph.edge_name(*id).to_owned();
+        NodeRecord {
+            writes: end
+                .writes
+                .iter()
+                .map(|(id, value)| (name(id), Arc::clone(value)))
+                .collect(),
+            taken: end.taken.iter().map(edge).collect(),
+            error: end.error.clone(),
+            fatal: end.fatal,
+        }
+    }
+
+    /// An end as it was logged. Channels and edges that the graph no longer has are left out: it
+    /// was compatible, or the run would not go on.
+    pub fn recorded(&self, node: NodeId, visit: u32, record: &NodeRecord) -> NodeEnd {
+        let writes = record
+            .writes
+            .iter()
+            .filter_map(|(name, value)| Some((self.graph.channel_named(name)?, Arc::clone(value))));
+        let taken = record.taken.iter();
+        NodeEnd {
+            node,
+            visit,
+            writes: writes.collect(),
+            taken: taken
+                .filter_map(|name| self.graph.edge_named(name))
+                .collect(),
+            error: record.error.clone(),
+            fatal: record.fatal,
         }
     }
 

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::ir::{Graph, Work};
 
 /// What a graph is made of, each part with a digest of everything that matters to a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signature {
     /// Nodes by path: `write`, `research/search`.
     pub nodes: BTreeMap<String, String>,

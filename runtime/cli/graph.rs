@@ -1,0 +1,51 @@
+//! `ropewalk graph`: mistakes before anything runs, and pictures.
+
+use ropewalk_core::graph::diagnostic::Severity;
+use ropewalk_engine::definitions::Definitions;
+use serde_json::json;
+
+use crate::Ending;
+use crate::arguments::Graph;
+use crate::progress::{print, say};
+use crate::session;
+
+pub(crate) async fn run(graph: Graph) -> anyhow::Result<Ending> {
+    match graph {
+        Graph::Check { graph, json } => check(&graph, json),
+        Graph::Draw { .. } => anyhow::bail!("drawing comes next"),
+    }
+}
+
+fn check(name: &str, json: bool) -> anyhow::Result<Ending> {
+    let compiled = Definitions::new(session::folders()).compile(name)?;
+    let count = |severity| {
+        let of = compiled.diagnostics.iter();
+        of.filter(|found| found.severity == severity).count()
+    };
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    if json {
+        print(
+            &json!({
+                "graph": name,
+                "sound": compiled.graph.is_some(),
+                "errors": errors,
+                "warnings": warnings,
+                "diagnostics": compiled.diagnostics,
+            })
+            .to_string(),
+        );
+    } else {
+        for found in &compiled.diagnostics {
+            print(&found.to_string());
+        }
+        say(&match (errors, warnings) {
+            (0, 0) => format!("{name}: no mistakes found"),
+            (errors, warnings) => format!("{name}: {errors} errors, {warnings} warnings"),
+        });
+    }
+    Ok(if compiled.graph.is_some() {
+        Ending::Done
+    } else {
+        Ending::Failed
+    })
+}

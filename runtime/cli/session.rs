@@ -1,0 +1,179 @@
+//! What runs work with, put together from the configuration.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use ropewalk_core::graph::diagnostic::Diagnostic;
+use ropewalk_core::graph::ir::{Graph, Node, Work};
+use ropewalk_embed::{EmbedError, Embedder};
+use ropewalk_engine::definitions::Definitions;
+use ropewalk_engine::services::{NoTools, OneEngine, Services, Tools};
+use ropewalk_engine::store::Store;
+use ropewalk_engine::store::sqlite::SqliteStore;
+use ropewalk_host::{Endpoint, Host};
+use ropewalk_models::choose::{EngineKind, choose};
+use ropewalk_models::engine::Engine;
+use ropewalk_models::scripted::Scripted;
+use ropewalk_vector::server::VectorServer;
+use tokio_util::sync::CancellationToken;
+
+use crate::arguments::{EngineName, Running};
+use crate::configuration::{self, Configuration};
+use crate::progress::say;
+use crate::workplace;
+
+/// Bytes in flight between the program and its own tool server.
+const DUPLEX_BYTES: usize = 1 << 20;
+
+/// What runs work with, and what must be shut down after them.
+pub(crate) struct Session {
+    pub(crate) services: Services,
+    host: Option<Arc<Host>>,
+}
+
+impl Session {
+    /// With tools only where some are needed: servers take time to start.
+    pub(crate) async fn open(running: &Running, needs_tools: bool) -> anyhow::Result<Self> {
+        let mut configuration = configuration::load(&running.setup)?;
+        if let Some(name) = running.engine {
+            configuration.engine.kind = kind(name);
+        }
+        let scripted = match &running.script {
+            None => None,
+            Some(path) => Some(script(path)?),
+        };
+        let quotes = matches!(
+            configuration.engine.kind,
+            EngineKind::Auto | EngineKind::Extractive
+        );
+        let engine: Option<Arc<dyn Engine>> = match &scripted {
+            Some(scripted) => Some(Arc::clone(scripted)),
+            None if quotes => None,
+            None => Some(choose(&configuration.engine, Embedder::shipped)?.engine),
+        };
+        let embedder = if needs_tools || engine.is_none() {
+            Some(workplace::embedder(&configuration.vector).await?)
+        } else {
+            None
+        };
+        let engine = match (engine, &embedder) {
+            (Some(engine), _) => engine,
+            (None, Some(embedder)) => {
+                let quoting = || Ok::<_, EmbedError>(embedder.clone());
+                choose(&configuration.engine, quoting)?.engine
+            }
+            (None, None) => choose(&configuration.engine, Embedder::shipped)?.engine,
+        };
+        let host = match embedder.filter(|_| needs_tools) {
+            None => None,
+            Some(embedder) => {
+                let store = workplace::store(&configuration.vector).await?;
+                let vector = VectorServer::new(store, embedder, &running.collection);
+                Some(start_host(&configuration, vector).await)
+            }
+        };
+        let tools: Arc<dyn Tools> = match &host {
+            Some(host) => host.clone(),
+            None => Arc::new(NoTools),
+        };
+        let services = Services {
+            engines: Arc::new(OneEngine(engine)),
+            tools,
+            functions: Arc::default(),
+            store: Some(runs()?),
+        };
+        Ok(Self { services, host })
+    }
+
+    pub(crate) async fn close(self) {
+        drop(self.services);
+        if let Some(host) = self.host {
+            shut_down(host).await;
+        }
+    }
+}
+
+fn script(path: &PathBuf) -> anyhow::Result<Arc<dyn Engine>> {
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let engine = Scripted::from_json(&text).with_context(|| format!("{}", path.display()))?;
+    Ok(Arc::new(engine))
+}
+
+/// What the command line calls an engine.
+pub(crate) fn kind(name: EngineName) -> EngineKind {
+    match name {
+        EngineName::Auto => EngineKind::Auto,
+        EngineName::Extractive => EngineKind::Extractive,
+        EngineName::Openai => EngineKind::OpenAi,
+    }
+}
+
+/// The store of runs in the state folder.
+pub(crate) fn runs() -> anyhow::Result<Arc<dyn Store>> {
+    let home = workplace::home();
+    std::fs::create_dir_all(&home).with_context(|| format!("cannot make {}", home.display()))?;
+    Ok(Arc::new(SqliteStore::open(&home.join("runs.db"))?))
+}
+
+/// Folders with the user's own definitions.
+pub(crate) fn folders() -> Vec<PathBuf> {
+    vec![PathBuf::from(".")]
+}
+
+/// A graph that must be sound. Its diagnostics are printed.
+pub(crate) fn graph(name: &str, definitions: &Definitions) -> anyhow::Result<Arc<Graph>> {
+    let compiled = definitions.compile(name)?;
+    match compiled.graph {
+        Some(graph) => Ok(graph),
+        None => {
+            let problems: Vec<String> = compiled
+                .diagnostics
+                .iter()
+                .map(Diagnostic::to_string)
+                .collect();
+            anyhow::bail!("the graph `{name}` cannot run:\n{}", problems.join("\n"))
+        }
+    }
+}
+
+/// Whether anything in a graph may call a tool.
+pub(crate) fn needs_tools(graph: &Graph) -> bool {
+    fn calls(node: &Node) -> bool {
+        match &node.work {
+            Work::Tool { .. } => true,
+            Work::Agent { agent, .. } => !agent.settings.tools.is_empty(),
+            Work::Map { each, .. } => calls(each),
+            _ => false,
+        }
+    }
+    graph
+        .with_subgraphs()
+        .iter()
+        .any(|graph| graph.flow().node_weights().any(calls))
+}
+
+/// Our own server in this process, and the user's beside it.
+pub(crate) async fn start_host(configuration: &Configuration, vector: VectorServer) -> Arc<Host> {
+    let (ours, theirs) = tokio::io::duplex(DUPLEX_BYTES);
+    tokio::spawn(vector.tools().serve_io(theirs, CancellationToken::new()));
+    let mut servers = vec![("vector".to_owned(), Endpoint::BuiltIn(ours))];
+    let wanted = configuration
+        .servers
+        .iter()
+        .filter(|(_, server)| !server.disabled);
+    servers.extend(wanted.map(|(name, server)| (name.clone(), Endpoint::Config(server.clone()))));
+    let (host, failures) = Host::start(servers).await;
+    for failure in failures {
+        say(&format!("warning: {failure}"));
+    }
+    Arc::new(host)
+}
+
+/// Ends the servers.
+pub(crate) async fn shut_down(host: Arc<Host>) {
+    if let Ok(host) = Arc::try_unwrap(host) {
+        host.shutdown().await;
+    }
+}

@@ -1,0 +1,117 @@
+//! Asks the person at the terminal.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use indicatif::ProgressBar;
+use ropewalk_core::interrupt::{Interrupt, InterruptKind, Reply};
+use ropewalk_engine::Approver;
+use serde_json::Value;
+
+/// Asks the person at the terminal, one question after the other.
+pub(crate) struct AtTerminal {
+    yes: bool,
+    /// What is shown meanwhile, out of the way while the person is asked.
+    line: ProgressBar,
+    one_at_a_time: tokio::sync::Mutex<()>,
+}
+
+impl AtTerminal {
+    /// With `yes`, calls that need permission run without a question.
+    pub(crate) fn new(yes: bool, line: ProgressBar) -> Arc<dyn Approver> {
+        Arc::new(Self {
+            yes,
+            line,
+            one_at_a_time: tokio::sync::Mutex::new(()),
+        })
+    }
+}
+
+#[async_trait]
+impl Approver for AtTerminal {
+    async fn ask(&self, interrupt: &Interrupt) -> Option<Reply> {
+        if interrupt.kind == InterruptKind::Approval && self.yes {
+            return Some(Reply::Approve);
+        }
+        let _turn = self.one_at_a_time.lock().await;
+        let interrupt = interrupt.clone();
+        let line = self.line.clone();
+        let asked = tokio::task::spawn_blocking(move || line.suspend(|| asked(&interrupt)));
+        asked.await.ok().flatten()
+    }
+}
+
+fn asked(interrupt: &Interrupt) -> Option<Reply> {
+    let question = match (&interrupt.kind, &interrupt.call) {
+        (InterruptKind::Approval, Some(call)) => {
+            format!("allow {}({})? [y/N] ", call.name, call.arguments)
+        }
+        (InterruptKind::Human, _) => {
+            let proposal = interrupt.proposal.as_ref().map(shown).unwrap_or_default();
+            let choice = if interrupt.proposal.is_some() {
+                "[y: yes; n REASON: no; later; or other words instead] "
+            } else {
+                "[n REASON: no; later; or your answer] "
+            };
+            format!("{}\n{proposal}{choice}", interrupt.question)
+        }
+        _ => format!("{} [y/N/later] ", interrupt.question),
+    };
+    loop {
+        let said = line(&question)?;
+        let reply = understood(interrupt, said.trim());
+        match reply.as_ref().map(|reply| interrupt.check(reply)) {
+            Some(Err(unfit)) => {
+                let _ = writeln!(std::io::stderr(), "{unfit}");
+            }
+            _ => return reply,
+        }
+    }
+}
+
+fn shown(proposal: &Value) -> String {
+    match proposal {
+        Value::String(text) => format!("{text}\n"),
+        other => format!("{other:#}\n"),
+    }
+}
+
+fn line(question: &str) -> Option<String> {
+    let mut stderr = std::io::stderr();
+    let mut said = String::new();
+    let _ = write!(stderr, "{question}");
+    let _ = stderr.flush();
+    let read = std::io::stdin().read_line(&mut said).ok()?;
+    (read > 0).then_some(said)
+}
+
+/// What a line means; nothing when the question is left open.
+fn understood(interrupt: &Interrupt, said: &str) -> Option<Reply> {
+    let (word, rest) = said.split_once(char::is_whitespace).unwrap_or((said, ""));
+    let human = interrupt.kind == InterruptKind::Human;
+    match word.to_ascii_lowercase().as_str() {
+        "later" => None,
+        "y" | "yes" if !human || interrupt.proposal.is_some() => Some(Reply::Approve),
+        "n" | "no" => Some(Reply::Reject {
+            reason: rest.trim().to_owned(),
+        }),
+        "" if human => None,
+        _ if human => {
+            let value = value_of(said);
+            Some(if interrupt.proposal.is_some() {
+                Reply::Edit { value }
+            } else {
+                Reply::Reply { value }
+            })
+        }
+        _ => Some(Reply::Reject {
+            reason: String::new(),
+        }),
+    }
+}
+
+/// JSON where it is that, else the text itself.
+pub(crate) fn value_of(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+}

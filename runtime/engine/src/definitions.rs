@@ -1,0 +1,244 @@
+//! Definitions by name: those in the user's folders first, then those in the program.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use include_dir::{Dir, include_dir};
+use ropewalk_core::definition::AgentDefinition;
+use ropewalk_core::graph::definition::GraphDefinition;
+use ropewalk_core::graph::diagnostic::Diagnostic;
+use ropewalk_core::graph::library::{Found, Library};
+use ropewalk_core::graph::source::Source;
+use ropewalk_core::graph::{Compiled, compile_text, yaml};
+use ropewalk_core::tool::ToolSpec;
+
+use crate::services::{Functions, Services};
+
+static AGENTS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../agents");
+static GRAPHS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../graphs");
+static PROMPTS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../prompts");
+
+/// Longest definition that is read, in bytes.
+const MOST_BYTES: u64 = 16 << 20;
+
+/// Definitions by name.
+#[derive(Debug, Clone, Default)]
+pub struct Definitions {
+    folders: Vec<PathBuf>,
+    /// Names of tools are only checked where the tools are known.
+    tools: Option<HashMap<String, ToolSpec>>,
+    functions: Option<(BTreeSet<String>, BTreeSet<String>)>,
+}
+
+/// A graph that cannot be read at all.
+#[derive(Debug, thiserror::Error)]
+pub enum NoGraph {
+    /// There is no such file, and none of that name in the program.
+    #[error("there is no graph `{name}`: no such file, and none of the shipped ones: {known}")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// The file cannot be read.
+    #[error("cannot read {path}: {message}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// Why.
+        message: String,
+    },
+}
+
+impl Definitions {
+    /// Definitions in `agents/`, `graphs/` and `prompts/` of these folders, the first one first,
+    /// and then those in the program.
+    pub fn new(folders: Vec<PathBuf>) -> Self {
+        Self {
+            folders,
+            ..Self::default()
+        }
+    }
+
+    /// With the tools and functions there are, so that their names are checked.
+    #[must_use]
+    pub fn with_services(mut self, services: &Services) -> Self {
+        let tools = services.tools.tools().into_iter();
+        self.tools = Some(tools.map(|tool| (tool.name.clone(), tool)).collect());
+        self.with_functions(&services.functions)
+    }
+
+    /// With the functions there are.
+    #[must_use]
+    pub fn with_functions(mut self, functions: &Functions) -> Self {
+        let names = functions.names().into_iter().collect();
+        let reducers = functions.reducer_names().into_iter().collect();
+        self.functions = Some((names, reducers));
+        self
+    }
+
+    /// A graph by the path of its file or by its name, compiled and checked.
+    ///
+    /// # Errors
+    /// When there is no such graph, or its file cannot be read.
+    pub fn compile(&self, name: &str) -> Result<Compiled, NoGraph> {
+        let path = Path::new(name);
+        if path.is_file() || path.extension().is_some() {
+            let text = read(path)?.ok_or_else(|| self.unknown(name))?;
+            // What it names stands beside it, or beside the folder it is in.
+            let mut library = self.clone();
+            let beside = path.parent().unwrap_or(Path::new("."));
+            let mut folders = vec![beside.to_owned()];
+            folders.extend(beside.parent().map(Path::to_owned));
+            library.folders.splice(0..0, folders);
+            return Ok(compile_text(name, &text, &library));
+        }
+        match self.text("graphs", name, "yaml") {
+            Ok(Some((path, text))) => Ok(compile_text(&path, &text, self)),
+            Ok(None) => Err(self.unknown(name)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn unknown(&self, name: &str) -> NoGraph {
+        NoGraph::Unknown {
+            name: name.to_owned(),
+            known: self.names("graphs", "yaml").join(", "),
+        }
+    }
+
+    /// The text of a definition, and where it is from.
+    fn text(
+        &self,
+        kind: &str,
+        name: &str,
+        extension: &str,
+    ) -> Result<Option<(String, String)>, NoGraph> {
+        let safe = |c: char| c.is_ascii_alphanumeric() || "-_/".contains(c);
+        if name.is_empty() || !name.chars().all(safe) || name.starts_with('/') {
+            return Ok(None);
+        }
+        let file = format!("{kind}/{name}.{extension}");
+        for folder in &self.folders {
+            let path = folder.join(&file);
+            if let Some(text) = read(&path)? {
+                return Ok(Some((path.display().to_string(), text)));
+            }
+        }
+        let shipped = shipped(kind).get_file(format!("{name}.{extension}"));
+        Ok(shipped
+            .and_then(include_dir::File::contents_utf8)
+            .map(|text| (file, text.to_owned())))
+    }
+
+    /// Every name of a kind.
+    pub fn names(&self, kind: &str, extension: &str) -> Vec<String> {
+        let mut names = BTreeSet::new();
+        let mut add = |path: &Path| {
+            if path.extension().is_some_and(|found| found == extension)
+                && let Some(stem) = path.file_stem()
+            {
+                names.insert(stem.to_string_lossy().into_owned());
+            }
+        };
+        for folder in &self.folders {
+            let entries = std::fs::read_dir(folder.join(kind)).into_iter().flatten();
+            entries.flatten().for_each(|entry| add(&entry.path()));
+        }
+        shipped(kind).files().for_each(|file| add(file.path()));
+        names.into_iter().collect()
+    }
+
+    fn found<T>(
+        &self,
+        (kind, name, extension): (&str, &str, &str),
+        read: impl FnOnce(&str, &str) -> Found<T>,
+    ) -> Found<T> {
+        match self.text(kind, name, extension) {
+            Ok(Some((path, text))) => read(&path, &text),
+            Ok(None) => Found::No(self.names(kind, extension)),
+            Err(error) => Found::Broken(error.to_string()),
+        }
+    }
+}
+
+fn shipped(kind: &str) -> &'static Dir<'static> {
+    match kind {
+        "agents" => &AGENTS,
+        "graphs" => &GRAPHS,
+        _ => &PROMPTS,
+    }
+}
+
+/// The text of a file; `None` when there is none.
+fn read(path: &Path) -> Result<Option<String>, NoGraph> {
+    let unreadable = |message: String| NoGraph::Unreadable {
+        path: path.display().to_string(),
+        message,
+    };
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.len() > MOST_BYTES => {
+            let message = format!("it has {} bytes; {MOST_BYTES} are allowed", metadata.len());
+            return Err(unreadable(message));
+        }
+        Ok(metadata) if metadata.is_dir() => return Ok(None),
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unreadable(error.to_string())),
+    }
+    std::fs::read_to_string(path)
+        .map(Some)
+        .map_err(|error| unreadable(error.to_string()))
+}
+
+impl Library for Definitions {
+    fn agent(&self, name: &str) -> Found<Arc<AgentDefinition>> {
+        self.found(
+            ("agents", name, "md"),
+            |path, text| match AgentDefinition::parse(path, text) {
+                Ok(agent) => Found::Yes(Arc::new(agent)),
+                Err(error) => Found::Broken(error.to_string()),
+            },
+        )
+    }
+
+    fn prompt(&self, name: &str) -> Found<String> {
+        self.found(("prompts", name, "md"), |_, text| {
+            Found::Yes(text.trim_end().to_owned())
+        })
+    }
+
+    fn graph(&self, name: &str) -> Found<Result<(GraphDefinition, Source), Vec<Diagnostic>>> {
+        self.found(("graphs", name, "yaml"), |path, text| {
+            Found::Yes(yaml::parse(path, text))
+        })
+    }
+
+    fn tool(&self, name: &str) -> Found<ToolSpec> {
+        match &self.tools {
+            None => Found::Unchecked,
+            Some(tools) => match tools.get(name) {
+                Some(tool) => Found::Yes(tool.clone()),
+                None => Found::No(tools.keys().cloned().collect()),
+            },
+        }
+    }
+
+    fn function(&self, name: &str) -> Found<()> {
+        known(self.functions.as_ref().map(|(names, _)| names), name)
+    }
+
+    fn reducer(&self, name: &str) -> Found<()> {
+        known(self.functions.as_ref().map(|(_, names)| names), name)
+    }
+}
+
+fn known(names: Option<&BTreeSet<String>>, name: &str) -> Found<()> {
+    match names {
+        None => Found::Unchecked,
+        Some(names) if names.contains(name) => Found::Yes(()),
+        Some(names) => Found::No(names.iter().cloned().collect()),
+    }
+}
