@@ -60,7 +60,7 @@ pub(crate) async fn run(options: Ask, cancel: CancellationToken) -> anyhow::Resu
     let asks = options.yes || std::io::stdin().is_terminal();
     let inputs = Map::from_iter([("question".to_owned(), json!(question))]);
     let run_options = RunOptions {
-        approver: asks.then(|| AtTerminal::new(options.yes, line.clone())),
+        approver: asks.then(|| AtTerminal::approver(options.yes, line.clone())),
         unanswered: Unanswered::Refuse,
         on_event: Some(Arc::new(move |stamped: &Stamped| {
             progress::follow(&shown, &stamped.event);

@@ -78,7 +78,7 @@ pub(crate) async fn at_work(
             Level::Process => Durability::Process,
             Level::Full => Durability::Full,
         },
-        approver: asks.then(|| AtTerminal::new(running.yes, line.clone())),
+        approver: asks.then(|| AtTerminal::approver(running.yes, line.clone())),
         unanswered: Unanswered::Suspend,
         on_event: Some(Arc::new(on_event)),
         cancel: cancel.clone(),

@@ -19,7 +19,7 @@ pub(crate) struct AtTerminal {
 
 impl AtTerminal {
     /// With `yes`, calls that need permission run without a question.
-    pub(crate) fn new(yes: bool, line: ProgressBar) -> Arc<dyn Approver> {
+    pub(crate) fn approver(yes: bool, line: ProgressBar) -> Arc<dyn Approver> {
         Arc::new(Self {
             yes,
             line,

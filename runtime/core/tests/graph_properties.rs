@@ -250,7 +250,9 @@ impl Reference<'_> {
             let body = &nodes[index..index + inner.body.len()];
             for turn in 1.. {
                 // What leads back starts the header, whatever else leads to it.
-                self.entered = (turn > 1).then_some(inner.header);
+                if turn > 1 {
+                    self.entered = Some(inner.header);
+                }
                 self.stretch(body, depth + 1);
                 if !self.taken[&inner.edge] || turn == inner.max_visits {
                     break;
@@ -442,4 +444,23 @@ proptest! {
             prop_assert!(ranks.windows(2).all(|pair| pair[1] == pair[0] + 1));
         }
     }
+}
+
+/// Two loops with one header, into which the outer one leads back while nothing else does.
+#[test]
+fn a_header_of_two_loops_is_entered_by_the_outer_one() {
+    let plan = Plan {
+        nodes: 3,
+        joins: vec![0, 0, 0],
+        edges: vec![(1, 0, 2), (2, 1, 0), (0, 2, 0)],
+        loops: vec![(1, 1, 1), (2, 1, 2)],
+        reads: Vec::new(),
+    };
+    let graph = graph(&plan).unwrap();
+    let ran = run(&graph, |_| 0);
+    assert!(
+        ran.visits["n2"] <= 2 && ran.visits["n0"] == 1,
+        "{:?}",
+        ran.visits
+    );
 }

@@ -46,16 +46,11 @@ impl Bundle {
     fn add(&mut self, graph: &Graph) {
         self.prompts.extend(graph.prompts.iter().cloned());
         for node in graph.flow.node_weights() {
-            self.add_node(graph, node, graph.definition.nodes.get(&node.name));
+            self.add_node(node, graph.definition.nodes.get(&node.name));
         }
     }
 
-    fn add_node(
-        &mut self,
-        graph: &Graph,
-        node: &Node,
-        definition: Option<&super::definition::NodeDefinition>,
-    ) {
+    fn add_node(&mut self, node: &Node, definition: Option<&super::definition::NodeDefinition>) {
         match (&node.work, definition) {
             (Work::Agent { agent, .. }, Some(definition)) => {
                 if let Some(named) = &definition.agent {
@@ -71,7 +66,7 @@ impl Bundle {
             }
             (Work::Map { each, .. }, Some(definition)) => {
                 let inner = definition.map.as_ref().map(|map| &map.each);
-                self.add_node(graph, each, inner);
+                self.add_node(each, inner);
             }
             _ => {}
         }

@@ -1,8 +1,8 @@
 //! Expressions and templates, bounded in steps and in what they may produce.
 //!
-//! Both are minijinja. `{% set %}`, macros and includes are left out of templates: without
-//! variables that grow, what a template makes is bounded by its own length, its input and its
-//! fuel.
+//! Both are minijinja. `{% set %}`, macros and includes are left out of templates, and loops go
+//! over what is there: without variables that grow, what a template makes is bounded by its own
+//! length, its input and its fuel.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -379,6 +379,7 @@ impl Template {
         }
         for tag in tags(source) {
             few_tokens(source, tag)?;
+            grows_nothing(source, tag)?;
         }
         let parsed = ENVIRONMENT
             .template_from_str(source)
@@ -467,6 +468,76 @@ fn few_tokens(source: &str, part: &str) -> Result<(), ExpressionError> {
     if tokens > MOST_TOKENS {
         let message = format!("{tokens} words and signs; {MOST_TOKENS} are allowed");
         return Err(refused(source, &message));
+    }
+    Ok(())
+}
+
+/// Filters that a loop may go through: what they give is no larger than what they are given.
+const STEADY: [&str; 17] = [
+    "list",
+    "sort",
+    "unique",
+    "reverse",
+    "select",
+    "reject",
+    "selectattr",
+    "rejectattr",
+    "first",
+    "last",
+    "items",
+    "dictsort",
+    "groupby",
+    "length",
+    "int",
+    "lines",
+    "default",
+];
+
+/// Refuses a loop over something it makes itself: with each loop inside another, a variable that
+/// holds twice as much as the one before would soon hold more than there is memory.
+fn grows_nothing(source: &str, tag: &str) -> Result<(), ExpressionError> {
+    let tag = tag.trim_start_matches(['-', '+']).trim_start();
+    let Some(over) = tag
+        .strip_prefix("for")
+        .filter(|rest| rest.starts_with(char::is_whitespace))
+    else {
+        return Ok(());
+    };
+    let refuse = |what: &str| {
+        let message = format!(
+            "`{what}` in a loop's list: make the list in a `set` node or an expression before it"
+        );
+        Err(refused(source, &message))
+    };
+    let mut quote = None;
+    let mut rest = over.chars();
+    while let Some(c) = rest.next() {
+        if let Some(open) = quote {
+            match c {
+                '\\' => _ = rest.next(),
+                _ if c == open => quote = None,
+                _ => {}
+            }
+            continue;
+        }
+        let after = rest.as_str().trim_start();
+        match c {
+            '"' | '\'' => quote = Some(c),
+            '~' | '*' => return refuse(&c.to_string()),
+            '+' if !after.starts_with(|c: char| c.is_ascii_digit()) => return refuse("+"),
+            '|' => {
+                let end = after.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+                let name = after.get(..end.unwrap_or(after.len())).unwrap_or_default();
+                let plain_map = name == "map"
+                    && after.get(3..).is_some_and(|call| {
+                        call.trim_start_matches(['(', ' ']).starts_with("attribute")
+                    });
+                if !STEADY.contains(&name) && !plain_map {
+                    return refuse(&format!("|{name}"));
+                }
+            }
+            _ => {}
+        }
     }
     Ok(())
 }
@@ -669,6 +740,35 @@ mod tests {
         let many = |part: &str| format!("{{% if n %}}{}{{% endif %}}", part.repeat(20_000));
         assert!(Template::parse(&many("{% elif n %}")).is_err());
         assert!(Template::parse(&many("{{ n }}")).is_ok());
+    }
+
+    #[test]
+    fn loops_make_nothing_that_grows() {
+        for over in [
+            "[x ~ x]",
+            "[x + x]",
+            "[x * 9]",
+            "[[x, x]|join]",
+            "[x|replace('a', 'aa')]",
+            "[x]|map('upper')",
+            "'a,b'|split(',')",
+        ] {
+            let text = format!("{{%- for y in {over} %}}{{{{ y }}}}{{% endfor %}}");
+            assert!(Template::parse(&text).is_err(), "{text}");
+        }
+        for over in [
+            "list",
+            "range(n + 1)",
+            "list|sort(reverse=true)",
+            "doc|items",
+            "list|map(attribute='a')",
+            "[1, 2]",
+            "['a ~ b', \"it's *\"]",
+            "list if n > 1",
+        ] {
+            let text = format!("{{% for y in {over} %}}{{{{ y }}}}{{% endfor %}}");
+            assert!(Template::parse(&text).is_ok(), "{text}");
+        }
     }
 
     #[test]

@@ -233,14 +233,13 @@ impl Past {
                 }
                 self.interrupts.insert(id, None);
             }
-            Event::InterruptAnswered { id, reply } => {
-                if !matches!(reply, Reply::Escalate { .. }) {
+            Event::InterruptAnswered { id, reply }
+                if !matches!(reply, Reply::Escalate { .. }) => {
                     let asked = self.asked.remove(&id);
                     let grant = asked.and_then(|interrupt| granted(&interrupt, &reply));
                     self.grants.extend(grant);
                     self.interrupts.insert(id, Some(reply));
                 }
-            }
             _ => {}
         }
     }

@@ -521,10 +521,6 @@ impl Batch<'_> {
         Ok(Ok(()))
     }
 
-    #[expect(
-        clippy::type_complexity,
-        reason = "an answer, or why there is none, or why neither"
-    )]
     fn take_answers(
         &mut self,
         run: RunId,
