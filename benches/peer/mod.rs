@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "shared by benchmarks that each use a part of it")]
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::json;
@@ -14,21 +14,42 @@ pub struct Peer {
     output: BufReader<ChildStdout>,
 }
 
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("benches")
+}
+
+fn python() -> String {
+    let own = root().join(".venv/bin/python");
+    std::env::var("ROPEWALK_PEER_PYTHON").unwrap_or_else(|_| {
+        if own.is_file() {
+            own.display().to_string()
+        } else {
+            "python3".to_owned()
+        }
+    })
+}
+
+fn script_command(script: &str, arguments: &[String]) -> Command {
+    let mut command = Command::new(python());
+    command.arg(root().join("peers").join(script)).args(arguments);
+    command
+}
+
+/// A script of a peer whose Python has LangGraph, to be run in a process of its own.
+pub fn command(script: &str, arguments: &[String]) -> Option<Command> {
+    let there = Command::new(python())
+        .args(["-c", "import langgraph.checkpoint.sqlite"])
+        .stderr(Stdio::null())
+        .status();
+    let there = there.is_ok_and(|status| status.success());
+    there.then(|| script_command(script, arguments))
+}
+
 impl Peer {
     /// Starts a script with the peers' Python; says what is missing when that fails.
     pub fn start(script: &str, arguments: &[String]) -> Option<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches");
-        let own = root.join(".venv/bin/python");
-        let python = std::env::var("ROPEWALK_PEER_PYTHON").unwrap_or_else(|_| {
-            if own.is_file() {
-                own.display().to_string()
-            } else {
-                "python3".to_owned()
-            }
-        });
-        let child = Command::new(&python)
-            .arg(root.join("peers").join(script))
-            .args(arguments)
+        let python = python();
+        let child = script_command(script, arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::Ending;
 use crate::arguments::{Level, Run, Running};
 use crate::progress::{self, print, say};
-use crate::session::{self, Session};
+use crate::session::{self, Needs, Session};
 use crate::terminal::{AtTerminal, value_of};
 use crate::watch::Watch;
 
@@ -26,7 +26,7 @@ pub(crate) async fn run(options: Run, cancel: CancellationToken) -> anyhow::Resu
     let definitions = Definitions::new(session::folders());
     let graph = session::graph(&options.graph, &definitions)?;
     let inputs = inputs(&options, &graph)?;
-    let session = Session::open(&options.running, session::needs_tools(&graph)).await?;
+    let session = Session::open(&options.running, Needs::of(&graph)).await?;
     let work = Work::Start { graph, inputs };
     let ending = at_work(&session.services, &options.running, work, cancel).await;
     session.close().await;

@@ -22,7 +22,7 @@ use crate::Ending;
 use crate::arguments::{AnswerRun, Running, Runs, Stands};
 use crate::progress::{print, say};
 use crate::run::{Work, at_work, drift, show};
-use crate::session::{self, Session};
+use crate::session::{self, Needs, Session};
 use crate::terminal::value_of;
 
 pub(crate) async fn run(runs: Runs, cancel: CancellationToken) -> anyhow::Result<Ending> {
@@ -209,11 +209,11 @@ async fn resume(
         }
     };
     drop(store);
-    let needs_tools = match &graph {
-        Resumed::With(graph) => session::needs_tools(graph),
-        Resumed::AsRecorded => true,
+    let needs = match &graph {
+        Resumed::With(graph) => Needs::of(graph),
+        Resumed::AsRecorded => Needs::ALL,
     };
-    let session = Session::open(&running, needs_tools).await?;
+    let session = Session::open(&running, needs).await?;
     let work = Work::Resume { run, graph };
     let ending = at_work(&session.services, &running, work, cancel).await;
     session.close().await;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use anyhow::Context;
 use ropewalk_core::graph::diagnostic::Diagnostic;
 use ropewalk_core::graph::ir::{Graph, Node, Work};
-use ropewalk_embed::{EmbedError, Embedder};
+use ropewalk_embed::Embedder;
 use ropewalk_engine::definitions::Definitions;
-use ropewalk_engine::services::{NoTools, OneEngine, Services, Tools};
+use ropewalk_engine::services::{Engines, NoEngine, NoTools, OneEngine, Services, Tools};
 use ropewalk_engine::store::Store;
 use ropewalk_engine::store::sqlite::SqliteStore;
 use ropewalk_host::{Endpoint, Host};
@@ -33,39 +33,29 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// With tools only where some are needed: servers take time to start.
-    pub(crate) async fn open(running: &Running, needs_tools: bool) -> anyhow::Result<Self> {
+    /// With an engine and tools only where some are needed: they take time to start.
+    pub(crate) async fn open(running: &Running, needs: Needs) -> anyhow::Result<Self> {
         let mut configuration = configuration::load(&running.setup)?;
         if let Some(name) = running.engine {
             configuration.engine.kind = kind(name);
         }
-        let scripted = match &running.script {
-            None => None,
-            Some(path) => Some(script(path)?),
-        };
-        let quotes = matches!(
-            configuration.engine.kind,
-            EngineKind::Auto | EngineKind::Extractive
-        );
-        let engine: Option<Arc<dyn Engine>> = match &scripted {
-            Some(scripted) => Some(Arc::clone(scripted)),
-            None if quotes => None,
-            None => Some(choose(&configuration.engine, Embedder::shipped)?.engine),
-        };
-        let embedder = if needs_tools || engine.is_none() {
+        let quotes = needs.engine
+            && running.script.is_none()
+            && configuration.engine.kind != EngineKind::OpenAi;
+        let embedder = if needs.tools || quotes {
             Some(workplace::embedder(&configuration.vector).await?)
         } else {
             None
         };
-        let engine = match (engine, &embedder) {
-            (Some(engine), _) => engine,
-            (None, Some(embedder)) => {
-                let quoting = || Ok::<_, EmbedError>(embedder.clone());
-                choose(&configuration.engine, quoting)?.engine
+        let engines: Arc<dyn Engines> = match &running.script {
+            Some(path) => Arc::new(OneEngine(script(path)?)),
+            None if needs.engine => {
+                let quoting = || embedder.clone().map_or_else(Embedder::shipped, Ok);
+                Arc::new(OneEngine(choose(&configuration.engine, quoting)?.engine))
             }
-            (None, None) => choose(&configuration.engine, Embedder::shipped)?.engine,
+            None => Arc::new(NoEngine),
         };
-        let host = match embedder.filter(|_| needs_tools) {
+        let host = match embedder.filter(|_| needs.tools) {
             None => None,
             Some(embedder) => {
                 let store = workplace::store(&configuration.vector).await?;
@@ -78,7 +68,7 @@ impl Session {
             None => Arc::new(NoTools),
         };
         let services = Services {
-            engines: Arc::new(OneEngine(engine)),
+            engines,
             tools,
             functions: Arc::default(),
             store: Some(runs()?),
@@ -138,20 +128,43 @@ pub(crate) fn graph(name: &str, definitions: &Definitions) -> anyhow::Result<Arc
     }
 }
 
-/// Whether anything in a graph may call a tool.
-pub(crate) fn needs_tools(graph: &Graph) -> bool {
-    fn calls(node: &Node) -> bool {
+/// What a graph cannot run without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Needs {
+    engine: bool,
+    tools: bool,
+}
+
+impl Needs {
+    /// Whatever there is.
+    pub(crate) const ALL: Needs = Needs {
+        engine: true,
+        tools: true,
+    };
+
+    pub(crate) fn of(graph: &Graph) -> Self {
+        let mut needs = Self {
+            engine: false,
+            tools: false,
+        };
+        for graph in graph.with_subgraphs() {
+            graph.flow().node_weights().for_each(|node| needs.add(node));
+        }
+        needs
+    }
+
+    fn add(&mut self, node: &Node) {
         match &node.work {
-            Work::Tool { .. } => true,
-            Work::Agent { agent, .. } => !agent.settings.tools.is_empty(),
-            Work::Map { each, .. } => calls(each),
-            _ => false,
+            Work::Tool { .. } => self.tools = true,
+            Work::Model { .. } => self.engine = true,
+            Work::Agent { agent, .. } => {
+                self.engine = true;
+                self.tools |= !agent.settings.tools.is_empty();
+            }
+            Work::Map { each, .. } => self.add(each),
+            _ => {}
         }
     }
-    graph
-        .with_subgraphs()
-        .iter()
-        .any(|graph| graph.flow().node_weights().any(calls))
 }
 
 /// Our own server in this process, and the user's beside it.

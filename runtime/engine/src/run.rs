@@ -96,9 +96,6 @@ pub enum RunError {
     /// The inputs do not fit the graph.
     #[error(transparent)]
     Input(#[from] InputError),
-    /// There is no such engine.
-    #[error("{0}")]
-    Engine(String),
     /// Its log cannot be read or kept.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -194,7 +191,6 @@ pub async fn start(
 ) -> Result<RunEnd, RunError> {
     let run = RunId::generate();
     check_inputs(graph, inputs, services)?;
-    let engine = services.engines.engine(None).map_err(RunError::Engine)?;
     let store = services.store.as_ref();
     let _claim = match store.filter(|_| options.durability != Durability::Off) {
         Some(store) => Some(store.claim(run).await?),
@@ -219,7 +215,7 @@ pub async fn start(
             signature: Signature::of(graph),
             bundle: Box::new(Bundle::of(graph)),
             inputs: inputs.clone(),
-            engine: engine.info().id.clone(),
+            engine: services.engine_name(),
             tools,
             forked: None,
         });
@@ -255,12 +251,11 @@ pub async fn resume(
     }
     let (graph, changed) = graph_of(run, &header, graph)?;
     past.answers = store.take_answers(run).await?.into_iter().collect();
-    let engine = services.engines.engine(None).map_err(RunError::Engine)?;
     let place = (header.next_seq, header.worked());
     let tools = offered(services);
     let shared = shared(services, options, &graph, run, past, place, tools);
     shared.journal.record(Event::RunResumed {
-        engine: engine.info().id.clone(),
+        engine: services.engine_name(),
         changed: changed.map(Box::new),
     });
     work(run, &shared, &graph, &header.inputs).await

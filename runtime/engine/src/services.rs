@@ -40,6 +40,16 @@ impl Engines for OneEngine {
     }
 }
 
+/// No engine at all, for graphs without models.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoEngine;
+
+impl Engines for NoEngine {
+    fn engine(&self, _: Option<&str>) -> Result<Arc<dyn Engine>, String> {
+        Err("there is no engine here".to_owned())
+    }
+}
+
 /// What calls tools.
 #[async_trait]
 pub trait Tools: Send + Sync {
@@ -257,6 +267,14 @@ impl Reducers for Functions {
             Some(reduce) => reduce(current, written),
             None => Err(format!("there is no reducer `{name}`; register it")),
         }
+    }
+}
+
+impl Services {
+    /// The name of the run's own engine; nothing where there is none.
+    pub(crate) fn engine_name(&self) -> String {
+        let engine = self.engines.engine(None);
+        engine.map_or_else(|_| String::new(), |engine| engine.info().id.clone())
     }
 }
 

@@ -1,0 +1,86 @@
+//! What runs may spend.
+
+use ropewalk_core::graph::definition::ErrorKind;
+use ropewalk_core::interrupt::{InterruptKind, Reply};
+use ropewalk_engine::run::RunResult;
+use serde_json::json;
+
+use crate::place::{Place, graph, script};
+
+fn three_calls(budget: &str) -> String {
+    format!(
+        "
+name: spends
+channels: {{a: string, b: string, c: string}}
+nodes:
+  a: {{model: {{prompt: say a}}, writes: a}}
+  b: {{model: {{prompt: say b}}, writes: b}}
+  c: {{model: {{prompt: say c}}, writes: c}}
+edges: [a -> b -> c]
+budget: {budget}
+"
+    )
+}
+
+#[tokio::test]
+async fn a_call_beyond_the_budget_is_not_made() {
+    let place = Place::with(script(&[("say", "word")]));
+    let end = place
+        .run(&graph(&three_calls("{model_calls: 2}")), json!({}))
+        .await;
+    let RunResult::Failed { node, error } = end.result else {
+        panic!("{end:?}")
+    };
+    assert_eq!((node.as_str(), error.kind), ("c", ErrorKind::Budget));
+    assert!(error.message.contains("model_calls"), "{error}");
+}
+
+#[tokio::test]
+async fn a_person_may_grant_more_and_the_run_goes_on_where_it_was() {
+    let place = Place::with(script(&[("say", "word")]));
+    let text = three_calls("{model_calls: 1, on_exceed: ask}");
+    let mut end = place.run(&graph(&text), json!({})).await;
+    for _ in 0..2 {
+        assert!(matches!(end.result, RunResult::Suspended { .. }), "{end:?}");
+        let open = place.store.open_interrupts(Some(end.run)).await.unwrap();
+        assert_eq!(open[0].interrupt.kind, InterruptKind::Budget);
+        let nothing = Reply::Edit {
+            value: json!("much"),
+        };
+        assert!(place.answer(end.run, None, nothing).await.is_err());
+        place
+            .answer(end.run, None, Reply::Edit { value: json!(1) })
+            .await
+            .unwrap();
+        end = place.resume(end.run).await.unwrap();
+    }
+    assert!(matches!(end.result, RunResult::Completed { .. }), "{end:?}");
+    assert_eq!(place.store.summary(end.run).await.unwrap().model_calls, 3);
+}
+
+#[tokio::test]
+async fn a_node_has_a_budget_of_its_own_and_graphs_in_graphs_are_bounded() {
+    let place = Place::with(script(&[("say", "word")]));
+    let text = "
+name: own
+channels: {out: array, items: {type: array, default: [1, 2, 3]}, kind: string}
+nodes:
+  all:
+    map: {over: items, concurrency: 1, each: {model: {prompt: say}}}
+    budget: {model_calls: 2}
+    on_error: {do: continue, writes: {kind: error.kind}}
+    writes: out
+  nested:
+    map: {over: items, each: {map: {over: items, each: {model: {prompt: say}}}}}
+    on_error: {do: continue, writes: {kind: error.kind}}
+edges: [all -> nested]
+budget: {depth: 1}
+";
+    let outputs = place.outputs(&graph(text), json!({})).await;
+    assert_eq!(
+        (&outputs["kind"], &outputs["out"]),
+        (&json!("part"), &json!(null))
+    );
+    let summaries = place.store.list(Default::default()).await.unwrap();
+    assert!(summaries.is_empty() || summaries[0].model_calls == 2);
+}
