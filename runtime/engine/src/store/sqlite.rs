@@ -70,6 +70,14 @@ impl SqliteStore {
     /// # Errors
     /// When the folder cannot be written, or the file is no store or one of a later version.
     pub fn open(file: &Path) -> Result<Self, StoreError> {
+        Self::open_bounded(file, None)
+    }
+
+    /// Opens a store that grows to so many bytes at most; beyond them it is [`StoreError::Full`].
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`].
+    pub fn open_bounded(file: &Path, most_bytes: Option<u64>) -> Result<Self, StoreError> {
         let place = Arc::new(Place {
             file: file.to_owned(),
             locks: file.with_extension("locks"),
@@ -79,6 +87,9 @@ impl SqliteStore {
             .map_err(|error| place.failed(format!("cannot make its folder: {error}")))?;
         let mut connection = Connection::open(file).map_err(|error| place.error(&error))?;
         schema::prepare(&mut connection).map_err(|error| error.at(&place))?;
+        if let Some(most) = most_bytes {
+            schema::bound(&connection, most).map_err(|error| place.error(&error))?;
+        }
         let (commands, queue) = mpsc::channel();
         let writer = Writer::new(connection, Arc::clone(&place));
         let thread = std::thread::Builder::new()

@@ -123,6 +123,14 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), SchemaError> {
     Ok(())
 }
 
+/// Keeps the file from growing beyond so many bytes.
+pub(super) fn bound(connection: &Connection, most_bytes: u64) -> Result<(), rusqlite::Error> {
+    let page: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+    let most = i64::try_from(most_bytes).unwrap_or(i64::MAX) / page.max(1);
+    // The pragma answers with the bound that holds.
+    connection.query_row(&format!("PRAGMA max_page_count = {most}"), [], |_| Ok(()))
+}
+
 /// A connection that only reads.
 pub(super) fn reader(file: &Path) -> Result<Connection, rusqlite::Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
