@@ -13,6 +13,23 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
+impl Arguments {
+    /// Where traces of this command go, if anywhere. A configuration that cannot be read is the
+    /// command's own business.
+    pub(crate) fn traces(&self) -> Option<String> {
+        let setup = match &self.command {
+            Command::Ask(ask) => &ask.setup,
+            Command::Run(run) => &run.running.setup,
+            Command::Runs {
+                runs: Runs::Resume { running, .. },
+            } => &running.setup,
+            _ => return None,
+        };
+        let configured = crate::configuration::load(setup).ok()?.telemetry.otlp;
+        configured.or_else(|| std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT").ok())
+    }
+}
+
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Ask one question and get one cited answer.

@@ -21,6 +21,16 @@ pub(crate) struct Configuration {
     pub(crate) servers: BTreeMap<String, ServerConfig>,
     /// Where vectors are kept, and what makes them.
     pub(crate) vector: VectorConfig,
+    /// Where traces go.
+    pub(crate) telemetry: TelemetryConfig,
+}
+
+/// Where traces go: nowhere, unless it says so.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct TelemetryConfig {
+    /// An OTLP collector over HTTP: `http://localhost:4318`.
+    pub(crate) otlp: Option<String>,
 }
 
 /// Where vectors are kept, and what makes them.

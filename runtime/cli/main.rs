@@ -17,6 +17,7 @@ mod run;
 mod runs;
 mod serve;
 mod session;
+mod telemetry;
 mod terminal;
 mod watch;
 mod workplace;
@@ -27,6 +28,7 @@ use clap::Parser;
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments::{Arguments, Command, Eval, Server};
+use crate::telemetry::Telemetry;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,13 +45,11 @@ pub(crate) enum Ending {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_env("ROPEWALK_LOG")
-                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error,rmcp=off")),
-        )
-        .init();
+    // Before anything asynchronous: its sender has a thread of its own.
+    let telemetry = match Telemetry::start(arguments.traces().as_deref()) {
+        Ok(telemetry) => telemetry,
+        Err(error) => return failed(&error),
+    };
     // A damaged PDF makes its parser panic, which becomes an error that names the file.
     let told = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -64,6 +64,7 @@ fn main() -> ExitCode {
     let ending = runtime.block_on(run(arguments));
     // Blocking work that was cancelled may still be in its last batch.
     runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    drop(telemetry);
     match ending {
         Ok(Ending::Done) => ExitCode::SUCCESS,
         Ok(Ending::Failed) => ExitCode::FAILURE,

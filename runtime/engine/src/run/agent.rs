@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::attempt::{At, Halt};
 use super::purse::{self, Refused};
-use super::{model, tool};
+use super::{model, spans, tool};
 use crate::journal::as_value;
 use crate::path;
 
@@ -28,6 +28,8 @@ struct AtWork<'a> {
     /// The next effect's position.
     next: u32,
     previous: Option<ChatRequest>,
+    /// The latest call of the model: what the calls it asks for follow from.
+    asked_by: Option<tracing::Span>,
 }
 
 /// An `agent` node. Its result is the answer's text, its details the whole answer.
@@ -47,6 +49,7 @@ pub(super) async fn work(
         machine: AgentMachine::new(agent, tools, &question),
         next: 0,
         previous: None,
+        asked_by: None,
     };
     let answer = loop {
         match work.machine.next() {
@@ -104,7 +107,9 @@ impl AtWork<'_> {
             Err(refused) => return Err(refused.into()),
             Ok(()) => {
                 let previous = self.previous.as_ref();
-                match model::spoken(at, slot, &self.engine, &request, previous).await {
+                let span = spans::model(&self.engine.info().id);
+                self.asked_by = Some(span.clone());
+                match model::spoken(at, slot, &self.engine, &request, previous, span).await {
                     Ok(reply) => Input::Reply { reply },
                     Err(Halt::Failed(error)) if error.kind == ErrorKind::Model => {
                         Input::ModelFailed {
@@ -182,7 +187,7 @@ impl AtWork<'_> {
                     spent = Some(error.message);
                 }
                 Err(refused) => return Err(refused.into()),
-                Ok(()) if reads(&call.name) => parallel.push(returned(at, slot, call)),
+                Ok(()) if reads(&call.name) => parallel.push(returned(at, slot, call, self.asked_by.clone())),
                 Ok(()) => serial.push((slot, call)),
             }
         }
@@ -199,7 +204,7 @@ impl AtWork<'_> {
             return Err(halt);
         }
         for (slot, call) in serial {
-            results.push(returned(at, slot, call).await?);
+            results.push(returned(at, slot, call, self.asked_by.clone()).await?);
         }
         if let Some(message) = spent {
             self.feed(Input::BudgetSpent { message })?;
@@ -215,8 +220,9 @@ async fn returned(
     at: &At<'_>,
     slot: String,
     call: ToolCall,
+    asked_by: Option<tracing::Span>,
 ) -> Result<(String, ToolOutcome), Halt> {
     let id = call.id.clone();
-    let outcome = tool::called(at, slot, call).await?;
+    let outcome = tool::called(at, slot, call, asked_by).await?;
     Ok((id, outcome))
 }

@@ -144,7 +144,8 @@ pub(super) async fn chat(
     at.shared
         .afford(at.account, &at.path, &slot, purse::MODEL_CALL)
         .await?;
-    spoken(at, slot, engine, request, previous).await
+    let span = spans::model(&engine.info().id);
+    spoken(at, slot, engine, request, previous, span).await
 }
 
 /// One call of a model that has been paid for.
@@ -154,6 +155,7 @@ pub(super) async fn spoken(
     engine: &Arc<dyn Engine>,
     request: &ChatRequest,
     previous: Option<&ChatRequest>,
+    span: tracing::Span,
 ) -> Result<ChatReply, Halt> {
     let effect = Effect {
         slot,
@@ -165,7 +167,6 @@ pub(super) async fn spoken(
             request: RecordedRequest::after(previous, request),
         },
     };
-    let span = spans::model(&engine.info().id);
     let calling = at.effect(effect, |_, give_up| {
         let asked = asked(at.shared, &at.path, engine, request.clone());
         async move {

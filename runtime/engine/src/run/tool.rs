@@ -50,7 +50,7 @@ pub(super) async fn work(
     at.shared
         .afford(at.account, &at.path, &slot, purse::TOOL_CALL)
         .await?;
-    match called(at, slot, call).await? {
+    match called(at, slot, call, None).await? {
         ToolOutcome::Ok { text, structured } => {
             let details = json!({"text": text});
             let mut result = NodeResult::of(structured.unwrap_or(Value::String(text)));
@@ -120,12 +120,20 @@ fn refusal(tool: &str, reason: String) -> String {
     }
 }
 
-/// One call, through the journal.
-pub(super) async fn called(at: &At<'_>, slot: String, call: ToolCall) -> Result<ToolOutcome, Halt> {
+/// One call, through the journal. `asked_by` is the call of a model that it follows from.
+pub(super) async fn called(
+    at: &At<'_>,
+    slot: String,
+    call: ToolCall,
+    asked_by: Option<tracing::Span>,
+) -> Result<ToolOutcome, Halt> {
     let repeatable = is_repeatable(at.shared, &call.name);
     let request = EffectRequest::Tool { call: call.clone() };
     let effect = Effect::new(slot.clone(), &at.path, repeatable, request);
     let span = spans::tool(&call.name, &call.id);
+    if let Some(asked_by) = asked_by {
+        span.follows_from(asked_by);
+    }
     let calling = at.effect(effect, |key, give_up| {
         async move {
             let outcome = at.shared.call(&slot, &call, &key, &give_up).await;
