@@ -47,7 +47,9 @@ const ROUNDS: usize = 7;
 
 fn compiled(definition: GraphDefinition) -> Arc<Graph> {
     let compiled = compile(definition, None, &Empty);
-    compiled.graph.unwrap_or_else(|| panic!("{:?}", compiled.diagnostics))
+    compiled
+        .graph
+        .unwrap_or_else(|| panic!("{:?}", compiled.diagnostics))
 }
 
 /// A function that reads a channel and writes it.
@@ -298,7 +300,11 @@ fn arms(runtime: &Runtime) -> f64 {
     builder = builder.channel("done", "boolean");
     for (arm, phase) in [("a", 0), ("b", 1)] {
         for node in 0..5 {
-            let work = if (node + phase) % 2 == 1 { "slow" } else { "fast" };
+            let work = if (node + phase) % 2 == 1 {
+                "slow"
+            } else {
+                "fast"
+            };
             let name = format!("{arm}{node}");
             builder = builder.node(&name, function(work, &[]));
             builder = match node {
@@ -416,11 +422,16 @@ fn main() {
     let n = inputs(json!({"n": 0}));
 
     let graph = chain("plus");
-    beside(&mut peer, ("chain_of_100_in_memory", "chain"), CHAIN, || {
-        // One run is too short for the clock.
-        let all = (0..50).map(|_| go(&runtime, &plain, &graph, &n, Durability::Off));
-        all.sum::<f64>() / 50.0
-    });
+    beside(
+        &mut peer,
+        ("chain_of_100_in_memory", "chain"),
+        CHAIN,
+        || {
+            // One run is too short for the clock.
+            let all = (0..50).map(|_| go(&runtime, &plain, &graph, &n, Durability::Off));
+            all.sum::<f64>() / 50.0
+        },
+    );
     let graph = lattice();
     beside(
         &mut peer,
@@ -471,7 +482,12 @@ fn main() {
     ] {
         let ours = [stored(&runtime), stored(&runtime)];
         let theirs: Vec<f64> = peer.iter_mut().map(|peer| peer.round(case)).collect();
-        let theirs: Vec<f64> = theirs.iter().cycle().take(2 * theirs.len()).copied().collect();
+        let theirs: Vec<f64> = theirs
+            .iter()
+            .cycle()
+            .take(2 * theirs.len())
+            .copied()
+            .collect();
         peer::figure(name, "bytes", &ours, &theirs);
     }
     for (name, case) in [
@@ -504,9 +520,11 @@ fn main() {
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let mut own = Command::new(env!("CARGO_BIN_EXE_ropewalk"));
-        own.args(["run", "first.yaml", "--json"]).current_dir(folder.path());
+        own.args(["run", "first.yaml", "--json"])
+            .current_dir(folder.path());
         ours.push(cold(own, "node_ended") * 1e3);
-        theirs.extend(peer::command("langgraph_cold.py", &[]).map(|their| cold(their, "node") * 1e3));
+        theirs
+            .extend(peer::command("langgraph_cold.py", &[]).map(|their| cold(their, "node") * 1e3));
     }
     peer::figure("cold_start_to_first_node", "ms", &ours, &theirs);
 

@@ -31,7 +31,9 @@ fn python() -> String {
 
 fn script_command(script: &str, arguments: &[String]) -> Command {
     let mut command = Command::new(python());
-    command.arg(root().join("peers").join(script)).args(arguments);
+    command
+        .arg(root().join("peers").join(script))
+        .args(arguments);
     command
 }
 

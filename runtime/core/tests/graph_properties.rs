@@ -394,6 +394,12 @@ proptest! {
             prop_assert!(machine.replay(end), "the node of a logged end is not running");
             given.retain(|activation| activation.node != end.node);
         }
+        // The same from a snapshot: what was running is given again.
+        let stored = serde_json::to_string(&machine.save().unwrap()).unwrap();
+        let stored = serde_json::from_str(&stored).unwrap();
+        let mut restored = GraphMachine::restore(Arc::clone(&graph), stored, Arc::new(NoReducers)).unwrap();
+        let mut given_again = Vec::new();
+        for (machine, given) in [(&mut machine, &mut given), (&mut restored, &mut given_again)] {
         loop {
             while let Some(activation) = machine.start().unwrap() {
                 given.push(activation);
@@ -404,7 +410,8 @@ proptest! {
             let writes = machine.writes(&activation, &NodeResult::of(result)).unwrap();
             machine.done(&activation, writes);
         }
-        prop_assert_eq!(machine.outputs().unwrap(), whole.outputs);
+        prop_assert_eq!(&machine.outputs().unwrap(), &whole.outputs);
+        }
     }
 
     /// Reading what another may be writing is refused, and so is writing beside another.

@@ -4,6 +4,8 @@
 //! ended is not done again: its logged outcome is taken. What had started and not ended is done
 //! again only if that does no harm; otherwise a person is asked.
 
+mod drift;
+pub(crate) mod header;
 pub(crate) mod past;
 
 use std::future::Future;
@@ -11,14 +13,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use ropewalk_core::event::{EffectOutcome, EffectRequest, Event};
+use ropewalk_core::event::{EVENT_VERSION, EffectOutcome, EffectRequest, Event};
 use ropewalk_core::graph::definition::ErrorKind;
-use ropewalk_core::graph::machine::NodeError;
+use ropewalk_core::graph::machine::{MachineState, NodeError};
 use ropewalk_core::graph::signature::digest;
 use ropewalk_core::interrupt::{Interrupt, InterruptKind, Reply};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::drift::outputs_drift;
+use self::header::{Header, Snapshot};
 use self::past::{Past, PastEffect};
 use crate::run::Cancel;
 use crate::run_id::RunId;
@@ -32,6 +36,9 @@ const GOODBYE: Duration = Duration::from_secs(2);
 
 /// Why a question was taken for refused.
 pub(crate) const NOBODY: &str = "there is nobody to ask";
+
+/// Events between two snapshots: what a resumption reads at most, beside a snapshot.
+const SNAPSHOT_EVERY: u64 = 1_000;
 
 /// Told of every event, in order.
 pub type Listener = Arc<dyn Fn(&Stamped) + Send + Sync>;
@@ -94,6 +101,15 @@ pub(crate) struct Journal {
 struct State {
     seq: u64,
     past: Past,
+    live: Option<Live>,
+}
+
+/// The run as its log tells it now, to take snapshots from.
+struct Live {
+    header: Header,
+    past: Past,
+    /// Events since the latest snapshot.
+    since: u64,
 }
 
 /// How a [`Journal`] is set up.
@@ -108,6 +124,8 @@ pub(crate) struct Setup {
     pub(crate) cancel: CancellationToken,
     pub(crate) next_seq: u64,
     pub(crate) past: Past,
+    /// What the log said, where there is one already.
+    pub(crate) header: Option<Header>,
 }
 
 /// Something to be done outside the run.
@@ -152,6 +170,11 @@ impl Journal {
             cancel: setup.cancel,
             state: Mutex::new(State {
                 seq: setup.next_seq,
+                live: setup.header.map(|header| Live {
+                    header,
+                    past: setup.past.with_machine(),
+                    since: 0,
+                }),
                 past: setup.past,
             }),
         }
@@ -195,7 +218,36 @@ impl Journal {
         }
         state.seq += 1;
         if let Some(store) = &self.store {
+            match &mut state.live {
+                Some(live) => live.take(&stamped),
+                none => *none = Live::begin(&stamped),
+            }
             store.append(self.durability, vec![stamped]);
+        }
+    }
+
+    /// Puts a snapshot beside the log, when the log has grown enough since the last.
+    pub(crate) fn snapshot(&self, machine: impl FnOnce() -> Option<MachineState>) {
+        let Some(store) = &self.store else { return };
+        let mut state = self.state();
+        let Some(live) = state
+            .live
+            .as_mut()
+            .filter(|live| live.since >= SNAPSHOT_EVERY)
+        else {
+            return;
+        };
+        live.since = 0;
+        let Some(machine) = machine() else { return };
+        let snapshot = Snapshot {
+            version: EVENT_VERSION,
+            header: live.header.clone(),
+            past: live.past.clone(),
+            machine,
+        };
+        match serde_json::to_value(&snapshot) {
+            Ok(value) => store.snapshot(self.run, live.header.next_seq, value),
+            Err(error) => tracing::warn!(%error, "a snapshot is left out"),
         }
     }
 
@@ -232,7 +284,7 @@ impl Journal {
         let mut starts = 0;
         if let Some(past) = past {
             if self.mode == Mode::Replay && past.request != effect.compared {
-                return Err(Stop::Drift(past::drift(&past, &effect)));
+                return Err(Stop::Drift(drift::drift(&past, &effect)));
             }
             if let Some(outcome) = past.outcome {
                 return Ok((outcome, false));
@@ -247,7 +299,7 @@ impl Journal {
                 return Ok((ended, true));
             }
         } else if self.mode == Mode::Replay {
-            return Err(Stop::Drift(past::unrecorded(&effect)));
+            return Err(Stop::Drift(drift::unrecorded(&effect)));
         }
         if cancel.is_cancelled() {
             return Err(Stop::Cancelled);
@@ -325,7 +377,7 @@ impl Journal {
         effect: &Effect,
         past: &PastEffect,
     ) -> Result<Option<EffectOutcome>, Stop> {
-        let what = past::words_of(&effect.request);
+        let what = drift::words_of(&effect.request);
         let interrupt = Interrupt {
             kind: InterruptKind::Ambiguous,
             path: effect.path.clone(),
@@ -363,7 +415,7 @@ impl Journal {
                     })
                 }
                 Reply::Edit { value } | Reply::Reply { value } => {
-                    Some(past::outcome_of(&effect.request, value))
+                    Some(drift::outcome_of(&effect.request, value))
                 }
             },
         )
@@ -428,6 +480,23 @@ impl Journal {
             Unanswered::Suspend => None,
             Unanswered::Refuse => Some(Reply::Reject { reason: nobody() }),
         })
+    }
+}
+
+impl Live {
+    /// Nothing, when the log does not begin as it should: then there are no snapshots.
+    fn begin(first: &Stamped) -> Option<Self> {
+        Some(Self {
+            header: Header::begin(first).ok()?,
+            past: Past::new(past::Keep::WithMachine),
+            since: 1,
+        })
+    }
+
+    fn take(&mut self, stamped: &Stamped) {
+        self.header.take(stamped);
+        self.past.take(&stamped.event);
+        self.since += 1;
     }
 }
 

@@ -18,7 +18,7 @@ pub mod services;
 pub mod store;
 mod trace;
 
-pub use journal::past::LogError;
+pub use journal::header::LogError;
 pub use journal::{Approver, Listener, Unanswered};
 pub use run_id::RunId;
 pub use trace::{step_lines, trace_lines};

@@ -4,6 +4,8 @@
 //! `write/draft` a node of a subgraph. A slot is an activation, an attempt and a position:
 //! `draft!1.4`.
 
+use std::borrow::Cow;
+
 /// The path of a node's visit.
 pub(crate) fn node(scope: &str, name: &str, visit: u32) -> String {
     let mut path = String::with_capacity(scope.len() + name.len() + 4);
@@ -48,13 +50,22 @@ pub(crate) fn split(path: &str) -> (&str, &str, u32) {
     }
 }
 
+/// What an activation lies in: of `a/b[2]` it is `a/b`, of `a` it is nothing.
+pub(crate) fn around(path: &str) -> &str {
+    let end = path.rfind(['/', '[']).unwrap_or(0);
+    path.get(..end).unwrap_or_default()
+}
+
 /// The node of the definition: without visits and items.
-pub(crate) fn definition_of(path: &str) -> String {
+pub(crate) fn definition_of(path: &str) -> Cow<'_, str> {
+    if !path.contains(['#', '[', '~']) {
+        return Cow::Borrowed(path);
+    }
     let parts = path.split('/').map(|part| {
-        let end = part.find(['#', '[']).unwrap_or(part.len());
+        let end = part.find(['#', '[', '~']).unwrap_or(part.len());
         part.get(..end).unwrap_or(part)
     });
-    parts.collect::<Vec<_>>().join("/")
+    Cow::Owned(parts.collect::<Vec<_>>().join("/"))
 }
 
 #[cfg(test)]
@@ -71,5 +82,9 @@ mod tests {
         let slot = slot("m[4]/a#3", 2, 7);
         assert_eq!(activation_of(&slot), "m[4]/a#3");
         assert_eq!(attempt_of(&slot), "m[4]/a#3!2");
+        assert_eq!(
+            (around("a/b[2]"), around("a/b"), around("a")),
+            ("a/b", "a", "")
+        );
     }
 }

@@ -20,7 +20,7 @@ use ropewalk_core::budget::{Budget, BudgetLimits};
 use ropewalk_core::event::{EVENT_VERSION, Event, Origin, RunOutcome};
 use ropewalk_core::graph::bundle::Bundle;
 use ropewalk_core::graph::ir::Graph;
-use ropewalk_core::graph::machine::{InputError, NodeError};
+use ropewalk_core::graph::machine::{InputError, MachineState, NodeError};
 use ropewalk_core::graph::signature::Signature;
 use ropewalk_core::interrupt::{Reply, UnfitReply};
 use ropewalk_core::message::Delta;
@@ -31,8 +31,9 @@ use tracing::Instrument;
 pub(crate) use self::attempt::Cancel;
 use self::graph::GraphEnd;
 pub(crate) use self::purse::granted;
-use crate::journal::past::{self, Header, LogError, Past};
-use crate::journal::{Approver, Journal, Listener, Mode, Setup, Stop, Unanswered};
+use crate::journal::header::{self, Header, LogError, Snapshot, Told};
+use crate::journal::past::{Keep, Past};
+use crate::journal::{Approver, Journal, Listener, Mode, Setup, Stop, Unanswered, outputs_drift};
 use crate::run_id::RunId;
 use crate::services::Services;
 use crate::store::{Durability, OpenInterrupt, Store, StoreError};
@@ -168,6 +169,8 @@ pub(crate) struct Shared {
     pub(crate) budget: Mutex<Budget>,
     pub(crate) on_delta: Option<DeltaListener>,
     pub(crate) tools: HashMap<String, OfferedTool>,
+    /// The graph as a snapshot had it, until it goes on from there.
+    pub(crate) machine: Mutex<Option<MachineState>>,
     began: Instant,
     worked_before: f64,
 }
@@ -197,15 +200,8 @@ pub async fn start(
         None => None,
     };
     let tools = offered(services);
-    let shared = shared(
-        services,
-        options,
-        graph,
-        run,
-        Past::default(),
-        (0, 0),
-        tools,
-    );
+    let setup = setup(services, &options, run, Past::default());
+    let shared = assembled(services, options, graph, setup, 0.0, tools);
     if !shared.journal.is_silent() {
         let mut tools: Vec<OfferedTool> = shared.tools.values().cloned().collect();
         tools.sort_by(|a, b| a.spec.name.cmp(&b.spec.name));
@@ -245,15 +241,25 @@ pub async fn resume(
     let store = services.store.as_ref().ok_or(RunError::NoStore)?;
     store.summary(run).await?;
     let _claim = store.claim(run).await?;
-    let (header, mut past) = log_of(&**store, run).await?;
+    let Told {
+        header,
+        mut past,
+        machine,
+    } = log_of(&**store, run, &graph).await?;
     if let Some(RunOutcome::Completed { .. }) = header.ended {
         return Err(RunError::Completed(run));
     }
     let (graph, changed) = graph_of(run, &header, graph)?;
     past.answers = store.take_answers(run).await?.into_iter().collect();
-    let place = (header.next_seq, header.worked());
+    let setup = Setup {
+        next_seq: header.next_seq,
+        header: Some(header.clone()),
+        ..setup(services, &options, run, past)
+    };
+    let worked = header.worked() as f64 / 1000.0;
     let tools = offered(services);
-    let shared = shared(services, options, &graph, run, past, place, tools);
+    let mut shared = assembled(services, options, &graph, setup, worked, tools);
+    shared.machine = Mutex::new(machine);
     shared.journal.record(Event::RunResumed {
         engine: services.engine_name(),
         changed: changed.map(Box::new),
@@ -261,9 +267,30 @@ pub async fn resume(
     work(run, &shared, &graph, &header.inputs).await
 }
 
-async fn log_of(store: &dyn Store, run: RunId) -> Result<(Header, Past), RunError> {
-    let events = store.events(run).await?;
-    past::read(events).map_err(|problem| RunError::Log { run, problem })
+/// The log of a run: from its latest snapshot on, if the graph is still the very same.
+async fn log_of(store: &dyn Store, run: RunId, graph: &Resumed) -> Result<Told, RunError> {
+    let snapshot = store.latest_snapshot(run).await?;
+    let snapshot = snapshot.and_then(|(seq, value)| {
+        let snapshot: Snapshot = serde_json::from_value(value).ok()?;
+        let same = snapshot.version == EVENT_VERSION
+            && match graph {
+                Resumed::AsRecorded => true,
+                // Places in a snapshot are numbers: even the order must be the same.
+                Resumed::With(graph) => {
+                    let text = |bundle: &Bundle| serde_json::to_string(bundle).ok();
+                    text(&Bundle::of(graph)) == text(&snapshot.header.bundle)
+                }
+            };
+        same.then_some((seq, snapshot))
+    });
+    let told = match snapshot {
+        Some((seq, snapshot)) => {
+            let events = store.events_from(run, seq).await?;
+            header::read(Some(snapshot), events, Keep::ToGoOn)
+        }
+        None => header::read(None, store.events(run).await?, Keep::ToGoOn),
+    };
+    told.map_err(|problem| RunError::Log { run, problem })
 }
 
 type Chosen = (Arc<Graph>, Option<(Signature, Bundle)>);
@@ -312,7 +339,8 @@ pub async fn fork(store: &dyn Store, run: RunId, at: u64) -> Result<RunId, RunEr
         });
     }
     events.truncate(usize::try_from(at).unwrap_or(usize::MAX));
-    let (header, _) = past::read(events).map_err(|problem| RunError::Log { run, problem })?;
+    let Told { header, .. } = header::read(None, events, Keep::ToGoOn)
+        .map_err(|problem| RunError::Log { run, problem })?;
     let fork = RunId::generate();
     let _claim = store.claim(fork).await?;
     let stamp = |seq, event| crate::store::Stamped {
@@ -397,12 +425,13 @@ pub async fn replay(
         Event::RunStarted { tools, .. } if !tools.is_empty() => Some(tools.clone()),
         _ => None,
     });
-    let (header, mut past) =
-        past::read(events).map_err(|problem| RunError::Log { run, problem })?;
+    let Told {
+        header, mut past, ..
+    } = header::read(None, events, Keep::All).map_err(|problem| RunError::Log { run, problem })?;
     // Everything is gone through again; only what comes from outside is taken from the log.
     past.ends.clear();
     past.items.clear();
-    past.spent.clear();
+    past.forget_costs();
     let (graph, _) = match graph {
         Some(graph) => (graph, None),
         None => graph_of(run, &header, Resumed::AsRecorded)?,
@@ -417,7 +446,7 @@ pub async fn replay(
     };
     let setup = Setup {
         mode: Mode::Replay,
-        ..setup(services, &options, run, past, 0)
+        ..setup(services, &options, run, past)
     };
     let shared = assembled(services, options, &graph, setup, 0.0, tools.collect());
     let end = work(run, &shared, &graph, &header.inputs).await?;
@@ -427,7 +456,7 @@ pub async fn replay(
     };
     match &end.result {
         RunResult::Completed { outputs } if *outputs != recorded => {
-            Err(RunError::Drift(past::outputs_drift(&recorded, outputs)))
+            Err(RunError::Drift(outputs_drift(&recorded, outputs)))
         }
         _ => Ok(end),
     }
@@ -451,13 +480,7 @@ fn offered(services: &Services) -> HashMap<String, OfferedTool> {
     tools.collect()
 }
 
-fn setup(
-    services: &Services,
-    options: &RunOptions,
-    run: RunId,
-    past: Past,
-    next_seq: u64,
-) -> Setup {
+fn setup(services: &Services, options: &RunOptions, run: RunId, past: Past) -> Setup {
     Setup {
         run,
         store: services.store.clone(),
@@ -467,31 +490,10 @@ fn setup(
         approver: options.approver.clone(),
         unanswered: options.unanswered,
         cancel: options.cancel.clone(),
-        next_seq,
+        next_seq: 0,
         past,
+        header: None,
     }
-}
-
-/// `place` is the next position in the log, and the milliseconds worked before.
-fn shared(
-    services: &Services,
-    options: RunOptions,
-    graph: &Graph,
-    run: RunId,
-    past: Past,
-    place: (u64, u64),
-    tools: HashMap<String, OfferedTool>,
-) -> Shared {
-    let (next_seq, worked_ms) = place;
-    let setup = setup(services, &options, run, past, next_seq);
-    assembled(
-        services,
-        options,
-        graph,
-        setup,
-        worked_ms as f64 / 1000.0,
-        tools,
-    )
 }
 
 fn assembled(
@@ -510,6 +512,7 @@ fn assembled(
         budget: Mutex::new(budget),
         on_delta: options.on_delta,
         tools,
+        machine: Mutex::new(None),
         began: Instant::now(),
         worked_before,
     }

@@ -287,11 +287,32 @@ pub trait Store: Send + Sync {
     /// What kept an event from being kept.
     async fn flush(&self, run: RunId) -> Result<(), StoreError>;
 
-    /// The whole log of a run, its shared past included.
+    /// The log of a run from a position on, its shared past included.
     ///
     /// # Errors
     /// When there is no such run, or a part of its log cannot be read.
-    async fn events(&self, run: RunId) -> Result<Vec<Stamped>, StoreError>;
+    async fn events_from(&self, run: RunId, from: u64) -> Result<Vec<Stamped>, StoreError>;
+
+    /// The whole log of a run, its shared past included.
+    ///
+    /// # Errors
+    /// As [`Store::events_from`].
+    async fn events(&self, run: RunId) -> Result<Vec<Stamped>, StoreError> {
+        self.events_from(run, 0).await
+    }
+
+    /// Keeps what a run comes to at a position of its log, in place of what was kept before,
+    /// without waiting. It may be lost: the log says it all.
+    fn snapshot(&self, run: RunId, seq: u64, snapshot: serde_json::Value);
+
+    /// The latest snapshot, and its position.
+    ///
+    /// # Errors
+    /// When there is no such run, or the snapshot cannot be read.
+    async fn latest_snapshot(
+        &self,
+        run: RunId,
+    ) -> Result<Option<(u64, serde_json::Value)>, StoreError>;
 
     /// One run.
     ///

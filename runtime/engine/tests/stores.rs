@@ -270,3 +270,61 @@ async fn removed_runs_give_their_room_back() {
     let after = size();
     assert!(after < 150_000, "{after} bytes are left of an empty store");
 }
+
+/// A long loop: resuming reads a snapshot and what came after it, and comes to the same end as a
+/// resumption from the whole log.
+#[tokio::test]
+async fn a_snapshot_stands_for_the_log_before_it() {
+    let text = "
+name: long
+channels: {n: {type: integer, default: 0}, log: {type: array, reducer: append}, said: string}
+nodes:
+  step: {set: {n: n + 1, log: n}}
+  ask: {human: {ask: go on?}, writes: said}
+edges:
+  - {from: step, to: step, when: n < 2600, max_visits: 3000}
+  - step -> ask
+";
+    let compiled = compile_text("long.yaml", text, &Empty);
+    let graph = compiled.graph.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("runs.db");
+    let services = services(&file, None, &Arc::default());
+    let store = services.store.clone().unwrap();
+    let end = run::start(&services, &graph, &Map::new(), RunOptions::default())
+        .await
+        .unwrap();
+    assert!(matches!(end.result, RunResult::Suspended { .. }), "{end:?}");
+    let (seq, snapshot) = store.latest_snapshot(end.run).await.unwrap().unwrap();
+    assert!(seq >= 2_000, "{seq}");
+    assert!(snapshot["past"]["ends"].as_object().unwrap().is_empty());
+    let fork = run::fork(
+        &*store,
+        end.run,
+        store.summary(end.run).await.unwrap().events,
+    )
+    .await
+    .unwrap();
+    let mut results = Vec::new();
+    for run in [end.run, fork] {
+        let from_snapshot = store.latest_snapshot(run).await.unwrap().is_some();
+        assert_eq!(from_snapshot, run == end.run);
+        run::answer(
+            &*store,
+            run,
+            None,
+            &Reply::Reply {
+                value: json!("yes"),
+            },
+        )
+        .await
+        .unwrap();
+        let end = run::resume(&services, run, Resumed::AsRecorded, RunOptions::default()).await;
+        results.push(end.unwrap().result);
+    }
+    assert_eq!(results[0], results[1]);
+    let RunResult::Completed { outputs } = &results[0] else {
+        panic!("{results:?}")
+    };
+    assert_eq!(outputs["log"].as_array().unwrap().len(), 2_600);
+}

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
 
 use super::definition::Reducer;
@@ -14,7 +15,7 @@ use super::plan::Plan;
 
 /// Where in the run of a graph a write stands: for each loop around the node its place in the
 /// order and its turn, from the outermost inwards, and the node's own place last.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Place(Vec<u32>);
 
 impl Place {
@@ -53,7 +54,7 @@ impl Reducers for NoReducers {
 }
 
 /// What one channel holds.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ChannelState {
     /// Everything that was folded, up to `folded`.
     value: Option<Arc<Value>>,

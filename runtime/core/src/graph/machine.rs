@@ -12,7 +12,7 @@ use super::channel::{ChannelState, Place, Reducers};
 use super::definition::{ErrorAction, ErrorKind};
 use super::expression::{Expression, ExpressionError, Scope, Within};
 use super::ir::{ChannelId, Condition, EdgeId, Graph, Node, NodeId, Work, WritePlan};
-use super::scheduler::{NodeState, Scheduler};
+use super::scheduler::{NodeState, Scheduler, SchedulerState};
 use crate::event::NodeRecord;
 
 /// Why a node failed.
@@ -151,6 +151,14 @@ pub struct InputError {
     pub problem: String,
 }
 
+/// A run of one graph as it is stored. It only means something together with the very definition
+/// it was made from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MachineState {
+    scheduler: SchedulerState,
+    channels: Vec<ChannelState>,
+}
+
 /// A run of one graph.
 #[derive(Clone)]
 pub struct GraphMachine {
@@ -231,6 +239,36 @@ impl GraphMachine {
             scheduler: Scheduler::new(Arc::clone(&graph)),
             graph,
             channels,
+            reducers,
+            failure: None,
+        })
+    }
+
+    /// The run as it is stored; nothing once it has failed.
+    pub fn save(&self) -> Option<MachineState> {
+        if self.failure.is_some() {
+            return None;
+        }
+        Some(MachineState {
+            scheduler: self.scheduler.save(),
+            channels: self.channels.clone(),
+        })
+    }
+
+    /// The run as it was stored; what was running may start again. Nothing when it is not one of
+    /// this graph.
+    pub fn restore(
+        graph: Arc<Graph>,
+        state: MachineState,
+        reducers: Arc<dyn Reducers>,
+    ) -> Option<Self> {
+        if state.channels.len() != graph.channels().len() {
+            return None;
+        }
+        Some(Self {
+            scheduler: Scheduler::restore(Arc::clone(&graph), state.scheduler)?,
+            graph,
+            channels: state.channels,
             reducers,
             failure: None,
         })

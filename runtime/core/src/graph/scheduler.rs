@@ -8,11 +8,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::definition::Join;
 use super::ir::{EdgeId, Graph, NodeId};
 
 /// What became of a node in its latest turn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NodeState {
     /// Not all that it waits for is there.
     Waiting,
@@ -26,14 +28,14 @@ pub enum NodeState {
     Skipped,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Token {
     None,
     Taken,
     Skipped,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct NodeTokens {
     state: NodeState,
     /// Edges into it that have delivered nothing yet.
@@ -43,7 +45,7 @@ struct NodeTokens {
     visits: u32,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct LoopTokens {
     /// From 1.
     turn: u32,
@@ -51,6 +53,16 @@ struct LoopTokens {
     open: usize,
     /// Whether the loop-back was taken in this turn.
     again: bool,
+}
+
+/// The tokens of a run as they are stored. They only mean something together with the very
+/// definition they were made from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SchedulerState {
+    nodes: Vec<NodeTokens>,
+    delivered: Vec<Token>,
+    held: Vec<Token>,
+    loops: Vec<LoopTokens>,
 }
 
 /// The tokens of one run of one graph.
@@ -107,6 +119,49 @@ impl Scheduler {
             scheduler.activate(node);
         }
         scheduler
+    }
+
+    /// The tokens as they are stored.
+    pub fn save(&self) -> SchedulerState {
+        SchedulerState {
+            nodes: self.nodes.clone(),
+            delivered: self.delivered.clone(),
+            held: self.held.clone(),
+            loops: self.loops.clone(),
+        }
+    }
+
+    /// The tokens as they were stored; what was running may start again. Nothing when they are
+    /// not those of this graph.
+    pub fn restore(graph: Arc<Graph>, state: SchedulerState) -> Option<Self> {
+        let plan = graph.plan();
+        let fits = state.nodes.len() == graph.flow().node_count()
+            && state.delivered.len() == plan.edges.len()
+            && state.held.len() == plan.edges.len()
+            && state.loops.len() == plan.loops.len();
+        if !fits {
+            return None;
+        }
+        let mut nodes = state.nodes;
+        let mut ready = VecDeque::new();
+        for node in &plan.order {
+            if let Some(tokens) = nodes.get_mut(node.index())
+                && matches!(tokens.state, NodeState::Ready | NodeState::Active)
+            {
+                tokens.state = NodeState::Ready;
+                ready.push_back(*node);
+            }
+        }
+        Some(Self {
+            nodes,
+            delivered: state.delivered,
+            held: state.held,
+            loops: state.loops,
+            active: ready.len(),
+            ready,
+            settled: VecDeque::new(),
+            graph,
+        })
     }
 
     /// The next node that may start. Each is given once.

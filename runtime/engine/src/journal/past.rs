@@ -1,215 +1,115 @@
-//! What a log says has already happened.
+//! What a log says has already happened, as far as it still matters.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
 
 use ropewalk_core::budget::Spending;
-use ropewalk_core::event::{
-    EVENT_VERSION, EffectOutcome, EffectRequest, Event, ItemOutcome, NodeRecord, RunOutcome,
-};
-use ropewalk_core::graph::bundle::Bundle;
-use ropewalk_core::graph::signature::Signature;
+use ropewalk_core::event::{EffectOutcome, EffectRequest, Event, ItemOutcome, NodeRecord};
 use ropewalk_core::interrupt::{Interrupt, InterruptKind, Reply};
-use ropewalk_core::message::{ChatReply, ChatRequest, FinishReason, Usage};
+use ropewalk_core::message::ChatRequest;
 use ropewalk_core::tool::ToolOutcome;
-use serde_json::{Map, Value};
-use similar::TextDiff;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::{Effect, as_value};
+use super::as_value;
 use crate::path;
 use crate::run::granted;
-use crate::store::Stamped;
 
-/// Lines of a difference that are shown.
-const MOST_LINES: usize = 60;
+/// How much of a log is remembered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Keep {
+    /// What is needed to go on: what happened inside a node that has ended is dropped.
+    #[default]
+    ToGoOn,
+    /// The same, without the ends of the graph's own nodes: whoever asks has its machine.
+    WithMachine,
+    /// Everything, to go through it again.
+    All,
+}
 
 /// An effect of the log.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct PastEffect {
     /// How often it was begun.
     pub(crate) starts: u32,
-    /// What was asked for, in whole.
+    /// What was asked for, in whole; only kept to go through it again.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
     pub(crate) request: Value,
     /// What came of it.
     pub(crate) outcome: Option<EffectOutcome>,
 }
 
 /// The end of a node of the log.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct PastEnd {
     pub(crate) node: String,
     pub(crate) visit: u32,
     pub(crate) record: NodeRecord,
 }
 
-/// What a log says has already happened.
-#[derive(Debug, Default)]
+/// What a log says has already happened. Everything in it is ordered by path, so that what lies
+/// inside an activation is one stretch.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Past {
+    keep: Keep,
     /// Ends of nodes, by the graph's path.
-    pub(crate) ends: HashMap<String, Vec<PastEnd>>,
+    pub(crate) ends: BTreeMap<String, Vec<PastEnd>>,
     /// By slot.
-    pub(crate) effects: HashMap<String, PastEffect>,
+    pub(crate) effects: BTreeMap<String, PastEffect>,
     /// By id.
-    pub(crate) interrupts: HashMap<String, Option<Reply>>,
+    pub(crate) interrupts: BTreeMap<String, Option<Reply>>,
     /// Items of maps, by path.
-    pub(crate) items: HashMap<String, ItemOutcome>,
-    /// Answers that were left for the run.
-    pub(crate) answers: HashMap<String, Reply>,
-    /// What effects have cost, by slot.
-    pub(crate) spent: Vec<(String, Spending)>,
-    /// Activations that began.
-    begun: HashSet<String>,
+    pub(crate) items: BTreeMap<String, ItemOutcome>,
+    /// What activations have cost; once one has ended its cost is that of what it lies in.
+    spent: BTreeMap<String, Spending>,
+    /// Activations that began and have not ended.
+    begun: BTreeMap<String, ()>,
     /// Open questions about budgets, by id.
-    asked: HashMap<String, Interrupt>,
+    asked: BTreeMap<String, Interrupt>,
     /// What people have let the run spend beyond its budget: which bound, how much.
     pub(crate) grants: Vec<(String, f64)>,
-}
-
-/// What a log says of its run as a whole.
-#[derive(Debug, Clone)]
-pub(crate) struct Header {
-    pub(crate) graph: String,
-    pub(crate) signature: Signature,
-    pub(crate) bundle: Bundle,
-    pub(crate) inputs: Map<String, Value>,
-    pub(crate) engine: String,
-    pub(crate) ended: Option<RunOutcome>,
-    /// Nodes that have begun, as a signature names them.
-    pub(crate) started: BTreeSet<String>,
-    pub(crate) next_seq: u64,
-    /// Milliseconds that processes have worked on it.
-    pub(crate) worked_ms: u64,
-    /// When the latest process began, and when its latest event was.
-    session: (u64, u64),
-}
-
-/// A log that cannot be gone on with.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LogError {
-    /// It does not begin.
-    #[error("the log does not begin with the start of a run; it is damaged")]
-    NoStart,
-    /// It was written by another version.
-    #[error(
-        "the log has form {found}; this program reads form {EVENT_VERSION}: use the program that \
-         wrote it"
-    )]
-    Version {
-        /// Its form.
-        found: u32,
-    },
-}
-
-/// Reads a log.
-pub(crate) fn read(events: Vec<Stamped>) -> Result<(Header, Past), LogError> {
-    let mut header: Option<Header> = None;
-    let mut past = Past::default();
-    let mut requests: HashMap<String, ChatRequest> = HashMap::new();
-    for stamped in events {
-        let (seq, at_ms) = (stamped.seq + 1, stamped.at_ms);
-        match stamped.event {
-            Event::RunStarted {
-                version,
-                graph,
-                signature,
-                bundle,
-                inputs,
-                engine,
-                ..
-            } => {
-                if version != EVENT_VERSION {
-                    return Err(LogError::Version { found: version });
-                }
-                let started = header.take().map(|header| header.started);
-                header = Some(Header {
-                    graph,
-                    signature,
-                    bundle: *bundle,
-                    inputs,
-                    engine,
-                    ended: None,
-                    started: started.unwrap_or_default(),
-                    next_seq: seq,
-                    worked_ms: 0,
-                    session: (at_ms, at_ms),
-                });
-            }
-            event => {
-                let header = header.as_mut().ok_or(LogError::NoStart)?;
-                header.next_seq = seq;
-                header.take(&event, at_ms);
-                past.take(event, &mut requests);
-            }
-        }
-    }
-    let header = header.ok_or(LogError::NoStart)?;
-    if let Some(RunOutcome::Failed { .. }) = header.ended {
-        past.forget_failures();
-    }
-    Ok((header, past))
-}
-
-impl Header {
-    fn take(&mut self, event: &Event, at_ms: u64) {
-        match event {
-            Event::RunResumed { engine, changed } => {
-                let (began, latest) = self.session;
-                self.worked_ms += latest.saturating_sub(began);
-                self.session = (at_ms, at_ms);
-                self.engine.clone_from(engine);
-                self.ended = None;
-                if let Some(changed) = changed {
-                    let (signature, bundle) = &**changed;
-                    self.signature = signature.clone();
-                    self.bundle = bundle.clone();
-                }
-            }
-            Event::RunEnded { outcome } => self.ended = Some(outcome.clone()),
-            Event::NodeStarted { path, .. } | Event::NodeEnded { path, .. } => {
-                self.started.insert(path::definition_of(path));
-            }
-            _ => {}
-        }
-        self.session.1 = at_ms;
-    }
-
-    /// Milliseconds that processes have worked on it, the latest included.
-    pub(crate) fn worked(&self) -> u64 {
-        let (began, latest) = self.session;
-        self.worked_ms + latest.saturating_sub(began)
-    }
+    /// Answers that were left for the run.
+    #[serde(skip)]
+    pub(crate) answers: HashMap<String, Reply>,
+    /// The latest request of each place, to put the next one together.
+    #[serde(skip)]
+    requests: HashMap<String, ChatRequest>,
 }
 
 impl Past {
-    fn take(&mut self, event: Event, requests: &mut HashMap<String, ChatRequest>) {
+    pub(crate) fn new(keep: Keep) -> Self {
+        Self {
+            keep,
+            ..Self::default()
+        }
+    }
+
+    /// The same past for somebody who has the graph's machine.
+    pub(crate) fn with_machine(&self) -> Self {
+        let mut past = self.clone();
+        past.keep = Keep::WithMachine;
+        past.ends.remove("");
+        past
+    }
+
+    /// Takes the next event.
+    pub(crate) fn take(&mut self, event: &Event) {
         match event {
             Event::NodeStarted { path, .. } => {
-                self.begun.insert(path);
+                self.begun.insert(path.clone(), ());
             }
-            Event::NodeEnded { path, end } => {
-                self.begun.remove(&path);
-                let (scope, node, visit) = path::split(&path);
-                // What happened inside a node that has ended well is of no more use.
-                if !end.fatal {
-                    self.ends.remove(&path);
-                }
-                self.ends
-                    .entry(scope.to_owned())
-                    .or_default()
-                    .push(PastEnd {
-                        node: node.to_owned(),
-                        visit,
-                        record: end,
-                    });
-            }
+            Event::NodeEnded { path, end } => self.end(path, end),
             Event::ItemEnded { path, outcome } => {
-                self.ends.remove(&path);
-                self.items.insert(path, outcome);
+                self.forget_inside(path);
+                self.items.insert(path.clone(), outcome.clone());
             }
             Event::EffectStarted { slot, request, .. } => {
-                self.spent.push((slot.clone(), begun(&request)));
-                let request = whole(&slot, request, requests);
-                let effect = self.effects.entry(slot).or_insert_with(|| PastEffect {
+                self.spend(slot, begun(request));
+                let request = match self.keep {
+                    Keep::All => self.whole(slot, request),
+                    _ => Value::Null,
+                };
+                let effect = self.effects.entry(slot.clone());
+                let effect = effect.or_insert_with(|| PastEffect {
                     starts: 0,
                     request: Value::Null,
                     outcome: None,
@@ -219,50 +119,111 @@ impl Past {
                 effect.outcome = None;
             }
             Event::EffectEnded { slot, outcome } => {
-                let cost = ended(&outcome);
-                if let Some(effect) = self.effects.get_mut(&slot) {
-                    effect.outcome = Some(outcome);
-                }
-                if cost != Spending::default() {
-                    self.spent.push((slot, cost));
+                self.spend(slot, ended(outcome));
+                if let Some(effect) = self.effects.get_mut(slot) {
+                    effect.outcome = Some(outcome.clone());
                 }
             }
             Event::InterruptRaised { id, interrupt } => {
                 if interrupt.kind == InterruptKind::Budget {
-                    self.asked.insert(id.clone(), interrupt);
+                    self.asked.insert(id.clone(), interrupt.clone());
                 }
-                self.interrupts.insert(id, None);
+                self.interrupts.insert(id.clone(), None);
             }
-            Event::InterruptAnswered { id, reply }
-                if !matches!(reply, Reply::Escalate { .. }) => {
-                    let asked = self.asked.remove(&id);
-                    let grant = asked.and_then(|interrupt| granted(&interrupt, &reply));
+            Event::InterruptAnswered { id, reply } => {
+                if !matches!(reply, Reply::Escalate { .. }) {
+                    let asked = self.asked.remove(id);
+                    let grant = asked.and_then(|interrupt| granted(&interrupt, reply));
                     self.grants.extend(grant);
-                    self.interrupts.insert(id, Some(reply));
+                    self.interrupts.insert(id.clone(), Some(reply.clone()));
                 }
+            }
             _ => {}
         }
     }
-}
 
-impl Past {
-    /// What an activation and all below it have cost.
-    pub(crate) fn spent_by(&self, path: &str) -> Spending {
-        let below = |slot: &str| {
-            slot.strip_prefix(path)
-                .is_some_and(|rest| path.is_empty() || rest.starts_with(['!', '/', '[']))
+    fn end(&mut self, path: &str, end: &NodeRecord) {
+        let (scope, node, visit) = path::split(path);
+        if !end.fatal {
+            self.forget_inside(path);
+        }
+        self.begun.remove(path);
+        if scope.is_empty() && self.keep == Keep::WithMachine {
+            return;
+        }
+        let ends = match self.ends.get_mut(scope) {
+            Some(ends) => ends,
+            None => self.ends.entry(scope.to_owned()).or_default(),
         };
-        let spent = self.spent.iter().filter(|(slot, _)| below(slot));
-        spent.fold(Spending::default(), |sum, (_, cost)| sum.plus(*cost))
+        ends.push(PastEnd {
+            node: node.to_owned(),
+            visit,
+            record: end.clone(),
+        });
+    }
+
+    /// What happened inside an activation that has ended is of no more use, but for its cost.
+    fn forget_inside(&mut self, path: &str) {
+        if self.keep == Keep::All {
+            return;
+        }
+        take_inside(&mut self.ends, path);
+        take_inside(&mut self.effects, path);
+        take_inside(&mut self.interrupts, path);
+        take_inside(&mut self.items, path);
+        take_inside(&mut self.begun, path);
+        let costs = take_inside(&mut self.spent, path);
+        if !costs.is_empty() {
+            let cost = costs.into_iter().fold(Spending::default(), Spending::plus);
+            self.spend_at(path::around(path), cost);
+        }
+    }
+
+    fn spend(&mut self, slot: &str, cost: Spending) {
+        self.spend_at(path::activation_of(slot), cost);
+    }
+
+    fn spend_at(&mut self, path: &str, cost: Spending) {
+        if cost != Spending::default() {
+            let spent = self.spent.entry(path.to_owned()).or_default();
+            *spent = spent.plus(cost);
+        }
+    }
+
+    /// What an activation and all inside it have cost.
+    pub(crate) fn spent_by(&self, path: &str) -> Spending {
+        let all = self.spent.range(path.to_owned()..);
+        let inside = all
+            .take_while(|(key, _)| key.starts_with(path))
+            .filter(|(key, _)| is_inside(key, path));
+        inside.fold(Spending::default(), |sum, (_, cost)| sum.plus(*cost))
+    }
+
+    /// Nothing has been spent yet.
+    pub(crate) fn forget_costs(&mut self) {
+        self.spent.clear();
+        self.grants.clear();
     }
 
     /// Whether the log says that an activation began.
     pub(crate) fn began(&self, path: &str) -> bool {
-        self.begun.contains(path)
+        self.begun.contains_key(path)
+    }
+
+    /// A request in whole, as a value.
+    fn whole(&mut self, slot: &str, request: &EffectRequest) -> Value {
+        let EffectRequest::Model { request, .. } = request else {
+            return as_value(request);
+        };
+        let place = path::attempt_of(slot).to_owned();
+        let request = request.whole(self.requests.get(&place));
+        let value = as_value(&request);
+        self.requests.insert(place, request);
+        value
     }
 
     /// What ended the run is tried again when it is resumed, and nothing else is.
-    fn forget_failures(&mut self) {
+    pub(super) fn forget_failures(&mut self) {
         let mut failed = Vec::new();
         for (scope, ends) in &mut self.ends {
             for end in ends.iter().filter(|end| end.record.fatal) {
@@ -273,7 +234,7 @@ impl Past {
         self.items
             .retain(|_, item| !matches!(item, ItemOutcome::Failed(_)));
         self.effects.retain(|slot, effect| {
-            let fatal = failed.iter().any(|path| slot.starts_with(path.as_str()));
+            let fatal = failed.iter().any(|path| is_inside(slot, path));
             let in_vain = matches!(
                 effect.outcome,
                 Some(
@@ -286,6 +247,27 @@ impl Past {
             !(fatal && in_vain)
         });
     }
+}
+
+/// Whether a path, a slot or the id of a question belongs to an activation.
+fn is_inside(key: &str, path: &str) -> bool {
+    key.strip_prefix(path).is_some_and(|rest| {
+        path.is_empty() || rest.is_empty() || rest.starts_with(['!', '/', '[', '~'])
+    })
+}
+
+fn take_inside<T>(map: &mut BTreeMap<String, T>, path: &str) -> Vec<T> {
+    if map.is_empty() {
+        return Vec::new();
+    }
+    let inside: Vec<String> = map
+        .range(path.to_owned()..)
+        .map(|(key, _)| key)
+        .take_while(|key| key.starts_with(path))
+        .filter(|key| is_inside(key, path))
+        .cloned()
+        .collect();
+    inside.iter().filter_map(|key| map.remove(key)).collect()
 }
 
 fn begun(request: &EffectRequest) -> Spending {
@@ -307,103 +289,5 @@ pub(crate) fn ended(outcome: &EffectOutcome) -> Spending {
             ..Spending::default()
         },
         _ => Spending::default(),
-    }
-}
-
-/// A request in whole, as a value.
-fn whole(slot: &str, request: EffectRequest, requests: &mut HashMap<String, ChatRequest>) -> Value {
-    match request {
-        EffectRequest::Model { request, .. } => {
-            let place = path::attempt_of(slot).to_owned();
-            let request = request.whole(requests.get(&place));
-            let value = as_value(&request);
-            requests.insert(place, request);
-            value
-        }
-        other => as_value(&other),
-    }
-}
-
-/// What the difference between a recording and a run is.
-pub(super) fn drift(past: &PastEffect, effect: &Effect) -> String {
-    let diff = diff(&pretty(&past.request), &pretty(&effect.compared));
-    format!(
-        "`{}` asks for something else than the recording at {}:\n{}",
-        effect.path, effect.slot, diff
-    )
-}
-
-/// What the difference between the results of a recording and a replay is.
-pub(crate) fn outputs_drift(recorded: &Map<String, Value>, now: &Map<String, Value>) -> String {
-    let text = |value: &Map<String, Value>| pretty(&Value::Object(value.clone()));
-    format!(
-        "it ends with another result:\n{}",
-        diff(&text(recorded), &text(now))
-    )
-}
-
-fn diff(old: &str, new: &str) -> String {
-    let diff = TextDiff::from_lines(old, new);
-    let diff = diff
-        .unified_diff()
-        .context_radius(2)
-        .header("recorded", "now")
-        .to_string();
-    let mut lines: Vec<&str> = diff.lines().take(MOST_LINES).collect();
-    if diff.lines().count() > MOST_LINES {
-        lines.push("…");
-    }
-    lines.join("\n")
-}
-
-pub(super) fn unrecorded(effect: &Effect) -> String {
-    format!(
-        "`{}` does something that the recording does not hold, at {}: {}",
-        effect.path,
-        effect.slot,
-        words_of(&effect.request)
-    )
-}
-
-fn pretty(value: &Value) -> String {
-    serde_json::to_string_pretty(value).unwrap_or_default()
-}
-
-/// A request in a few words.
-pub(super) fn words_of(request: &EffectRequest) -> String {
-    match request {
-        EffectRequest::Model { engine, .. } => format!("a call of {engine}"),
-        EffectRequest::Tool { call } => format!("{}({})", call.name, call.arguments),
-        EffectRequest::Function { name, arguments } => format!("{name}({arguments})"),
-        EffectRequest::Decision { about } => about.clone(),
-    }
-}
-
-/// What a person says came of an effect, in the form in which it would have come.
-pub(super) fn outcome_of(request: &EffectRequest, value: Value) -> EffectOutcome {
-    let text = |value: &Value| match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    match request {
-        EffectRequest::Model { .. } => EffectOutcome::Reply {
-            reply: ChatReply {
-                text: text(&value),
-                thinking: None,
-                calls: Vec::new(),
-                finish: FinishReason::Stop,
-                usage: Usage::default(),
-                abstained: false,
-            },
-        },
-        EffectRequest::Tool { .. } => EffectOutcome::Tool {
-            outcome: ToolOutcome::Ok {
-                text: text(&value),
-                structured: (!value.is_string()).then_some(value),
-            },
-        },
-        EffectRequest::Function { .. } | EffectRequest::Decision { .. } => EffectOutcome::Value {
-            value: Arc::new(value),
-        },
     }
 }

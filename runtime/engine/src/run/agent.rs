@@ -187,7 +187,9 @@ impl AtWork<'_> {
                     spent = Some(error.message);
                 }
                 Err(refused) => return Err(refused.into()),
-                Ok(()) if reads(&call.name) => parallel.push(returned(at, slot, call, self.asked_by.clone())),
+                Ok(()) if reads(&call.name) => {
+                    parallel.push(returned(at, slot, call, self.asked_by.clone()))
+                }
                 Ok(()) => serial.push((slot, call)),
             }
         }

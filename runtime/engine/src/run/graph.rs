@@ -1,8 +1,8 @@
 //! A graph at work: starts what may start, takes what ends, in whatever order.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, PoisonError};
 
 use futures::stream::{FuturesUnordered, StreamExt};
 use ropewalk_core::budget::AccountId;
@@ -11,7 +11,7 @@ use ropewalk_core::graph::definition::ErrorKind;
 use ropewalk_core::graph::expression::Expression;
 use ropewalk_core::graph::ir::{ChannelId, Graph, NodeId, Work};
 use ropewalk_core::graph::machine::{
-    Activation, GraphMachine, NodeEnd, NodeError, NodeResult, Write,
+    Activation, GraphMachine, InputError, NodeEnd, NodeError, NodeResult, Write,
 };
 use serde_json::{Map, Value};
 
@@ -49,8 +49,7 @@ pub(super) async fn run(
     account: AccountId,
     cancel: &Cancel,
 ) -> Result<GraphEnd, Stop> {
-    let reducers = Arc::clone(&shared.services.functions);
-    let machine = match GraphMachine::new(Arc::clone(graph), inputs, reducers) {
+    let machine = match machine(shared, graph, inputs, path) {
         Ok(machine) => machine,
         Err(error) => {
             return Ok(GraphEnd::Failed {
@@ -107,6 +106,29 @@ pub(super) async fn run(
         }
     }
     running.end()
+}
+
+/// A graph at its start, or where a snapshot had it.
+fn machine(
+    shared: &Shared,
+    graph: &Arc<Graph>,
+    inputs: &Map<String, Value>,
+    path: &str,
+) -> Result<GraphMachine, InputError> {
+    let reducers = || Arc::clone(&shared.services.functions);
+    if path.is_empty() {
+        let stored = shared
+            .machine
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let stored =
+            stored.and_then(|state| GraphMachine::restore(Arc::clone(graph), state, reducers()));
+        if let Some(machine) = stored {
+            return Ok(machine);
+        }
+    }
+    GraphMachine::new(Arc::clone(graph), inputs, reducers())
 }
 
 async fn work_on(
@@ -250,6 +272,9 @@ impl Running<'_> {
             path: self.path_of(activation),
             end: self.machine.record(end),
         });
+        if self.path.is_empty() {
+            self.shared.journal.snapshot(|| self.machine.save());
+        }
     }
 
     /// The gravest reason counts.

@@ -136,6 +136,28 @@ async fn keeps_events_in_order(store: &dyn Store) -> Checked {
     must(
         store.events(run).await? == all,
         "events are lost, changed or out of order",
+    )?;
+    let last: Vec<Stamped> = all.get(290..).unwrap_or_default().to_vec();
+    must(
+        store.events_from(run, 290).await? == last,
+        "a part of a log is not the part asked for",
+    )?;
+    must(
+        store.latest_snapshot(run).await?.is_none(),
+        "there is a snapshot that nobody took",
+    )?;
+    for seq in [100, 200] {
+        let snapshot = json!({"at": seq, "text": "long ".repeat(9_000)});
+        store.snapshot(run, seq, snapshot.clone());
+        store.flush(run).await?;
+        must(
+            store.latest_snapshot(run).await? == Some((seq, snapshot)),
+            "the latest snapshot is not the last one taken",
+        )?;
+    }
+    must(
+        store.events(run).await? == all,
+        "a snapshot changes the log",
     )
 }
 

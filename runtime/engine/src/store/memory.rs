@@ -38,6 +38,7 @@ struct Log {
     tally: Tally,
     created_ms: u64,
     updated_ms: u64,
+    snapshot: Option<(u64, Value)>,
     /// Removed, and still part of a fork's past.
     hidden: bool,
 }
@@ -215,10 +216,22 @@ impl Store for MemoryStore {
         }
     }
 
-    async fn events(&self, run: RunId) -> Result<Vec<Stamped>, StoreError> {
+    async fn events_from(&self, run: RunId, from: u64) -> Result<Vec<Stamped>, StoreError> {
         let inner = self.inner();
         inner.log(run)?;
-        Ok(inner.past(run, u64::MAX))
+        let mut events = inner.past(run, u64::MAX);
+        events.retain(|event| event.seq >= from);
+        Ok(events)
+    }
+
+    fn snapshot(&self, run: RunId, seq: u64, snapshot: Value) {
+        if let Some(log) = self.inner().logs.get_mut(&run) {
+            log.snapshot = Some((seq, snapshot));
+        }
+    }
+
+    async fn latest_snapshot(&self, run: RunId) -> Result<Option<(u64, Value)>, StoreError> {
+        Ok(self.inner().log(run)?.snapshot.clone())
     }
 
     async fn summary(&self, run: RunId) -> Result<RunSummary, StoreError> {

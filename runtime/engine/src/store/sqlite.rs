@@ -250,8 +250,19 @@ impl Store for SqliteStore {
         self.write(|done| Command::Flush(run, done)).await
     }
 
-    async fn events(&self, run: RunId) -> Result<Vec<Stamped>, StoreError> {
-        self.read(move |connection, place| reader::events(connection, place, run))
+    async fn events_from(&self, run: RunId, from: u64) -> Result<Vec<Stamped>, StoreError> {
+        self.read(move |connection, place| {
+            reader::events_between(connection, place, run, (from, u64::MAX))
+        })
+        .await
+    }
+
+    fn snapshot(&self, run: RunId, seq: u64, snapshot: Value) {
+        self.send(Command::Snapshot(run, seq, snapshot));
+    }
+
+    async fn latest_snapshot(&self, run: RunId) -> Result<Option<(u64, Value)>, StoreError> {
+        self.read(move |connection, place| reader::snapshot(connection, place, run))
             .await
     }
 

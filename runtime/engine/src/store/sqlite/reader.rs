@@ -13,21 +13,12 @@ use crate::run_id::RunId;
 /// Forks of forks whose pasts are put together.
 const MOST_FORKS: usize = 1000;
 
-/// The whole log of a run.
-pub(super) fn events(
+/// The log of a run from one position up to another, the past it shares included.
+pub(super) fn events_between(
     connection: &Connection,
     place: &Place,
     run: RunId,
-) -> Result<Vec<Stamped>, StoreError> {
-    events_before(connection, place, run, u64::MAX)
-}
-
-/// The log of a run up to a position, the past it shares included.
-pub(super) fn events_before(
-    connection: &Connection,
-    place: &Place,
-    run: RunId,
-    before: u64,
+    (from, before): (u64, u64),
 ) -> Result<Vec<Stamped>, StoreError> {
     let sql = |error: rusqlite::Error| place.error(&error);
     // From the run itself back to the first it shares a past with.
@@ -63,10 +54,13 @@ pub(super) fn events_before(
     for (key, before) in parts.into_iter().rev() {
         let mut query = connection
             .prepare_cached(
-                "SELECT seq, at_ms, body FROM events WHERE run = ?1 AND seq < ?2 ORDER BY seq",
+                "SELECT seq, at_ms, body FROM events WHERE run = ?1 AND seq >= ?2 AND seq < ?3 \
+                 ORDER BY seq",
             )
             .map_err(sql)?;
-        let mut rows = query.query(params![key, whole(before)]).map_err(sql)?;
+        let mut rows = query
+            .query(params![key, whole(from), whole(before)])
+            .map_err(sql)?;
         while let Some(row) = rows.next().map_err(sql)? {
             let (seq, at_ms, body) = parts_of(row).map_err(sql)?;
             let event = event(&body, &mut load).map_err(|problem| StoreError::Corrupt {
@@ -122,6 +116,44 @@ fn blob(connection: &Connection, digest: &Digest) -> Result<Vec<u8>, Missing> {
         Ok(json)
     } else {
         Err("a value it refers to is damaged".to_owned())
+    }
+}
+
+/// The latest snapshot of a run. One that cannot be put together is as good as none.
+pub(super) fn snapshot(
+    connection: &Connection,
+    place: &Place,
+    run: RunId,
+) -> Result<Option<(u64, Value)>, StoreError> {
+    let found = connection
+        .prepare_cached(
+            "SELECT snapshots.seq, snapshots.body FROM runs \
+             LEFT JOIN snapshots ON snapshots.run = runs.key \
+             WHERE runs.id = ?1 AND runs.hidden = 0",
+        )
+        .and_then(|mut query| {
+            query
+                .query_row([run.to_string()], |row| {
+                    let seq: Option<i64> = row.get(0)?;
+                    let body: Option<Vec<u8>> = row.get(1)?;
+                    Ok(seq.zip(body))
+                })
+                .optional()
+        })
+        .map_err(|error| place.error(&error))?;
+    let Some((seq, body)) = found.ok_or(StoreError::NoRun(run))? else {
+        return Ok(None);
+    };
+    let mut load = |digest: &Digest| blob(connection, digest);
+    let value = blobs::unpacked(&body)
+        .and_then(|json| serde_json::from_slice(&json).map_err(|error| error.to_string()))
+        .and_then(|value| blobs::lengthen(value, &mut load));
+    match value {
+        Ok(value) => Ok(Some((u64::try_from(seq).unwrap_or(0), value))),
+        Err(problem) => {
+            tracing::warn!(%run, problem, "a snapshot cannot be read; the log is read instead");
+            Ok(None)
+        }
     }
 }
 

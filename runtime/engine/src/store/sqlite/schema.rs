@@ -11,7 +11,8 @@ use super::{Place, StoreError};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Each brings the form before it to the next: the first makes form 1 of an empty file.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     CREATE TABLE runs (
         key INTEGER PRIMARY KEY,
         id TEXT NOT NULL UNIQUE,
@@ -66,7 +67,21 @@ const MIGRATIONS: [&str; 1] = ["
         value TEXT NOT NULL,
         until_ms INTEGER NOT NULL
     ) WITHOUT ROWID;
-"];
+",
+    "
+    CREATE TABLE snapshots (
+        run INTEGER PRIMARY KEY REFERENCES runs(key),
+        seq INTEGER NOT NULL,
+        body BLOB NOT NULL
+    );
+    CREATE TABLE snapshot_uses (
+        run INTEGER NOT NULL REFERENCES runs(key),
+        blob INTEGER NOT NULL REFERENCES blobs(key),
+        PRIMARY KEY (run, blob)
+    ) WITHOUT ROWID;
+    CREATE INDEX snapshot_uses_by_blob ON snapshot_uses(blob);
+",
+];
 
 /// Why a file cannot be used.
 pub(super) enum SchemaError {

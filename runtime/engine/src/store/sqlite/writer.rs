@@ -22,6 +22,7 @@ type Done<T> = oneshot::Sender<Result<T, StoreError>>;
 /// What the thread is asked to do.
 pub(super) enum Command {
     Append(Durability, Vec<Stamped>),
+    Snapshot(RunId, u64, Value),
     Flush(RunId, Done<()>),
     /// A new worker has the run: what failed for the one before is forgotten.
     Forgive(RunId),
@@ -201,7 +202,7 @@ fn appended_to(command: &Command) -> Option<RunId> {
 fn refuse(command: Command, error: &StoreError, answers: &mut Vec<Answer>) {
     let error = error.clone();
     match command {
-        Command::Append(..) | Command::Forgive(_) => {}
+        Command::Append(..) | Command::Snapshot(..) | Command::Forgive(_) => {}
         Command::Flush(_, done)
         | Command::Answer(_, _, _, done)
         | Command::Remove(_, done)
@@ -225,6 +226,7 @@ impl Batch<'_> {
                     self.append(event)?;
                 }
             }
+            Command::Snapshot(run, seq, snapshot) => self.snapshot(run, seq, snapshot)?,
             Command::Flush(run, done) => self.answers.push(Box::new(move |outcome, failed| {
                 let outcome = outcome.and_then(|()| match failed.get(&run) {
                     None => Ok(()),
@@ -336,7 +338,7 @@ impl Batch<'_> {
             let Some(known) = self.known(id)? else {
                 return Ok(Some(StoreError::NoRun(id)));
             };
-            let past = match reader::events_before(self.change, self.place, id, origin.seq) {
+            let past = match reader::events_between(self.change, self.place, id, (0, origin.seq)) {
                 Ok(past) => past,
                 Err(error) => return Ok(Some(error)),
             };
@@ -411,12 +413,12 @@ impl Batch<'_> {
         let mut found = Vec::new();
         let short = blobs::shorten(value, &mut found);
         for blob in &found {
-            self.keep(run, blob)?;
+            self.keep("blob_uses", run, blob)?;
         }
         Ok(Ok(blobs::packed(short.to_string().as_bytes()).into_owned()))
     }
 
-    fn keep(&self, run: i64, blob: &blobs::Blob) -> Result<(), rusqlite::Error> {
+    fn keep(&self, uses: &str, run: i64, blob: &blobs::Blob) -> Result<(), rusqlite::Error> {
         let known = self
             .change
             .prepare_cached("SELECT key FROM blobs WHERE digest = ?1")?
@@ -432,8 +434,52 @@ impl Batch<'_> {
             }
         };
         self.change
-            .prepare_cached("INSERT OR IGNORE INTO blob_uses VALUES (?1, ?2)")?
+            .prepare_cached(&format!("INSERT OR IGNORE INTO {uses} VALUES (?1, ?2)"))?
             .execute([run, key])?;
+        Ok(())
+    }
+
+    /// Takes the place of the snapshot before.
+    fn snapshot(&mut self, run: RunId, seq: u64, snapshot: Value) -> Result<(), rusqlite::Error> {
+        let Some(known) = self.known(run)?.filter(|_| !self.failed.contains_key(&run)) else {
+            return Ok(());
+        };
+        let mut found = Vec::new();
+        let short = blobs::shorten(snapshot, &mut found);
+        // The old ones go first from the list of uses and last from the file, so that what both
+        // snapshots share is written once.
+        let old: Vec<i64> = self
+            .change
+            .prepare_cached("SELECT blob FROM snapshot_uses WHERE run = ?1")?
+            .query_map([known.key], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        self.change
+            .prepare_cached("DELETE FROM snapshot_uses WHERE run = ?1")?
+            .execute([known.key])?;
+        for blob in &found {
+            self.keep("snapshot_uses", known.key, blob)?;
+        }
+        for blob in old {
+            self.drop_unused(blob)?;
+        }
+        self.change
+            .prepare_cached("INSERT OR REPLACE INTO snapshots VALUES (?1, ?2, ?3)")?
+            .execute(params![
+                known.key,
+                whole(seq),
+                &*blobs::packed(short.to_string().as_bytes())
+            ])?;
+        Ok(())
+    }
+
+    fn drop_unused(&self, blob: i64) -> Result<(), rusqlite::Error> {
+        self.change
+            .prepare_cached(
+                "DELETE FROM blobs WHERE key = ?1 \
+                 AND NOT EXISTS (SELECT 1 FROM blob_uses WHERE blob = ?1) \
+                 AND NOT EXISTS (SELECT 1 FROM snapshot_uses WHERE blob = ?1)",
+            )?
+            .execute([blob])?;
         Ok(())
     }
 
@@ -604,12 +650,19 @@ impl Batch<'_> {
                 )?;
                 return Ok(());
             }
-            change.execute(
-                "DELETE FROM blobs WHERE key IN (SELECT blob FROM blob_uses WHERE run = ?1) \
-                 AND NOT EXISTS (SELECT 1 FROM blob_uses WHERE blob = blobs.key AND run <> ?1)",
-                [key],
-            )?;
-            change.execute("DELETE FROM blob_uses WHERE run = ?1", [key])?;
+            let used: Vec<i64> = change
+                .prepare_cached(
+                    "SELECT blob FROM blob_uses WHERE run = ?1 \
+                     UNION SELECT blob FROM snapshot_uses WHERE run = ?1",
+                )?
+                .query_map([key], |row| row.get(0))?
+                .collect::<Result<_, _>>()?;
+            for table in ["blob_uses", "snapshot_uses", "snapshots"] {
+                change.execute(&format!("DELETE FROM {table} WHERE run = ?1"), [key])?;
+            }
+            for blob in used {
+                self.drop_unused(blob)?;
+            }
             change.execute("DELETE FROM events WHERE run = ?1", [key])?;
             next = change
                 .query_row(
