@@ -241,6 +241,27 @@ fn a_graph_is_checked_before_it_runs() {
     assert!(ran.code == Some(1) && ran.err.contains("RW"), "{ran:?}");
 }
 
+/// Names of tools are checked against the servers there are.
+#[test]
+fn a_tool_that_does_not_exist_is_a_mistake_of_the_graph() {
+    let place = place();
+    let text = "name: t\nchannels: {found: object}\nnodes:\n  find: {tool: {name: NAME, \
+                arguments: ARGUMENTS}, writes: {found: result}}\n";
+    for (name, arguments, code) in [
+        ("vector__status", "{}", None),
+        ("vector__statsu", "{}", Some("RW009")),
+        ("vector__search", "{qury: x}", Some("RW032")),
+    ] {
+        let text = text.replace("NAME", name).replace("ARGUMENTS", arguments);
+        place.write("tool.yaml", text);
+        let checked = place.run(&["graph", "check", "tool.yaml"]);
+        assert_eq!(checked.code, Some(i32::from(code.is_some())), "{checked:?}");
+        assert!(checked.out.contains(code.unwrap_or_default()), "{checked:?}");
+        let unchecked = place.run(&["graph", "check", "tool.yaml", "--no-tools"]);
+        assert_eq!(unchecked.code, Some(0), "{unchecked:?}");
+    }
+}
+
 #[test]
 fn bad_input_is_named_and_leaves_nothing_behind() {
     let place = place();

@@ -127,6 +127,22 @@ pub(crate) struct Running {
     pub(crate) setup: Setup,
 }
 
+impl Running {
+    /// Nothing said but where the configuration is.
+    pub(crate) fn quiet(setup: Setup) -> Self {
+        Self {
+            engine: None,
+            script: None,
+            collection: "documents".to_owned(),
+            yes: false,
+            json: false,
+            watch: false,
+            durability: Level::Process,
+            setup,
+        }
+    }
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Level {
     Off,
@@ -280,6 +296,11 @@ pub(crate) enum Graph {
         /// Print one JSON object.
         #[arg(long)]
         json: bool,
+        /// Start no tool servers: names and arguments of tools are taken for good.
+        #[arg(long)]
+        no_tools: bool,
+        #[command(flatten)]
+        setup: Setup,
     },
     /// Draw a graph, and what a run did in it.
     Draw {

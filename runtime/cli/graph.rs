@@ -5,19 +5,31 @@ use ropewalk_engine::definitions::Definitions;
 use serde_json::json;
 
 use crate::Ending;
-use crate::arguments::Graph;
+use crate::arguments::{Graph, Running, Setup};
 use crate::progress::{print, say};
-use crate::session;
+use crate::session::{self, Needs, Session};
 
 pub(crate) async fn run(graph: Graph) -> anyhow::Result<Ending> {
     match graph {
-        Graph::Check { graph, json } => check(&graph, json),
+        Graph::Check {
+            graph,
+            json,
+            no_tools,
+            setup,
+        } => check(&graph, json, no_tools, setup).await,
         Graph::Draw { .. } => anyhow::bail!("drawing comes next"),
     }
 }
 
-fn check(name: &str, json: bool) -> anyhow::Result<Ending> {
-    let compiled = Definitions::new(session::folders()).compile(name)?;
+async fn check(name: &str, json: bool, no_tools: bool, setup: Setup) -> anyhow::Result<Ending> {
+    let mut compiled = Definitions::new(session::folders()).compile(name)?;
+    let needs = compiled.graph.as_deref().map(Needs::of);
+    if let Some(needs) = needs.filter(|needs| needs.names_tools && !no_tools) {
+        let running = Running::quiet(setup);
+        let session = Session::open(&running, needs.only_tools()).await?;
+        compiled = session.definitions().compile(name)?;
+        session.close().await;
+    }
     let count = |severity| {
         let of = compiled.diagnostics.iter();
         of.filter(|found| found.severity == severity).count()

@@ -26,7 +26,14 @@ pub(crate) async fn run(options: Run, cancel: CancellationToken) -> anyhow::Resu
     let definitions = Definitions::new(session::folders());
     let graph = session::graph(&options.graph, &definitions)?;
     let inputs = inputs(&options, &graph)?;
-    let session = Session::open(&options.running, Needs::of(&graph)).await?;
+    let needs = Needs::of(&graph);
+    let session = Session::open(&options.running, needs).await?;
+    // Once more, now that it is known what tools there are.
+    let graph = if needs.names_tools {
+        session::graph(&options.graph, &session.definitions())?
+    } else {
+        graph
+    };
     let work = Work::Start { graph, inputs };
     let ending = at_work(&session.services, &options.running, work, cancel).await;
     session.close().await;

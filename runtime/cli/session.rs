@@ -30,6 +30,8 @@ const DUPLEX_BYTES: usize = 1 << 20;
 pub(crate) struct Session {
     pub(crate) services: Services,
     host: Option<Arc<Host>>,
+    /// Servers that did not start.
+    missing: Vec<String>,
 }
 
 impl Session {
@@ -63,6 +65,7 @@ impl Session {
                 Some(start_host(&configuration, vector).await)
             }
         };
+        let (host, missing) = host.map_or((None, Vec::new()), |(host, missing)| (Some(host), missing));
         let tools: Arc<dyn Tools> = match &host {
             Some(host) => host.clone(),
             None => Arc::new(NoTools),
@@ -73,7 +76,20 @@ impl Session {
             functions: Arc::default(),
             store: Some(runs()?),
         };
-        Ok(Self { services, host })
+        Ok(Self {
+            services,
+            host,
+            missing,
+        })
+    }
+
+    /// The user's definitions, with names of tools checked against the tools there are.
+    pub(crate) fn definitions(&self) -> Definitions {
+        let definitions = Definitions::new(folders());
+        match self.host {
+            Some(_) => definitions.with_services(&self.services, &self.missing),
+            None => definitions,
+        }
     }
 
     pub(crate) async fn close(self) {
@@ -133,6 +149,8 @@ pub(crate) fn graph(name: &str, definitions: &Definitions) -> anyhow::Result<Arc
 pub(crate) struct Needs {
     engine: bool,
     tools: bool,
+    /// It calls tools by name.
+    pub(crate) names_tools: bool,
 }
 
 impl Needs {
@@ -140,12 +158,22 @@ impl Needs {
     pub(crate) const ALL: Needs = Needs {
         engine: true,
         tools: true,
+        names_tools: true,
     };
+
+    /// Its tools alone.
+    pub(crate) fn only_tools(self) -> Self {
+        Self {
+            engine: false,
+            ..self
+        }
+    }
 
     pub(crate) fn of(graph: &Graph) -> Self {
         let mut needs = Self {
             engine: false,
             tools: false,
+            names_tools: false,
         };
         for graph in graph.with_subgraphs() {
             graph.flow().node_weights().for_each(|node| needs.add(node));
@@ -155,7 +183,10 @@ impl Needs {
 
     fn add(&mut self, node: &Node) {
         match &node.work {
-            Work::Tool { .. } => self.tools = true,
+            Work::Tool { .. } => {
+                self.tools = true;
+                self.names_tools = true;
+            }
             Work::Model { .. } => self.engine = true,
             Work::Agent { agent, .. } => {
                 self.engine = true;
@@ -168,7 +199,12 @@ impl Needs {
 }
 
 /// Our own server in this process, and the user's beside it.
-pub(crate) async fn start_host(configuration: &Configuration, vector: VectorServer) -> Arc<Host> {
+///
+/// Returns also the names of servers that did not start.
+pub(crate) async fn start_host(
+    configuration: &Configuration,
+    vector: VectorServer,
+) -> (Arc<Host>, Vec<String>) {
     let (ours, theirs) = tokio::io::duplex(DUPLEX_BYTES);
     tokio::spawn(vector.tools().serve_io(theirs, CancellationToken::new()));
     let mut servers = vec![("vector".to_owned(), Endpoint::BuiltIn(ours))];
@@ -178,10 +214,11 @@ pub(crate) async fn start_host(configuration: &Configuration, vector: VectorServ
         .filter(|(_, server)| !server.disabled);
     servers.extend(wanted.map(|(name, server)| (name.clone(), Endpoint::Config(server.clone()))));
     let (host, failures) = Host::start(servers).await;
-    for failure in failures {
+    for failure in &failures {
         say(&format!("warning: {failure}"));
     }
-    Arc::new(host)
+    let missing = failures.into_iter().map(|failure| failure.server);
+    (Arc::new(host), missing.collect())
 }
 
 /// Ends the servers.

@@ -39,7 +39,8 @@ pub enum OnExceed {
     Stop,
     /// The run waits for a person who grants more, or does not.
     Ask,
-    /// An agent answers from what it has; other calls fail as with `stop`.
+    /// An agent ends with what it has found: after a tool call, with an answer from it; before a
+    /// model call, with the passages alone. Other calls fail as with `stop`.
     Degrade,
 }
 

@@ -28,6 +28,8 @@ pub struct Definitions {
     folders: Vec<PathBuf>,
     /// Names of tools are only checked where the tools are known.
     tools: Option<HashMap<String, ToolSpec>>,
+    /// Servers that should be there and are not: nothing is known of their tools.
+    missing: Vec<String>,
     functions: Option<(BTreeSet<String>, BTreeSet<String>)>,
 }
 
@@ -62,11 +64,13 @@ impl Definitions {
         }
     }
 
-    /// With the tools and functions there are, so that their names are checked.
+    /// With the tools and functions there are, so that their names are checked. Nothing is known
+    /// of the tools of servers that are `missing`.
     #[must_use]
-    pub fn with_services(mut self, services: &Services) -> Self {
+    pub fn with_services(mut self, services: &Services, missing: &[String]) -> Self {
         let tools = services.tools.tools().into_iter();
         self.tools = Some(tools.map(|tool| (tool.name.clone(), tool)).collect());
+        self.missing = missing.to_vec();
         self.with_functions(&services.functions)
     }
 
@@ -221,6 +225,7 @@ impl Library for Definitions {
             None => Found::Unchecked,
             Some(tools) => match tools.get(name) {
                 Some(tool) => Found::Yes(tool.clone()),
+                None if self.missing.iter().any(|server| is_of(name, server)) => Found::Unchecked,
                 None => Found::No(tools.keys().cloned().collect()),
             },
         }
@@ -233,6 +238,12 @@ impl Library for Definitions {
     fn reducer(&self, name: &str) -> Found<()> {
         known(self.functions.as_ref().map(|(_, names)| names), name)
     }
+}
+
+/// Whether a tool is one of a server, by its name.
+fn is_of(tool: &str, server: &str) -> bool {
+    let rest = tool.strip_prefix(server);
+    rest.is_some_and(|rest| rest.starts_with("__"))
 }
 
 fn known(names: Option<&BTreeSet<String>>, name: &str) -> Found<()> {

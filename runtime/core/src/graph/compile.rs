@@ -116,7 +116,9 @@ fn compile_within(
     }
     let place = |problem: &Diagnostic| problem.span.map(|span| (span.line, span.column));
     diagnostics.sort_by_key(|problem| (problem.severity, place(problem)));
-    diagnostics.dedup();
+    // A graph that is used twice has its mistakes once.
+    let mut seen = std::collections::HashSet::new();
+    diagnostics.retain(|problem| seen.insert(problem.to_string()));
     let sound = !diagnostics
         .iter()
         .any(|problem| problem.severity == Severity::Error);

@@ -9,7 +9,7 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, LazyLock};
 
-use minijinja::value::{Kwargs, Rest, Serde, Value as Jinja};
+use minijinja::value::{Kwargs, Rest, Serde, Value as Jinja, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, filters};
 use serde_json::{Map, Value};
 
@@ -63,10 +63,10 @@ fn environment() -> Environment<'static> {
     for name in [
         "list", "sort", "unique", "reverse", "groupby", "min", "max", "sum",
     ] {
-        environment.add_filter(name, move |items: Jinja, rest: Rest<Jinja>| {
+        environment.add_filter(name, move |items: Jinja, rest: Rest<ValueOrKwargs>| {
             sized(&items)?;
             let mut arguments = vec![items];
-            arguments.extend(rest.0);
+            arguments.extend(rest.into_values());
             PLAIN.empty_state().apply_filter(name, &arguments)
         });
     }
@@ -272,7 +272,8 @@ impl Expression {
         let parsed = ENVIRONMENT
             .compile_expression_owned(source.to_owned())
             .map_err(|error| failed(source, &error))?;
-        let names = named(parsed.undeclared_variables(false));
+        let mut names = named(parsed.undeclared_variables(false));
+        add_sliced(&mut names, [source].into_iter(), &BTreeSet::new());
         let form = if names.len() == 1 && names.first().is_some_and(|name| name == source.trim()) {
             Form::Name
         } else {
@@ -386,7 +387,11 @@ impl Template {
             .map_err(|error| failed(source, &error))?;
         Ok(Self {
             source: source.to_owned(),
-            names: named(parsed.undeclared_variables(false)),
+            names: {
+                let mut names = named(parsed.undeclared_variables(false));
+                add_sliced(&mut names, tags(source), &loop_variables(source));
+                names
+            },
             single: single(source).map(Box::new),
         })
     }
@@ -613,6 +618,85 @@ fn named(names: std::collections::HashSet<String>) -> Vec<String> {
     names
 }
 
+/// Words of the language that stand where a name could.
+const WORDS: [&str; 18] = [
+    "and", "or", "not", "in", "is", "if", "else", "elif", "endif", "for", "endfor", "true",
+    "false", "none", "True", "False", "None", "recursive",
+];
+
+/// Adds the names in parts with a slice (`list[1:]`): minijinja does not look into what is
+/// sliced.
+fn add_sliced<'a>(
+    names: &mut Vec<String>,
+    parts: impl Iterator<Item = &'a str>,
+    own: &BTreeSet<&str>,
+) {
+    let sliced = parts.filter(|part| part.contains('[') && part.contains(':'));
+    for name in sliced.flat_map(identifiers) {
+        let known = own.contains(name) || WORDS.contains(&name) || GLOBALS.contains(name);
+        if !known && !names.iter().any(|found| found == name) {
+            names.push(name.to_owned());
+        }
+    }
+    names.sort();
+}
+
+/// Variables that loops of a template make.
+fn loop_variables(source: &str) -> BTreeSet<&str> {
+    let mut own = BTreeSet::from(["loop"]);
+    for tag in tags(source) {
+        let tag = tag.trim_start_matches(['-', '+']).trim_start();
+        let variables = tag.strip_prefix("for ").and_then(|rest| rest.split(" in ").next());
+        own.extend(variables.into_iter().flat_map(|names| {
+            let parts = names.split([',', '(', ')']);
+            parts.map(str::trim).filter(|name| !name.is_empty())
+        }));
+    }
+    own
+}
+
+/// Words of a part that are variables by where they stand: not behind a dot, a bar or `is`, not
+/// in quotes, not the name of an argument.
+fn identifiers(part: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let (mut quote, mut escaped) = (None, false);
+    let mut start = None;
+    let mut before = ' ';
+    let mut last_word = "";
+    for (at, c) in part.char_indices().chain([(part.len(), ' ')]) {
+        if let Some(open) = quote {
+            if c == open && !escaped {
+                quote = None;
+                before = c;
+            }
+            escaped = c == '\\' && !escaped;
+            continue;
+        }
+        if c.is_alphanumeric() || c == '_' {
+            start.get_or_insert(at);
+            continue;
+        }
+        if let Some(word) = start.take().and_then(|start| part.get(start..at)) {
+            let rest = part.get(at..).unwrap_or_default().trim_start();
+            let argument = rest.starts_with('=') && !rest.starts_with("==");
+            let called = rest.starts_with('(') && before != '(';
+            let number = word.starts_with(|c: char| c.is_ascii_digit());
+            let test = last_word == "is" || last_word == "not" && before == 'i';
+            if !number && !argument && !called && !test && !matches!(before, '.' | '|') {
+                found.push(word);
+            }
+            before = if last_word == "is" { 'i' } else { 'w' };
+            last_word = word;
+        }
+        if !c.is_whitespace() {
+            before = c;
+            last_word = "";
+        }
+        quote = Some(c).filter(|c| matches!(c, '"' | '\''));
+    }
+    found
+}
+
 /// Only what is named is converted.
 fn context(names: &[String], scope: &dyn Scope) -> Jinja {
     let known = names.iter().filter_map(|name| {
@@ -678,6 +762,18 @@ mod tests {
         assert_eq!(eval("n / 4").unwrap(), json!(0.5));
         let names = Expression::parse("range(n)|join(name)").unwrap();
         assert_eq!(names.names(), ["n", "name"]);
+    }
+
+    #[test]
+    fn what_is_sliced_is_named() {
+        assert_eq!(eval("list[1:]").unwrap(), json!([2, 3]));
+        assert_eq!(eval("list[:n]|length").unwrap(), json!(2));
+        assert_eq!(eval("(list|sort(reverse=true))[:1]").unwrap(), json!([3]));
+        assert_eq!(eval("doc.a if list[0:1] is defined and 'x:[y' else n").unwrap(), json!({"b": true}));
+        let names = Expression::parse("list[n:]|join(name) ~ 'other[:1]'").unwrap();
+        assert_eq!(names.names(), ["list", "n", "name"]);
+        let text = "{% for item, other in list[1:] %}{{ item[0:1] }}{% endfor %}";
+        assert_eq!(Template::parse(text).unwrap().names(), ["list"]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Compiler, MOST_DEPTH, near};
 use crate::graph::definition::{
-    AgentNode, GraphNode, HumanNode, MapNode, ModelNode, NodeDefinition, Prompt, Writes,
+    AgentNode, GraphNode, HumanNode, Join, MapNode, ModelNode, NodeDefinition, Prompt, Writes,
 };
 use crate::graph::diagnostic::Code;
 use crate::graph::expression::{Expression, Template};
@@ -237,6 +237,13 @@ impl Compiler<'_> {
                 "an item of a map writes nothing itself",
                 hint,
             );
+        }
+        if !each.on_error.is_default() || each.join != Join::All {
+            let what = if each.join == Join::All { "on_error" } else { "join" };
+            let path = format!("{inner}.{what}");
+            let message = format!("`{what}` of an item of a map has no effect");
+            let hint = "say it of the map; `min_success` says how many items may fail";
+            self.error(Code::NoEffect, &path, &message, hint);
         }
         let each = self.node(name, each, &inner, Place::Map)?;
         reads.extend(&each.reads);
