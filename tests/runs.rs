@@ -385,3 +385,35 @@ fn ctrl_c_suspends_and_resuming_goes_on() {
         .filter(|line| line.contains("\"path\":\"first\""));
     assert_eq!(ends.count(), 1, "{events}");
 }
+
+/// The page about runs, as somebody reads it: every command in its order. `RUN` is the run that
+/// was made last.
+#[test]
+fn the_page_about_runs_is_true() {
+    let page = include_str!("../docs/runs.md");
+    let place = Place::new();
+    let graph = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    place.write("graphs/review.yaml", graph);
+    place.write("script.json", r#"[{"text": "Ropes are long.", "when": "short text"}]"#);
+    let blocks = page.split("```console\n").skip(1);
+    let lines = blocks.flat_map(|block| block.split("```").next().unwrap().lines());
+    let commands: Vec<&str> = lines.filter_map(|line| line.strip_prefix("$ ropewalk ")).collect();
+    assert!(commands.len() > 15, "{commands:?}");
+    for command in commands {
+        let runs = place.json(&["runs", "list", "--json"]);
+        let latest = runs["runs"][0]["run"].as_str().unwrap_or("RUN");
+        let text = command.replace("RUN", latest);
+        let plain = text.replace('\'', "");
+        let mut arguments: Vec<&str> = plain.split_whitespace().collect();
+        // An answer in quotes is one argument.
+        if let Some((before, answer)) = plain.split_once("--edit ") {
+            arguments = before.split_whitespace().collect();
+            arguments.extend(["--edit", answer]);
+        }
+        if matches!(arguments[..2], ["run", _] | ["runs", "resume"]) {
+            arguments.extend(["--script", "script.json"]);
+        }
+        let outcome = place.run(&arguments);
+        assert!(matches!(outcome.code, Some(0 | 3)), "{command}: {outcome:?}");
+    }
+}

@@ -145,14 +145,12 @@ pub enum RunError {
         events: u64,
     },
     /// Nothing of this name is asked.
-    #[error("the run {run} does not ask `{id}`; {open}")]
+    #[error("the run {run} {problem}")]
     NotAsked {
         /// The run.
         run: RunId,
-        /// The question.
-        id: String,
-        /// What it does ask.
-        open: String,
+        /// What it asks instead.
+        problem: String,
     },
     /// The answer does not fit.
     #[error(transparent)]
@@ -384,23 +382,19 @@ pub async fn answer(
     reply: &Reply,
 ) -> Result<OpenInterrupt, RunError> {
     let open = store.open_interrupts(Some(run)).await?;
-    let ids: Vec<&str> = open.iter().map(|open| open.id.as_str()).collect();
-    let told = if ids.is_empty() {
-        "it asks nothing".to_owned()
-    } else {
-        format!("it asks: {}", ids.join(", "))
-    };
     let found = match id {
         Some(id) => open.iter().find(|open| open.id == id),
         // With one question open, it is that one.
         None => open.first().filter(|_| open.len() == 1),
     };
     let Some(found) = found else {
-        return Err(RunError::NotAsked {
-            run,
-            id: id.unwrap_or("?").to_owned(),
-            open: told,
-        });
+        let ids: Vec<&str> = open.iter().map(|open| open.id.as_str()).collect();
+        let problem = match (id, ids.is_empty()) {
+            (_, true) => "asks nothing now; resume it to go on".to_owned(),
+            (None, false) => format!("asks several questions, name one: {}", ids.join(", ")),
+            (Some(id), false) => format!("does not ask `{id}`; it asks: {}", ids.join(", ")),
+        };
+        return Err(RunError::NotAsked { run, problem });
     };
     found.interrupt.check(reply)?;
     store.answer(run, &found.id, reply).await?;
