@@ -256,7 +256,10 @@ fn a_tool_that_does_not_exist_is_a_mistake_of_the_graph() {
         place.write("tool.yaml", text);
         let checked = place.run(&["graph", "check", "tool.yaml"]);
         assert_eq!(checked.code, Some(i32::from(code.is_some())), "{checked:?}");
-        assert!(checked.out.contains(code.unwrap_or_default()), "{checked:?}");
+        assert!(
+            checked.out.contains(code.unwrap_or_default()),
+            "{checked:?}"
+        );
         let unchecked = place.run(&["graph", "check", "tool.yaml", "--no-tools"]);
         assert_eq!(unchecked.code, Some(0), "{unchecked:?}");
     }
@@ -392,12 +395,23 @@ fn ctrl_c_suspends_and_resuming_goes_on() {
 fn the_page_about_runs_is_true() {
     let page = include_str!("../docs/runs.md");
     let place = Place::new();
-    let graph = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let graph = page
+        .split("```yaml\n")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
     place.write("graphs/review.yaml", graph);
-    place.write("script.json", r#"[{"text": "Ropes are long.", "when": "short text"}]"#);
+    place.write(
+        "script.json",
+        r#"[{"text": "Ropes are long.", "when": "short text"}]"#,
+    );
     let blocks = page.split("```console\n").skip(1);
     let lines = blocks.flat_map(|block| block.split("```").next().unwrap().lines());
-    let commands: Vec<&str> = lines.filter_map(|line| line.strip_prefix("$ ropewalk ")).collect();
+    let commands: Vec<&str> = lines
+        .filter_map(|line| line.strip_prefix("$ ropewalk "))
+        .collect();
     assert!(commands.len() > 15, "{commands:?}");
     for command in commands {
         let runs = place.json(&["runs", "list", "--json"]);
@@ -414,6 +428,9 @@ fn the_page_about_runs_is_true() {
             arguments.extend(["--script", "script.json"]);
         }
         let outcome = place.run(&arguments);
-        assert!(matches!(outcome.code, Some(0 | 3)), "{command}: {outcome:?}");
+        assert!(
+            matches!(outcome.code, Some(0 | 3)),
+            "{command}: {outcome:?}"
+        );
     }
 }

@@ -65,7 +65,8 @@ impl Session {
                 Some(start_host(&configuration, vector).await)
             }
         };
-        let (host, missing) = host.map_or((None, Vec::new()), |(host, missing)| (Some(host), missing));
+        let (host, missing) =
+            host.map_or((None, Vec::new()), |(host, missing)| (Some(host), missing));
         let tools: Arc<dyn Tools> = match &host {
             Some(host) => host.clone(),
             None => Arc::new(NoTools),

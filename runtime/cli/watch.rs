@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ropewalk_core::event::Event;
+use ropewalk_core::message::Usage;
 use ropewalk_engine::report::{StepKind, Steps};
 use ropewalk_engine::step_lines;
 use ropewalk_engine::store::Stamped;
@@ -75,12 +76,16 @@ impl Watch {
 fn drawn(steps: &Steps) -> String {
     let records = steps.records();
     let count = |kind| records.iter().filter(|step| step.kind == kind).count();
-    let tokens: u64 = records
+    let usage = records
         .iter()
-        .map(|step| step.usage.input_tokens + step.usage.output_tokens)
-        .sum();
+        .fold(Usage::default(), |sum, step| sum.plus(step.usage));
+    let tokens = usage.input_tokens + usage.output_tokens;
+    let cost = match usage.cost_micros {
+        0 => String::new(),
+        micros => format!(", cost {:.4}", micros as f64 / 1e6),
+    };
     let mut lines = vec![format!(
-        "{} nodes, {} model calls, {} tool calls, {tokens} tokens",
+        "{} nodes, {} model calls, {} tool calls, {tokens} tokens{cost}",
         count(StepKind::Node),
         count(StepKind::Model),
         count(StepKind::Tool)

@@ -57,6 +57,7 @@ fn reply(text: &str, calls: Vec<ToolCall>) -> Input {
             usage: Usage {
                 input_tokens: 2,
                 output_tokens: 1,
+                cost_micros: 0,
             },
             abstained: false,
         },

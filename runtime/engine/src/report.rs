@@ -132,10 +132,9 @@ fn answer_of(end: &RunEnd, steps: &[StepRecord]) -> Answer {
     };
     let of = |kind| steps.iter().filter(move |step| step.kind == kind);
     let count = |kind| u32::try_from(of(kind).count()).unwrap_or(u32::MAX);
-    let usage = steps.iter().fold(Usage::default(), |sum, step| Usage {
-        input_tokens: sum.input_tokens + step.usage.input_tokens,
-        output_tokens: sum.output_tokens + step.usage.output_tokens,
-    });
+    let usage = steps
+        .iter()
+        .fold(Usage::default(), |sum, step| sum.plus(step.usage));
     Answer {
         text,
         stop,

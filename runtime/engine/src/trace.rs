@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use ropewalk_core::message::Usage;
+
 use crate::report::{RunReport, StepKind, StepRecord};
 
 const DIM: &str = "\u{1b}[2m";
@@ -99,18 +101,10 @@ impl Tree<'_> {
             StepKind::Function => "function",
             StepKind::Approval => "approval",
         };
-        let cost = if !step.ended {
-            "…".to_owned()
-        } else if step.usage == Default::default() {
-            time(step.took_ms)
+        let cost = if step.ended {
+            cost(step.took_ms, step.usage)
         } else {
-            let usage = step.usage;
-            format!(
-                "{}, {} + {} tokens",
-                time(step.took_ms),
-                usage.input_tokens,
-                usage.output_tokens
-            )
+            "…".to_owned()
         };
         let outcome = cut(&step.outcome, 90);
         let outcome = if step.failed {
@@ -129,6 +123,21 @@ impl Tree<'_> {
             self.paint(DIM, &cost)
         )
     }
+}
+
+/// Time, tokens and money, as far as they are known.
+fn cost(took_ms: u64, usage: Usage) -> String {
+    let mut parts = vec![time(took_ms)];
+    if usage.input_tokens + usage.output_tokens > 0 {
+        parts.push(format!(
+            "{} + {} tokens",
+            usage.input_tokens, usage.output_tokens
+        ));
+    }
+    if usage.cost_micros > 0 {
+        parts.push(format!("cost {:.4}", usage.cost_micros as f64 / 1e6));
+    }
+    parts.join(", ")
 }
 
 fn time(ms: u64) -> String {

@@ -393,7 +393,11 @@ impl Engine for OpenAi {
         let mut waited = Duration::ZERO;
         loop {
             let failure = match self.attempt(&request, &names, &deltas).await {
-                Ok(assembly) => return Ok(assembly.finish(&names, &mut taken)),
+                Ok(assembly) => {
+                    let mut reply = assembly.finish(&names, &mut taken);
+                    reply.usage = self.config.priced(reply.usage);
+                    return Ok(reply);
+                }
                 Err(failure) => failure,
             };
             let wait = match failure.retry {

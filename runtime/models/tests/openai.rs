@@ -162,7 +162,8 @@ async fn text_thinking_and_usage_arrive_and_the_request_is_right() {
         reply.usage,
         Usage {
             input_tokens: 7,
-            output_tokens: 2
+            output_tokens: 2,
+            cost_micros: 0,
         }
     );
     let mut text = String::new();

@@ -33,8 +33,7 @@ impl AgentMachine {
 
     pub(super) fn take_reply(&mut self, reply: ChatReply) {
         self.model_calls += 1;
-        self.usage.input_tokens += reply.usage.input_tokens;
-        self.usage.output_tokens += reply.usage.output_tokens;
+        self.usage = self.usage.plus(reply.usage);
         if reply.calls.is_empty() {
             if reply.text.trim().is_empty() {
                 self.take_silence();

@@ -620,8 +620,24 @@ fn named(names: std::collections::HashSet<String>) -> Vec<String> {
 
 /// Words of the language that stand where a name could.
 const WORDS: [&str; 18] = [
-    "and", "or", "not", "in", "is", "if", "else", "elif", "endif", "for", "endfor", "true",
-    "false", "none", "True", "False", "None", "recursive",
+    "and",
+    "or",
+    "not",
+    "in",
+    "is",
+    "if",
+    "else",
+    "elif",
+    "endif",
+    "for",
+    "endfor",
+    "true",
+    "false",
+    "none",
+    "True",
+    "False",
+    "None",
+    "recursive",
 ];
 
 /// Adds the names in parts with a slice (`list[1:]`): minijinja does not look into what is
@@ -646,7 +662,9 @@ fn loop_variables(source: &str) -> BTreeSet<&str> {
     let mut own = BTreeSet::from(["loop"]);
     for tag in tags(source) {
         let tag = tag.trim_start_matches(['-', '+']).trim_start();
-        let variables = tag.strip_prefix("for ").and_then(|rest| rest.split(" in ").next());
+        let variables = tag
+            .strip_prefix("for ")
+            .and_then(|rest| rest.split(" in ").next());
         own.extend(variables.into_iter().flat_map(|names| {
             let parts = names.split([',', '(', ')']);
             parts.map(str::trim).filter(|name| !name.is_empty())
@@ -769,7 +787,10 @@ mod tests {
         assert_eq!(eval("list[1:]").unwrap(), json!([2, 3]));
         assert_eq!(eval("list[:n]|length").unwrap(), json!(2));
         assert_eq!(eval("(list|sort(reverse=true))[:1]").unwrap(), json!([3]));
-        assert_eq!(eval("doc.a if list[0:1] is defined and 'x:[y' else n").unwrap(), json!({"b": true}));
+        assert_eq!(
+            eval("doc.a if list[0:1] is defined and 'x:[y' else n").unwrap(),
+            json!({"b": true})
+        );
         let names = Expression::parse("list[n:]|join(name) ~ 'other[:1]'").unwrap();
         assert_eq!(names.names(), ["list", "n", "name"]);
         let text = "{% for item, other in list[1:] %}{{ item[0:1] }}{% endfor %}";

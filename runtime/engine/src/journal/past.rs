@@ -286,6 +286,7 @@ pub(crate) fn ended(outcome: &EffectOutcome) -> Spending {
                 .usage
                 .input_tokens
                 .saturating_add(reply.usage.output_tokens),
+            cost: reply.usage.cost_micros as f64 / 1e6,
             ..Spending::default()
         },
         _ => Spending::default(),

@@ -65,8 +65,7 @@ pub(super) async fn work(at: &At<'_>) -> Result<NodeResult, Halt> {
     let mut usage = Usage::default();
     for index in 0.. {
         let reply = chat(at, index, &engine, &request, previous.as_ref()).await?;
-        usage.input_tokens += reply.usage.input_tokens;
-        usage.output_tokens += reply.usage.output_tokens;
+        usage = usage.plus(reply.usage);
         let details = json!({
             "engine": engine.info().id,
             "finish": reply.finish,

@@ -270,6 +270,7 @@ async fn counts_and_lists(store: &dyn Store) -> Checked {
                 usage: Usage {
                     input_tokens: 7,
                     output_tokens: 5,
+                    cost_micros: 0,
                 },
                 abstained: false,
             },

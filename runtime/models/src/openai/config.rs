@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ropewalk_core::message::Sampling;
+use ropewalk_core::message::{Sampling, Usage};
 use serde::{Deserialize, Serialize};
 
 /// Where requests go when no base URL is given.
@@ -33,6 +33,10 @@ pub struct OpenAiConfig {
     /// Most tokens that request and reply may have together, where known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub context_tokens: Option<u64>,
+    /// What a million tokens cost that it reads, in any currency; for budgets and reports.
+    pub input_price: f64,
+    /// What a million tokens cost that it writes.
+    pub output_price: f64,
     /// Sampling for requests that do not say otherwise.
     pub sampling: Sampling,
     /// Headers sent with every request. Their values are not shown in debug output.
@@ -51,8 +55,23 @@ impl Default for OpenAiConfig {
             idle_timeout: 60,
             max_retries: 3,
             context_tokens: None,
+            input_price: 0.0,
+            output_price: 0.0,
             sampling: Sampling::default(),
             headers: BTreeMap::new(),
+        }
+    }
+}
+
+impl OpenAiConfig {
+    /// The same usage with what it cost. A price for a million tokens is the price of one in
+    /// millionths.
+    pub(super) fn priced(&self, usage: Usage) -> Usage {
+        let cost = usage.input_tokens as f64 * self.input_price
+            + usage.output_tokens as f64 * self.output_price;
+        Usage {
+            cost_micros: cost.max(0.0).round() as u64,
+            ..usage
         }
     }
 }

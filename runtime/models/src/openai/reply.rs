@@ -105,6 +105,7 @@ impl Assembly {
             self.usage = Usage {
                 input_tokens: usage.prompt_tokens,
                 output_tokens: usage.completion_tokens,
+                cost_micros: 0,
             };
         }
         for choice in chunk

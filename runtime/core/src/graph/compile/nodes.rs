@@ -239,7 +239,11 @@ impl Compiler<'_> {
             );
         }
         if !each.on_error.is_default() || each.join != Join::All {
-            let what = if each.join == Join::All { "on_error" } else { "join" };
+            let what = if each.join == Join::All {
+                "on_error"
+            } else {
+                "join"
+            };
             let path = format!("{inner}.{what}");
             let message = format!("`{what}` of an item of a map has no effect");
             let hint = "say it of the map; `min_success` says how many items may fail";
