@@ -303,24 +303,30 @@ pub(crate) enum Graph {
         setup: Setup,
     },
     /// Draw a graph, and what a run did in it.
-    Draw {
-        /// The graph: a YAML file, or a name.
-        #[arg(required_unless_present = "run")]
-        graph: Option<String>,
-        /// What to write.
-        #[arg(long, value_enum, default_value = "mermaid")]
-        format: Picture,
-        /// Lay this run over it.
-        #[arg(long, value_name = "RUN")]
-        run: Option<String>,
-        /// The file; standard output when left out.
-        #[arg(short, long, value_name = "FILE")]
-        output: Option<PathBuf>,
-    },
+    Draw(Draw),
+}
+
+#[derive(Args)]
+pub(crate) struct Draw {
+    /// The graph: a YAML file, or a name. With --run, the one it began with when left out.
+    #[arg(required_unless_present = "run")]
+    pub(crate) graph: Option<String>,
+    /// What to write.
+    #[arg(long, value_enum, default_value = "mermaid")]
+    pub(crate) format: Format,
+    /// Lay this run over it.
+    #[arg(long, value_name = "RUN")]
+    pub(crate) run: Option<String>,
+    /// Leave the graphs and maps within it closed.
+    #[arg(long)]
+    pub(crate) closed: bool,
+    /// The file; standard output when left out.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum Picture {
+pub(crate) enum Format {
     Mermaid,
     Dot,
     Svg,

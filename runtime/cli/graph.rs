@@ -1,13 +1,13 @@
-//! `ropewalk graph`: mistakes before anything runs, and pictures.
+//! `ropewalk graph check`: mistakes before anything runs.
 
 use ropewalk_core::graph::diagnostic::Severity;
 use ropewalk_engine::definitions::Definitions;
 use serde_json::json;
 
-use crate::Ending;
 use crate::arguments::{Graph, Running, Setup};
 use crate::progress::{print, say};
 use crate::session::{self, Needs, Session};
+use crate::{Ending, drawing};
 
 pub(crate) async fn run(graph: Graph) -> anyhow::Result<Ending> {
     match graph {
@@ -17,7 +17,7 @@ pub(crate) async fn run(graph: Graph) -> anyhow::Result<Ending> {
             no_tools,
             setup,
         } => check(&graph, json, no_tools, setup).await,
-        Graph::Draw { .. } => anyhow::bail!("drawing comes next"),
+        Graph::Draw(options) => drawing::draw(options).await,
     }
 }
 

@@ -8,6 +8,7 @@ mod arguments;
 mod ask;
 mod configuration;
 mod doctor;
+mod drawing;
 mod eval;
 mod graph;
 mod ingest;

@@ -291,6 +291,19 @@ async fn log_of(store: &dyn Store, run: RunId, graph: &Resumed) -> Result<Told, 
     told.map_err(|problem| RunError::Log { run, problem })
 }
 
+/// The graph that a log carries.
+///
+/// # Errors
+/// When the log makes no sense, or its graph cannot be used here.
+pub fn recorded_graph(
+    run: RunId,
+    events: &[crate::store::Stamped],
+) -> Result<Arc<Graph>, RunError> {
+    let Told { header, .. } = header::read(None, events.to_vec(), Keep::ToGoOn)
+        .map_err(|problem| RunError::Log { run, problem })?;
+    Ok(graph_of(run, &header, Resumed::AsRecorded)?.0)
+}
+
 type Chosen = (Arc<Graph>, Option<(Signature, Bundle)>);
 
 fn graph_of(run: RunId, header: &Header, graph: Resumed) -> Result<Chosen, RunError> {
