@@ -304,6 +304,8 @@ pub(crate) enum Graph {
     },
     /// Draw a graph, and what a run did in it.
     Draw(Draw),
+    /// Print the JSON schema of graphs, for editors that complete and check YAML.
+    Schema,
 }
 
 #[derive(Args)]

@@ -9,6 +9,9 @@ use crate::progress::{print, say};
 use crate::session::{self, Needs, Session};
 use crate::{Ending, drawing};
 
+/// Made from the types; a test keeps it current.
+const SCHEMA: &str = include_str!("../../docs/graph.schema.json");
+
 pub(crate) async fn run(graph: Graph) -> anyhow::Result<Ending> {
     match graph {
         Graph::Check {
@@ -18,6 +21,10 @@ pub(crate) async fn run(graph: Graph) -> anyhow::Result<Ending> {
             setup,
         } => check(&graph, json, no_tools, setup).await,
         Graph::Draw(options) => drawing::draw(options).await,
+        Graph::Schema => {
+            print(SCHEMA.trim_end());
+            Ok(Ending::Done)
+        }
     }
 }
 

@@ -267,7 +267,8 @@ impl Steps {
         match request {
             EffectRequest::Model { engine, request } => {
                 let messages = request.kept + request.messages.len();
-                let asked = format!("{messages} messages");
+                let plural = if messages == 1 { "" } else { "s" };
+                let asked = format!("{messages} message{plural}");
                 let step = self.begin(StepKind::Model, engine, node, &asked, now);
                 self.models.insert(activation.to_owned(), step);
                 self.open.insert(slot.to_owned(), step);
