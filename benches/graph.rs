@@ -16,8 +16,8 @@ mod peer;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ropewalk_core::graph::builder::{GraphBuilder, function, map, set};
@@ -153,6 +153,9 @@ fn pseudo(seed: u64) -> impl FnMut() -> String {
     }
 }
 
+/// When the node that the crash had interrupted ran again.
+static FIRST: Mutex<Option<Instant>> = Mutex::new(None);
+
 fn services(store: Option<Arc<dyn Store>>, fail: Arc<AtomicBool>) -> Services {
     let plus = |arguments: Map<String, Value>| Ok(json!(arguments["n"].as_i64().unwrap() + 1));
     let functions = Functions::new()
@@ -162,6 +165,7 @@ fn services(store: Option<Arc<dyn Store>>, fail: Arc<AtomicBool>) -> Services {
             plus(call.arguments)
         })
         .with("change", move |arguments| {
+            FIRST.lock().unwrap().get_or_insert_with(Instant::now);
             let n = arguments["n"].as_u64().unwrap();
             if n + 1 == u64::from(STEPS) && fail.load(Ordering::Relaxed) {
                 return Err("crash".to_owned());
@@ -225,6 +229,10 @@ fn beside(
     count: usize,
     mut ours: impl FnMut() -> f64,
 ) {
+    let wanted = std::env::var("ROPEWALK_GRAPH_CASE").unwrap_or_default();
+    if !name.contains(&wanted) {
+        return;
+    }
     ours();
     let (mut our, mut their) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
@@ -260,13 +268,11 @@ fn stored(runtime: &Runtime) -> f64 {
     bytes_of(&file)
 }
 
-/// Seconds from opening the store to the node that the crash had interrupted.
-fn resumed(runtime: &Runtime) -> f64 {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("runs.db");
+/// A store with a run that a crash has interrupted in its last step.
+fn crashed(runtime: &Runtime, file: &Path) {
     let graph = big();
     {
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&file).unwrap());
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(file).unwrap());
         let services = services(Some(store), Arc::new(AtomicBool::new(true)));
         let given = inputs(json!({"n": 0, "doc": document()}));
         let options = RunOptions {
@@ -276,8 +282,21 @@ fn resumed(runtime: &Runtime) -> f64 {
         let end = runtime.block_on(run::start(&services, &graph, &given, options));
         assert!(matches!(end.unwrap().result, RunResult::Failed { .. }));
     }
+}
+
+/// Seconds from opening the store to the node that the crash had interrupted.
+fn resumed(runtime: &Runtime) -> f64 {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("runs.db");
+    crashed(runtime, &file);
+    taken_up(runtime, &file)
+}
+
+fn taken_up(runtime: &Runtime, file: &Path) -> f64 {
+    let graph = big();
+    *FIRST.lock().unwrap() = None;
     let start = Instant::now();
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&file).unwrap());
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(file).unwrap());
     let services = services(Some(Arc::clone(&store)), Arc::default());
     let end = runtime.block_on(async {
         let query = ListQuery {
@@ -288,10 +307,9 @@ fn resumed(runtime: &Runtime) -> f64 {
         let graph = Resumed::With(graph);
         run::resume(&services, known[0].run, graph, RunOptions::default()).await
     });
-    // The last node takes next to nothing, so that the end is its start.
-    let took = start.elapsed().as_secs_f64();
     assert!(matches!(end.unwrap().result, RunResult::Completed { .. }));
-    took
+    let first = FIRST.lock().unwrap().unwrap();
+    first.duration_since(start).as_secs_f64()
 }
 
 /// Two arms of five nodes that take 10 and 100 ms in turn, joined at the end.
@@ -400,6 +418,20 @@ fn alone(case: &str) {
         "stored" => {
             stored(&runtime);
         }
+        // For a profile: many resumptions of one run.
+        "resume" => {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("runs.db");
+            crashed(&runtime, &file);
+            let copy = folder.path().join("copy.db");
+            for _ in 0..100 {
+                for end in ["-wal", "-shm"] {
+                    let _ = std::fs::remove_file(format!("{}{end}", copy.display()));
+                }
+                std::fs::copy(&file, &copy).unwrap();
+                taken_up(&runtime, &copy);
+            }
+        }
         other => panic!("no case {other}"),
     }
     println!("{}", peak_kib());
@@ -416,6 +448,8 @@ fn main() {
     if let Some(at) = arguments.iter().position(|argument| argument == "--alone") {
         return alone(&arguments[at + 1]);
     }
+    let wanted = std::env::var("ROPEWALK_GRAPH_CASE").unwrap_or_default();
+    let wants = |name: &str| name.contains(&wanted);
     let runtime = Runtime::new().unwrap();
     let mut peer = peer::Peer::start("langgraph_graph.py", &[]);
     let plain = services(None, Arc::default());
@@ -479,7 +513,10 @@ fn main() {
     for (name, case) in [
         ("stored_200_steps_of_1_mib", "stored"),
         ("stored_200_steps_of_1_mib_beside_delta", "stored_delta"),
-    ] {
+    ]
+    .into_iter()
+    .filter(|(name, _)| wants(name))
+    {
         let ours = [stored(&runtime), stored(&runtime)];
         let theirs: Vec<f64> = peer.iter_mut().map(|peer| peer.round(case)).collect();
         let theirs: Vec<f64> = theirs
@@ -493,7 +530,10 @@ fn main() {
     for (name, case) in [
         ("resume_after_200_steps", "resume"),
         ("resume_after_200_steps_beside_delta", "resume_delta"),
-    ] {
+    ]
+    .into_iter()
+    .filter(|(name, _)| wants(name))
+    {
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for _ in 0..3 {
             ours.push(resumed(&runtime) * 1e3);
@@ -504,6 +544,9 @@ fn main() {
     drop(peer);
 
     for case in ["chain", "fan", "stored"] {
+        if !wants(&format!("peak_memory_{case}")) {
+            continue;
+        }
         let mut own = Command::new(std::env::current_exe().unwrap());
         own.args(["--alone", case]);
         let ours: Vec<f64> = memory_of(own).into_iter().collect();
@@ -514,24 +557,32 @@ fn main() {
         peer::figure(&format!("peak_memory_{case}"), "KiB", &ours, &theirs);
     }
 
-    let graph = folder.path().join("first.yaml");
+    if wants("cold_start_to_first_node") {
+        cold_start(folder.path());
+    }
+    if wants("unbalanced_arms") {
+        let ours: Vec<f64> = (0..3).map(|_| arms(&runtime)).collect();
+        peer::figure("unbalanced_arms", "times the critical path", &ours, &[]);
+    }
+    if wants("random_lattices") {
+        let seeds = (1..10).map(|seed| 0x9E37_79B9 * seed);
+        let ours: Vec<f64> = seeds.map(|seed| random_lattice(&runtime, seed)).collect();
+        peer::figure("random_lattices", "times the critical path", &ours, &[]);
+    }
+}
+
+fn cold_start(folder: &Path) {
+    let graph = folder.join("first.yaml");
     let first = "name: first\nchannels: {n: integer}\nnodes:\n  step: {set: {n: \"1\"}}\n";
     std::fs::write(&graph, first).unwrap();
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let mut own = Command::new(env!("CARGO_BIN_EXE_ropewalk"));
         own.args(["run", "first.yaml", "--json"])
-            .current_dir(folder.path());
+            .current_dir(folder);
         ours.push(cold(own, "node_ended") * 1e3);
         theirs
             .extend(peer::command("langgraph_cold.py", &[]).map(|their| cold(their, "node") * 1e3));
     }
     peer::figure("cold_start_to_first_node", "ms", &ours, &theirs);
-
-    let ours: Vec<f64> = (0..3).map(|_| arms(&runtime)).collect();
-    peer::figure("unbalanced_arms", "times the critical path", &ours, &[]);
-    let ours: Vec<f64> = (0..9)
-        .map(|seed| random_lattice(&runtime, 0x9E37_79B9 * (seed + 1)))
-        .collect();
-    peer::figure("random_lattices", "times the critical path", &ours, &[]);
 }

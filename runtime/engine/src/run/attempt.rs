@@ -248,22 +248,29 @@ async fn timed(at: &At<'_>) -> Result<NodeResult, Halt> {
     outcome
 }
 
+/// What is large is boxed, so that a thousand small nodes at once take little room.
 async fn work(at: &At<'_>) -> Result<NodeResult, Halt> {
-    match &at.node.work {
+    let working: Working<'_> = match &at.node.work {
+        Work::Function { name, arguments } => {
+            if let Some(done) = plain::at_once(at, name, arguments.as_ref()) {
+                return done;
+            }
+            Box::pin(plain::work(at, name, arguments.as_ref()))
+        }
+        // Values of expressions are the machine's own business.
+        Work::Set { .. } => return Ok(NodeResult::of(Value::Null)),
         Work::Agent {
             agent,
             prompt,
             engine,
-        } => agent::work(at, agent, prompt, engine.as_deref()).await,
-        Work::Model { .. } => model::work(at).await,
-        Work::Tool { name, arguments } => tool::work(at, name, arguments).await,
-        Work::Map { .. } => fan::work(at).await,
-        Work::Graph { graph, inputs } => graph::work(at, graph, inputs).await,
-        Work::Human { .. } => human::work(at).await,
-        Work::Function { name, arguments } => plain::work(at, name, arguments.as_ref()).await,
-        // Values of expressions are the machine's own business.
-        Work::Set { .. } => Ok(NodeResult::of(Value::Null)),
-    }
+        } => Box::pin(agent::work(at, agent, prompt, engine.as_deref())),
+        Work::Model { .. } => Box::pin(model::work(at)),
+        Work::Tool { name, arguments } => Box::pin(tool::work(at, name, arguments)),
+        Work::Map { .. } => Box::pin(fan::work(at)),
+        Work::Graph { graph, inputs } => Box::pin(graph::work(at, graph, inputs)),
+        Work::Human { .. } => Box::pin(human::work(at)),
+    };
+    working.await
 }
 
 /// Whether a failure is tried again. Without a list these are the kinds that may pass by

@@ -1,6 +1,7 @@
 //! Registered functions.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use ropewalk_core::event::{EffectOutcome, EffectRequest};
 use ropewalk_core::graph::definition::ErrorKind;
@@ -38,6 +39,24 @@ pub(super) fn now(
     work(arguments)
         .map(NodeResult::of)
         .map_err(|message| failed(name, &message))
+}
+
+/// The result of a function that ends at once, if it is one.
+pub(super) fn at_once(
+    at: &At<'_>,
+    name: &str,
+    arguments: Option<&Argument>,
+) -> Option<Result<NodeResult, Halt>> {
+    let Some(Function::Now(work)) = at.shared.services.functions.get(name) else {
+        return None;
+    };
+    at.live.store(true, Ordering::Relaxed);
+    let given = given(arguments, at.inputs, &at.scope()).map_err(Halt::Failed);
+    Some(given.and_then(|arguments| {
+        work(arguments)
+            .map(NodeResult::of)
+            .map_err(|message| Halt::Failed(failed(name, &message)))
+    }))
 }
 
 pub(super) async fn work(
@@ -94,7 +113,7 @@ pub(super) async fn work(
             };
         }
     };
-    at.live.store(true, std::sync::atomic::Ordering::Relaxed);
+    at.live.store(true, Ordering::Relaxed);
     outcome
         .map(NodeResult::of)
         .map_err(|message| Halt::Failed(failed(name, &message)))

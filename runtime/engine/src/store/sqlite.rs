@@ -139,6 +139,9 @@ impl SqliteStore {
 
 impl Drop for SqliteStore {
     fn drop(&mut self) {
+        // The writer closes last: it brings what is in the write-ahead log into the file.
+        let idle = self.place.idle.lock();
+        idle.unwrap_or_else(PoisonError::into_inner).clear();
         drop(self.commands.take());
         if let Some(thread) = self.thread.take() {
             // What was appended is written before the program goes on.

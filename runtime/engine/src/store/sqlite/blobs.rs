@@ -6,8 +6,10 @@
 //! of one leaves the other pieces the same.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 
 use serde_json::{Map, Value};
+use zstd::bulk::{Compressor, Decompressor};
 
 /// Longest value that stays in line, in bytes of JSON.
 pub(super) const INLINE: usize = 4 << 10;
@@ -234,13 +236,21 @@ fn joined(pieces: Value) -> Result<Value, Missing> {
     Ok(whole)
 }
 
+thread_local! {
+    // What they work in is large; making it anew for each value would cost more than the work.
+    static PACKER: RefCell<Option<Compressor<'static>>> = RefCell::new(Compressor::new(LEVEL).ok());
+    static UNPACKER: RefCell<Option<Decompressor<'static>>> =
+        RefCell::new(Decompressor::new().ok());
+}
+
 /// Compressed, where that helps.
 pub(super) fn packed(json: &[u8]) -> Cow<'_, [u8]> {
     if json.len() < 256 {
         return Cow::Borrowed(json);
     }
-    match zstd::bulk::compress(json, LEVEL) {
-        Ok(packed) if packed.len() < json.len() => Cow::Owned(packed),
+    let packed = PACKER.with_borrow_mut(|packer| packer.as_mut()?.compress(json).ok());
+    match packed {
+        Some(packed) if packed.len() < json.len() => Cow::Owned(packed),
         _ => Cow::Borrowed(json),
     }
 }
@@ -250,10 +260,12 @@ pub(super) fn unpacked(data: &[u8]) -> Result<Cow<'_, [u8]>, Missing> {
     if !data.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
         return Ok(Cow::Borrowed(data));
     }
-    let size = zstd::bulk::Decompressor::upper_bound(data).unwrap_or(MOST_UNPACKED);
-    zstd::bulk::decompress(data, size.min(MOST_UNPACKED))
-        .map(Cow::Owned)
-        .map_err(|error| error.to_string())
+    let size = Decompressor::upper_bound(data).unwrap_or(MOST_UNPACKED);
+    UNPACKER.with_borrow_mut(|unpacker| {
+        let unpacker = unpacker.as_mut().ok_or("zstd cannot be set up")?;
+        let unpacked = unpacker.decompress(data, size.min(MOST_UNPACKED));
+        unpacked.map(Cow::Owned).map_err(|error| error.to_string())
+    })
 }
 
 fn hex(digest: &Digest) -> String {
