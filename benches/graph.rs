@@ -358,10 +358,10 @@ fn random_lattice(runtime: &Runtime, seed: u64) -> f64 {
                 builder = builder.start(&name);
             } else {
                 let own = chance(4) as usize;
-                for before in 0..4 {
+                for (before, end) in ends[layer - 1].iter().enumerate() {
                     if before == own || chance(3) == 0 {
                         builder = builder.edge(&format!("n{}_{before}", layer - 1), &name);
-                        begin = begin.max(ends[layer - 1][before]);
+                        begin = begin.max(*end);
                     }
                 }
             }

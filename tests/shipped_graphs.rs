@@ -72,12 +72,15 @@ async fn definitions_with_tools(folder: &Path) -> Definitions {
     let servers = vec![("vector".to_owned(), Endpoint::BuiltIn(ours))];
     let (host, failures) = Host::start(servers).await;
     assert!(failures.is_empty(), "{failures:?}");
-    definitions().with_services(&Services {
-        engines: Arc::new(OneEngine(Arc::new(Scripted::new(Vec::new())))),
-        tools: Arc::new(host),
-        functions: Arc::new(Functions::new()),
-        store: None,
-    })
+    definitions().with_services(
+        &Services {
+            engines: Arc::new(OneEngine(Arc::new(Scripted::new(Vec::new())))),
+            tools: Arc::new(host),
+            functions: Arc::new(Functions::new()),
+            store: None,
+        },
+        &[],
+    )
 }
 
 #[tokio::test]

@@ -189,7 +189,7 @@ impl Unfolding<'_> {
         Step {
             name: node.name.clone(),
             kind: Kind::of(&node.work),
-            detail: words::detail(&node.work, definition, node),
+            detail: words::detail(&node.work, definition),
             about,
             run: self.sums.map(|sums| sums.node(&path)),
             inner: self.inner(node, &path, definition),

@@ -1,7 +1,7 @@
 //! What is written in a picture: second lines, labels of edges, and what a pointer brings up.
 
 use ropewalk_core::graph::definition::GraphDefinition;
-use ropewalk_core::graph::ir::{ChannelId, Condition, Edge, Node, Work};
+use ropewalk_core::graph::ir::{ChannelId, Condition, Edge, Work};
 
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -9,7 +9,7 @@ use crate::overlay::{NodeState, Sum};
 use crate::scene::{Line, Step};
 
 /// What the kind of a node is about, in a few words.
-pub(crate) fn detail(work: &Work, definition: &GraphDefinition, node: &Node) -> String {
+pub(crate) fn detail(work: &Work, definition: &GraphDefinition) -> String {
     match work {
         Work::Agent { agent, .. } => agent.settings.name.clone(),
         Work::Model { engine, .. } => engine.clone().unwrap_or_default(),
@@ -17,7 +17,7 @@ pub(crate) fn detail(work: &Work, definition: &GraphDefinition, node: &Node) -> 
         Work::Map { over, each, .. } => {
             let of = each.work.kind();
             let list = one_line(over.source());
-            match detail(&each.work, definition, node) {
+            match detail(&each.work, definition) {
                 name if name.is_empty() => format!("{of}, over {list}"),
                 name => format!("{of} {name}, over {list}"),
             }

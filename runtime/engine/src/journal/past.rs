@@ -130,13 +130,15 @@ impl Past {
                 }
                 self.interrupts.insert(id.clone(), None);
             }
+            Event::InterruptAnswered {
+                reply: Reply::Escalate { .. },
+                ..
+            } => {}
             Event::InterruptAnswered { id, reply } => {
-                if !matches!(reply, Reply::Escalate { .. }) {
-                    let asked = self.asked.remove(id);
-                    let grant = asked.and_then(|interrupt| granted(&interrupt, reply));
-                    self.grants.extend(grant);
-                    self.interrupts.insert(id.clone(), Some(reply.clone()));
-                }
+                let asked = self.asked.remove(id);
+                let grant = asked.and_then(|interrupt| granted(&interrupt, reply));
+                self.grants.extend(grant);
+                self.interrupts.insert(id.clone(), Some(reply.clone()));
             }
             _ => {}
         }
