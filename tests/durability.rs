@@ -30,7 +30,7 @@ use ropewalk_core::tool::{Permission, ToolCall, ToolHints, ToolOutcome, ToolSpec
 use ropewalk_engine::run::{self, Resumed, RunOptions, RunResult};
 use ropewalk_engine::services::{FunctionCall, Functions, OneEngine, Services, Tools};
 use ropewalk_engine::store::sqlite::SqliteStore;
-use ropewalk_engine::store::{Durability, ListQuery, Stamped, Store};
+use ropewalk_engine::store::{Durability, ListQuery, Stamped};
 use ropewalk_host::ToolProgress;
 use ropewalk_models::scripted::{Scripted, ScriptedReply};
 use serde_json::{Map, Value, json};
