@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use ropewalk_core::graph::builder::{GraphBuilder, function, map, set};
+use ropewalk_core::graph::builder::{GraphBuilder, function, human, map, set};
 use ropewalk_core::graph::compile;
 use ropewalk_core::graph::definition::{
     ChannelDefinition, EdgeDefinition, GraphDefinition, NodeDefinition, Reducer, ValueType, Writes,
@@ -560,6 +560,9 @@ fn main() {
     if wants("cold_start_to_first_node") {
         cold_start(folder.path());
     }
+    if wants("memory_after_1000_suspended_runs") {
+        suspended(&runtime);
+    }
     if wants("unbalanced_arms") {
         let ours: Vec<f64> = (0..3).map(|_| arms(&runtime)).collect();
         peer::figure("unbalanced_arms", "times the critical path", &ours, &[]);
@@ -569,6 +572,56 @@ fn main() {
         let ours: Vec<f64> = seeds.map(|seed| random_lattice(&runtime, seed)).collect();
         peer::figure("random_lattices", "times the critical path", &ours, &[]);
     }
+}
+
+/// What a process holds after ten times a hundred runs at once have suspended, over what it held
+/// after the first hundred.
+fn suspended(runtime: &Runtime) {
+    let folder = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> =
+        Arc::new(SqliteStore::open(&folder.path().join("runs.db")).unwrap());
+    let services = services(Some(store), Arc::default());
+    let graph = compiled(
+        GraphBuilder::new("waits")
+            .input("n", "integer")
+            .channel("said", "string")
+            .node("plus", step("plus", "n"))
+            .node("ask", human("go on?").write("said"))
+            .edge("plus", "ask")
+            .build(),
+    );
+    let now = || {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let line = status.lines().find(|line| line.starts_with("VmRSS"));
+        line.and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok())
+            .unwrap_or(f64::NAN)
+    };
+    let mut first = f64::NAN;
+    for batch in 0..10 {
+        runtime.block_on(async {
+            let runs = (0..100).map(|n| {
+                let (services, graph) = (services.clone(), Arc::clone(&graph));
+                tokio::spawn(async move {
+                    let given = inputs(json!({"n": n}));
+                    run::start(&services, &graph, &given, RunOptions::default()).await
+                })
+            });
+            for end in futures::future::join_all(runs.collect::<Vec<_>>()).await {
+                let end = end.unwrap().unwrap();
+                assert!(matches!(end.result, RunResult::Suspended { .. }));
+            }
+        });
+        if batch == 0 {
+            first = now();
+        }
+    }
+    let grown = [now() / first];
+    peer::figure(
+        "memory_after_1000_suspended_runs",
+        "times that after 100",
+        &grown,
+        &[],
+    );
 }
 
 fn cold_start(folder: &Path) {

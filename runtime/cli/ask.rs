@@ -52,7 +52,7 @@ pub(crate) async fn run(options: Ask, cancel: CancellationToken) -> anyhow::Resu
         engines: Arc::new(OneEngine(Arc::clone(&chosen.engine))),
         tools: host.clone(),
         functions: Arc::default(),
-        store: Some(session::runs()?),
+        store: Some(session::tidy_runs(&configuration).await?),
     };
     let line = progress::waiting();
     let events: Arc<Mutex<Vec<Stamped>>> = Arc::default();
@@ -81,6 +81,9 @@ pub(crate) async fn run(options: Ask, cancel: CancellationToken) -> anyhow::Resu
         print(&as_json(&report)?);
     } else {
         show(&report, &chosen.reason);
+    }
+    if report.answer.stop == StopReason::Cancelled && !options.json {
+        say(&format!("to go on: ropewalk runs resume {}", report.run));
     }
     if options.trace {
         let colour = std::io::stderr().is_terminal();

@@ -23,6 +23,16 @@ pub(crate) struct Configuration {
     pub(crate) vector: VectorConfig,
     /// Where traces go.
     pub(crate) telemetry: TelemetryConfig,
+    /// What becomes of runs.
+    pub(crate) runs: RunsConfig,
+}
+
+/// What becomes of runs.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RunsConfig {
+    /// Days after which runs that have ended are removed; kept for good when left out.
+    pub(crate) keep_days: Option<f64>,
 }
 
 /// Where traces go: nowhere, unless it says so.

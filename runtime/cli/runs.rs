@@ -337,15 +337,7 @@ async fn replay(
 async fn remove(runs: Vec<String>, older_than: Option<f64>) -> anyhow::Result<Ending> {
     let store = session::runs()?;
     if let Some(days) = older_than {
-        let age = Duration::try_from_secs_f64(days * 86_400.0)
-            .context("the number of days makes no sense")?;
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let before = now.saturating_sub(age).as_millis();
-        let count = store
-            .remove_ended_before(u64::try_from(before).unwrap_or(u64::MAX))
-            .await?;
+        let count = store.remove_ended_before(session::days_ago(days)?).await?;
         say(&format!("{count} runs removed"));
         return Ok(Ending::Done);
     }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use ropewalk_core::graph::diagnostic::Diagnostic;
@@ -75,7 +76,7 @@ impl Session {
             engines,
             tools,
             functions: Arc::default(),
-            store: Some(runs()?),
+            store: Some(tidy_runs(&configuration).await?),
         };
         Ok(Self {
             services,
@@ -122,6 +123,26 @@ pub(crate) fn runs() -> anyhow::Result<Arc<dyn Store>> {
     let home = workplace::home();
     std::fs::create_dir_all(&home).with_context(|| format!("cannot make {}", home.display()))?;
     Ok(Arc::new(SqliteStore::open(&home.join("runs.db"))?))
+}
+
+/// The same store, without the runs that have been kept long enough.
+pub(crate) async fn tidy_runs(configuration: &Configuration) -> anyhow::Result<Arc<dyn Store>> {
+    let store = runs()?;
+    if let Some(days) = configuration.runs.keep_days {
+        let before = days_ago(days).context("keep_days in ropewalk.toml")?;
+        store.remove_ended_before(before).await?;
+    }
+    Ok(store)
+}
+
+/// So many days ago, in milliseconds since 1970.
+pub(crate) fn days_ago(days: f64) -> anyhow::Result<u64> {
+    let age = Duration::try_from_secs_f64(days * 86_400.0)
+        .context("the number of days makes no sense")?;
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Ok(u64::try_from(now.saturating_sub(age).as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Folders with the user's own definitions.

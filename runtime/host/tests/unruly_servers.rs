@@ -53,6 +53,9 @@ fn acting() {
         let message: Value = serde_json::from_str(&line.unwrap()).unwrap();
         let method = message["method"].as_str().unwrap_or_default();
         note(method);
+        if let Some(key) = message["params"]["_meta"]["ropewalk/idempotencyKey"].as_str() {
+            note(&format!("key {key}"));
+        }
         if method == "notifications/cancelled" {
             note(&format!(
                 "cancelled {}",
@@ -340,6 +343,26 @@ async fn a_server_that_dies_is_started_again_and_only_harmless_calls_are_repeate
         "alive again"
     );
     assert_eq!(log(folder.path()).matches("start").count(), 3);
+}
+
+/// So that a server that remembers it can answer without doing it again.
+#[tokio::test]
+async fn the_name_of_an_effect_reaches_the_server_and_is_the_same_when_it_is_repeated() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = started(folder.path()).await;
+    let once = ToolCall {
+        id: "1".to_owned(),
+        name: "s__die_once".to_owned(),
+        arguments: json!({}),
+    };
+    let cancel = CancellationToken::new();
+    let outcome = host
+        .call(&once, Some("effect-7"), &cancel, Arc::new(|_| {}))
+        .await;
+    assert_eq!(outcome.text(), "alive again");
+    assert_eq!(log(folder.path()).matches("key effect-7").count(), 2);
+    call(&host, "s__strict", json!({"mode": "a"})).await;
+    assert_eq!(log(folder.path()).matches("key ").count(), 2);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use ropewalk_core::interrupt::{InterruptKind, Reply};
 use ropewalk_engine::run::RunResult;
 use serde_json::json;
 
-use crate::place::{Place, graph, script};
+use crate::place::{Place, agent_graph, calls, graph, says, script};
 
 fn three_calls(budget: &str) -> String {
     format!(
@@ -83,4 +83,28 @@ budget: {depth: 1}
     );
     let summaries = place.store.list(Default::default()).await.unwrap();
     assert!(summaries.is_empty() || summaries[0].model_calls == 2);
+}
+
+#[tokio::test]
+async fn an_agent_ends_with_what_it_has_when_its_budget_degrades() {
+    let replies = vec![
+        calls(&[("srv__read", 1)]),
+        calls(&[("srv__read", 2)]),
+        says("As far as I got."),
+    ];
+    let place = Place::with(replies);
+    let graph = agent_graph("{tool_calls: 1, on_exceed: degrade}");
+    let outputs = place.outputs(&graph, json!({})).await;
+    assert_eq!(outputs["said"], json!("As far as I got."));
+    assert_eq!(place.calls.all().len(), 1);
+    let place = Place::with(vec![calls(&[("srv__read", 1)])]);
+    let graph = agent_graph("{model_calls: 1, on_exceed: degrade}");
+    let outputs = place.outputs(&graph, json!({})).await;
+    assert_eq!(outputs["report"]["stop"], json!("budget"));
+    let place = Place::with(vec![calls(&[("srv__read", 1)])]);
+    let end = place.run(&agent_graph("{model_calls: 1}"), json!({})).await;
+    let RunResult::Failed { error, .. } = end.result else {
+        panic!("{end:?}")
+    };
+    assert_eq!(error.kind, ErrorKind::Budget);
 }

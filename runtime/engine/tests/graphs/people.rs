@@ -5,7 +5,7 @@ use ropewalk_core::interrupt::{InterruptKind, Reply};
 use ropewalk_engine::run::{RunError, RunResult};
 use serde_json::{Value, json};
 
-use crate::place::{Place, graph};
+use crate::place::{Place, agent_graph, calls, graph, says};
 
 const REVIEW: &str = "
 name: review
@@ -184,4 +184,50 @@ nodes:
         let called = usize::from(matches!(reply, Reply::Approve | Reply::Edit { .. }));
         assert_eq!(place.calls.all().len(), called);
     }
+}
+
+/// An agent in the middle of its work: what it had done is not done again, and what a person
+/// changed is what the model sees.
+#[tokio::test]
+async fn an_agent_waits_for_permission_in_the_middle_of_its_work() {
+    let edited = ropewalk_models::scripted::ScriptedReply {
+        expect_text: Some("not that one".to_owned()),
+        ..says("All done.")
+    };
+    let replies = vec![
+        calls(&[("srv__read", 1)]),
+        calls(&[("srv__ask", 2), ("srv__ask", 3)]),
+        edited,
+    ];
+    let place = Place::with(replies);
+    let end = place.run(&agent_graph("{}"), json!({})).await;
+    assert!(matches!(end.result, RunResult::Suspended { .. }), "{end:?}");
+    let open = place.store.open_interrupts(Some(end.run)).await.unwrap();
+    assert_eq!(open.len(), 2, "both calls are asked about at once");
+    let edit = Reply::Edit {
+        value: json!({"n": 20}),
+    };
+    place
+        .answer(end.run, Some(&open[0].id), edit)
+        .await
+        .unwrap();
+    let still = place.resume(end.run).await.unwrap();
+    assert!(
+        matches!(still.result, RunResult::Suspended { .. }),
+        "{still:?}"
+    );
+    let no = Reply::Reject {
+        reason: "not that one".to_owned(),
+    };
+    place.answer(end.run, None, no).await.unwrap();
+    let end = place.resume(end.run).await.unwrap();
+    let RunResult::Completed { outputs } = &end.result else {
+        panic!("{end:?}")
+    };
+    assert_eq!(outputs["said"], json!("All done."));
+    assert_eq!(
+        place.calls.all(),
+        ["srv__read {\"n\":1}", "srv__ask {\"n\":20}"]
+    );
+    assert_eq!(outputs["report"]["model_calls"], json!(3));
 }

@@ -11,6 +11,7 @@ use ropewalk_core::graph::ir::Graph;
 use ropewalk_core::graph::library::Empty;
 use ropewalk_core::interrupt::Reply;
 use ropewalk_core::tool::{Permission, ToolCall, ToolHints, ToolOutcome, ToolSpec};
+use ropewalk_engine::definitions::Definitions;
 use ropewalk_engine::run::{self, Resumed, RunEnd, RunError, RunOptions, RunResult};
 use ropewalk_engine::services::{FunctionCall, Functions, OneEngine, Services, Tools};
 use ropewalk_engine::store::memory::MemoryStore;
@@ -172,6 +173,55 @@ pub fn graph(text: &str) -> Arc<Graph> {
         let problems = compiled.diagnostics.iter().map(ToString::to_string);
         panic!("{}", problems.collect::<Vec<_>>().join("\n"))
     })
+}
+
+/// A graph whose one node is an agent with all tools.
+pub fn agent_graph(budget: &str) -> Arc<Graph> {
+    let folder = tempfile::tempdir().unwrap();
+    let agents = folder.path().join("agents");
+    std::fs::create_dir_all(&agents).unwrap();
+    let agent = "---\nname: helper\ndescription: helps\n---\nHelp.\n";
+    std::fs::write(agents.join("helper.md"), agent).unwrap();
+    let text = format!(
+        "
+name: helped
+channels: {{said: string, report: object}}
+nodes:
+  help:
+    agent: {{name: helper, prompt: Do it.}}
+    budget: {budget}
+    writes: {{said: result, report: details}}
+"
+    );
+    let file = folder.path().join("helped.yaml");
+    std::fs::write(&file, text).unwrap();
+    let compiled = Definitions::new(Vec::new())
+        .compile(file.to_str().unwrap())
+        .unwrap();
+    compiled
+        .graph
+        .unwrap_or_else(|| panic!("{:?}", compiled.diagnostics))
+}
+
+/// A reply that asks for calls: name and number.
+pub fn calls(names: &[(&str, u64)]) -> ScriptedReply {
+    let calls = names.iter().enumerate().map(|(index, (name, n))| ToolCall {
+        id: format!("c{index}"),
+        name: (*name).to_owned(),
+        arguments: json!({"n": n}),
+    });
+    ScriptedReply {
+        calls: calls.collect(),
+        ..ScriptedReply::default()
+    }
+}
+
+/// A reply that says something.
+pub fn says(text: &str) -> ScriptedReply {
+    ScriptedReply {
+        text: text.to_owned(),
+        ..ScriptedReply::default()
+    }
 }
 
 fn functions(calls: &Arc<Calls>, at_once: &Arc<AtomicUsize>) -> Functions {
