@@ -334,7 +334,7 @@ async fn finish(folder: &Path) -> Finished {
             RunResult::Completed { outputs } => {
                 let events = store.summary(end.run).await.unwrap().events;
                 return Finished {
-                    state: Value::Object(outputs),
+                    state: Value::Object((*outputs).clone()),
                     asked,
                     events,
                 };

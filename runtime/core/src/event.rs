@@ -37,7 +37,7 @@ pub enum Event {
         /// Every definition it needs.
         bundle: Box<Bundle>,
         /// What it was given.
-        inputs: Map<String, Value>,
+        inputs: Arc<Map<String, Value>>,
         /// The engine that reasons where a node names no other.
         engine: String,
         /// The tools there were, and whether they might run.
@@ -305,7 +305,7 @@ pub enum RunOutcome {
     /// Every node that was needed has run.
     Completed {
         /// The result, by channel.
-        outputs: Map<String, Value>,
+        outputs: Arc<Map<String, Value>>,
     },
     /// A node failed, and nothing in the graph took care of it.
     Failed {

@@ -110,7 +110,7 @@ fn answer_of(end: &RunEnd, steps: &[StepRecord]) -> Answer {
         RunResult::Completed { outputs } => {
             let text = match outputs.get("answer") {
                 Some(Value::String(text)) => text.clone(),
-                _ => Value::Object(outputs.clone()).to_string(),
+                _ => Value::Object((**outputs).clone()).to_string(),
             };
             (text, StopReason::Answered)
         }

@@ -66,7 +66,7 @@ pub enum RunResult {
     /// Every node that was needed has run.
     Completed {
         /// The result, by channel.
-        outputs: Map<String, Value>,
+        outputs: Arc<Map<String, Value>>,
     },
     /// A node failed, and nothing in the graph took care of it. Resuming tries that node again.
     Failed {
@@ -208,7 +208,7 @@ pub async fn start(
             graph: graph.name().to_owned(),
             signature: Signature::of(graph),
             bundle: Box::new(Bundle::of(graph)),
-            inputs: inputs.clone(),
+            inputs: Arc::new(inputs.clone()),
             engine: services.engine_name(),
             tools,
             forked: None,
@@ -545,7 +545,9 @@ async fn work(
         .instrument(span)
         .await;
     let result = match end {
-        Ok(GraphEnd::Done(outputs)) => RunResult::Completed { outputs },
+        Ok(GraphEnd::Done(outputs)) => RunResult::Completed {
+            outputs: Arc::new(outputs),
+        },
         Ok(GraphEnd::Failed { node, error }) => RunResult::Failed { node, error },
         Err(Stop::Waiting) => RunResult::Suspended {
             reason: "it waits for an answer".to_owned(),
@@ -559,7 +561,7 @@ async fn work(
     journal.record(match &result {
         RunResult::Completed { outputs } => Event::RunEnded {
             outcome: RunOutcome::Completed {
-                outputs: outputs.clone(),
+                outputs: Arc::clone(outputs),
             },
         },
         RunResult::Failed { node, error } => Event::RunEnded {

@@ -1,6 +1,7 @@
 //! What a log says of its run as a whole.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use ropewalk_core::event::{EVENT_VERSION, Event, RunOutcome};
 use ropewalk_core::graph::bundle::Bundle;
@@ -19,7 +20,7 @@ pub(crate) struct Header {
     pub(crate) graph: String,
     pub(crate) signature: Signature,
     pub(crate) bundle: Bundle,
-    pub(crate) inputs: Map<String, Value>,
+    pub(crate) inputs: Arc<Map<String, Value>>,
     pub(crate) engine: String,
     pub(crate) ended: Option<RunOutcome>,
     /// Nodes that have begun, as a signature names them.
@@ -117,7 +118,7 @@ impl Header {
             graph: graph.clone(),
             signature: signature.clone(),
             bundle: (**bundle).clone(),
-            inputs: inputs.clone(),
+            inputs: Arc::clone(inputs),
             engine: engine.clone(),
             ended: None,
             started: BTreeSet::new(),

@@ -9,7 +9,7 @@ use ropewalk_core::graph::bundle::Bundle;
 use ropewalk_core::graph::signature::Signature;
 use ropewalk_core::interrupt::{Interrupt, InterruptKind, Reply};
 use ropewalk_core::message::{ChatReply, FinishReason, Usage};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{Durability, ListQuery, RunState, Stamped, Store, StoreError};
 use crate::run_id::RunId;
@@ -63,7 +63,7 @@ impl Log {
             graph: "g".to_owned(),
             signature: Signature::default(),
             bundle: Box::new(Bundle::default()),
-            inputs: Map::new(),
+            inputs: Arc::default(),
             engine: "scripted".to_owned(),
             tools: Vec::new(),
             forked,
@@ -278,7 +278,7 @@ async fn counts_and_lists(store: &dyn Store) -> Checked {
     });
     let ended = log.stamp(Event::RunEnded {
         outcome: RunOutcome::Completed {
-            outputs: Map::new(),
+            outputs: Arc::default(),
         },
     });
     store.append(Durability::Process, vec![first, asked, replied, ended]);
@@ -458,7 +458,7 @@ async fn removes(store: &dyn Store) -> Checked {
     let (mut log, first) = Log::start(run, None);
     let ended = log.stamp(Event::RunEnded {
         outcome: RunOutcome::Completed {
-            outputs: Map::new(),
+            outputs: Arc::default(),
         },
     });
     store.append(Durability::Process, vec![first, ended]);

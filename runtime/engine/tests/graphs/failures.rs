@@ -60,7 +60,7 @@ edges: [first -> second]
     assert_eq!(
         end.result,
         RunResult::Completed {
-            outputs: json!({"n": 2}).as_object().unwrap().clone()
+            outputs: json!({"n": 2}).as_object().unwrap().clone().into()
         }
     );
     assert_eq!(place.calls.all(), ["a", "a"]);

@@ -148,7 +148,7 @@ impl Place {
 
     pub async fn outputs(&self, graph: &Arc<Graph>, inputs: Value) -> Map<String, Value> {
         match self.run(graph, inputs).await.result {
-            RunResult::Completed { outputs } => outputs,
+            RunResult::Completed { outputs } => (*outputs).clone(),
             other => panic!("{other:?}"),
         }
     }

@@ -399,14 +399,14 @@ impl Batch<'_> {
 
     /// An event as it is kept.
     fn body(&self, run: i64, event: &Event) -> Result<Result<Vec<u8>, String>, rusqlite::Error> {
-        let json = match serde_json::to_vec(event) {
-            Ok(json) => json,
-            Err(error) => return Ok(Err(error.to_string())),
-        };
-        if json.len() <= INLINE && !json.windows(2).any(|pair| pair == b"\"$") {
+        // Most events are small, and are written as they are.
+        let mut small = Small(Vec::new());
+        let fits = serde_json::to_writer(&mut small, event).is_ok();
+        let Small(json) = small;
+        if fits && !json.windows(2).any(|pair| pair == b"\"$") {
             return Ok(Ok(blobs::packed(&json).into_owned()));
         }
-        let value = match serde_json::from_slice(&json) {
+        let value = match serde_json::to_value(event) {
             Ok(value) => value,
             Err(error) => return Ok(Err(error.to_string())),
         };
@@ -674,6 +674,23 @@ impl Batch<'_> {
                 .optional()?;
             change.execute("DELETE FROM runs WHERE key = ?1", [key])?;
         }
+        Ok(())
+    }
+}
+
+/// JSON that stays in line; more of it is refused.
+struct Small(Vec<u8>);
+
+impl std::io::Write for Small {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.0.len() + bytes.len() > INLINE {
+            return Err(std::io::Error::other("it is large"));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
 }
