@@ -15,3 +15,4 @@ mod many;
 mod maps;
 mod people;
 mod place;
+mod prefixes;

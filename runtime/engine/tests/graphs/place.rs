@@ -88,7 +88,7 @@ impl Tools for TwoTools {
         assert_eq!(key.len(), 32, "every effect has a key");
         self.0.note(format!("{} {}", call.name, call.arguments));
         ToolOutcome::Ok {
-            text: "done".to_owned(),
+            text: format!("done {}", call.arguments),
             structured: Some(json!({"given": call.arguments})),
         }
     }
