@@ -4,164 +4,28 @@
 //! over what is there: without variables that grow, what a template makes is bounded by its own
 //! length, its input and its fuel.
 
+mod language;
+mod limits;
+mod names;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
-use minijinja::value::{Kwargs, Rest, Serde, Value as Jinja, ValueOrKwargs};
-use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, filters};
+use minijinja::value::{Serde, Value as Jinja};
+use minijinja::{Error, ErrorKind};
 use serde_json::{Map, Value};
 
-/// Instructions one evaluation may take.
-const FUEL: u64 = 200_000;
+use self::language::{ENVIRONMENT, FUEL, MOST_OUTPUT, too_large};
+use self::limits::{few_tokens, grows_nothing, refused_statements, tags};
+use self::names::{add_sliced, loop_variables, named};
 
 /// Longest expression, in bytes.
 const MOST_EXPRESSION: usize = 4 << 10;
 
 /// Longest template, in bytes.
 const MOST_TEMPLATE: usize = 256 << 10;
-
-/// Most words and signs in one expression, and in one `{{ }}` or `{% %}` of a template. The
-/// parser calls itself for some of them, so that a long enough row would overflow the stack.
-const MOST_TOKENS: usize = 600;
-
-/// Most `elif`s of a template: each lies within the one before.
-const MOST_ELIFS: usize = 60;
-
-/// Largest text that one evaluation makes, in bytes.
-const MOST_OUTPUT: usize = 8 << 20;
-
-/// Most items that a filter takes.
-const MOST_ITEMS: usize = 1_000_000;
-
-/// The filters as minijinja has them.
-static PLAIN: LazyLock<Environment<'static>> = LazyLock::new(Environment::new);
-
-static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(environment);
-
-/// Names that every expression knows.
-static GLOBALS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
-    let globals = ENVIRONMENT.globals();
-    globals.map(|(name, _)| name.to_owned()).collect()
-});
-
-fn environment() -> Environment<'static> {
-    let mut environment = Environment::new();
-    environment.set_fuel(Some(FUEL));
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_recursion_limit(64);
-    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-    // A namespace is a variable that can grow in a loop.
-    environment.remove_global("namespace");
-    environment.remove_global("debug");
-    environment.add_filter("replace", replace);
-    environment.add_filter("indent", indent);
-    environment.add_filter("join", join);
-    environment.add_filter("batch", refuse_filter);
-    environment.add_filter("slice", refuse_filter);
-    for name in [
-        "list", "sort", "unique", "reverse", "groupby", "min", "max", "sum",
-    ] {
-        environment.add_filter(name, move |items: Jinja, rest: Rest<ValueOrKwargs>| {
-            sized(&items)?;
-            let mut arguments = vec![items];
-            arguments.extend(rest.into_values());
-            PLAIN.empty_state().apply_filter(name, &arguments)
-        });
-    }
-    environment.add_filter("map", |state: &mut State, items: Jinja, rest: Rest<_>| {
-        sized(&items)?;
-        filters::map(state, items, rest)
-    });
-    environment.add_filter(
-        "select",
-        |state: &mut State, items: Jinja, test: Option<String>, rest: Rest<_>| {
-            sized(&items)?;
-            filters::select(state, items, test.map(Into::into), rest)
-        },
-    );
-    environment.add_filter(
-        "reject",
-        |state: &mut State, items: Jinja, test: Option<String>, rest: Rest<_>| {
-            sized(&items)?;
-            filters::reject(state, items, test.map(Into::into), rest)
-        },
-    );
-    environment.add_filter(
-        "selectattr",
-        |state: &mut State, items: Jinja, key: String, test: Option<String>, rest: Rest<_>| {
-            sized(&items)?;
-            filters::selectattr(state, items, key.into(), test.map(Into::into), rest)
-        },
-    );
-    environment.add_filter(
-        "rejectattr",
-        |state: &mut State, items: Jinja, key: String, test: Option<String>, rest: Rest<_>| {
-            sized(&items)?;
-            filters::rejectattr(state, items, key.into(), test.map(Into::into), rest)
-        },
-    );
-    environment
-}
-
-/// A sequence multiplied (`[1] * 10000000`) costs nothing until a filter makes it real.
-fn sized(items: &Jinja) -> Result<(), Error> {
-    if items.len().is_some_and(|length| length > MOST_ITEMS) {
-        let message = format!("more than {MOST_ITEMS} items");
-        return Err(Error::new(ErrorKind::InvalidOperation, message));
-    }
-    Ok(())
-}
-
-fn too_large() -> Error {
-    let message = format!("it makes more than {MOST_OUTPUT} bytes");
-    Error::new(ErrorKind::InvalidOperation, message)
-}
-
-fn refuse_filter(_: Jinja, _: Rest<Jinja>) -> Result<Jinja, Error> {
-    let message = "this filter is not available in graphs";
-    Err(Error::new(ErrorKind::UnknownFilter, message))
-}
-
-fn replace(text: String, from: String, to: String) -> Result<String, Error> {
-    let found = if from.is_empty() {
-        text.chars().count() + 1
-    } else {
-        text.matches(&from).count()
-    };
-    if found.saturating_mul(to.len()).saturating_add(text.len()) > MOST_OUTPUT {
-        return Err(too_large());
-    }
-    Ok(text.replace(&from, &to))
-}
-
-fn indent(text: String, width: usize, _: Kwargs) -> Result<String, Error> {
-    let lines = text.lines().count();
-    if lines.saturating_mul(width).saturating_add(text.len()) > MOST_OUTPUT {
-        return Err(too_large());
-    }
-    let blank = " ".repeat(width);
-    Ok(text.replace('\n', &format!("\n{blank}")))
-}
-
-fn join(items: Jinja, separator: Option<String>) -> Result<String, Error> {
-    let separator = separator.unwrap_or_default();
-    let mut joined = String::new();
-    for (index, item) in items.try_iter()?.enumerate() {
-        if index > 0 {
-            joined.push_str(&separator);
-        }
-        match item.as_str() {
-            Some(text) => joined.push_str(text),
-            None => joined.push_str(&item.to_string()),
-        }
-        if joined.len() > MOST_OUTPUT {
-            return Err(too_large());
-        }
-    }
-    Ok(joined)
-}
 
 /// An expression or a template that failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -366,18 +230,7 @@ impl Template {
                 single: None,
             });
         }
-        let mut elifs = 0;
-        for statement in statements(source) {
-            if REFUSED.contains(&statement) {
-                let message = format!("`{{% {statement} %}}` is not available in graphs");
-                return Err(refused(source, &message));
-            }
-            elifs += usize::from(statement == "elif");
-        }
-        if elifs > MOST_ELIFS {
-            let message = format!("{elifs} times `elif`; {MOST_ELIFS} are allowed");
-            return Err(refused(source, &message));
-        }
+        refused_statements(source)?;
         for tag in tags(source) {
             few_tokens(source, tag)?;
             grows_nothing(source, tag)?;
@@ -444,162 +297,6 @@ impl Template {
     }
 }
 
-/// Statements that bring in other templates, or variables that grow.
-const REFUSED: [&str; 10] = [
-    "set", "with", "do", "macro", "include", "import", "from", "extends", "block", "call",
-];
-
-/// Refuses what the parser would go too deep for.
-fn few_tokens(source: &str, part: &str) -> Result<(), ExpressionError> {
-    let mut tokens: usize = 0;
-    let mut quote = None;
-    let mut escaped = false;
-    let mut in_word = false;
-    for c in part.chars() {
-        if let Some(open) = quote {
-            if c == open && !escaped {
-                quote = None;
-            }
-            escaped = c == '\\' && !escaped;
-            continue;
-        }
-        let word = c.is_alphanumeric() || c == '_';
-        if !(c.is_whitespace() || word && in_word) {
-            tokens += 1;
-        }
-        in_word = word;
-        quote = Some(c).filter(|c| matches!(c, '"' | '\''));
-    }
-    if tokens > MOST_TOKENS {
-        let message = format!("{tokens} words and signs; {MOST_TOKENS} are allowed");
-        return Err(refused(source, &message));
-    }
-    Ok(())
-}
-
-/// Filters that a loop may go through: what they give is no larger than what they are given.
-const STEADY: [&str; 17] = [
-    "list",
-    "sort",
-    "unique",
-    "reverse",
-    "select",
-    "reject",
-    "selectattr",
-    "rejectattr",
-    "first",
-    "last",
-    "items",
-    "dictsort",
-    "groupby",
-    "length",
-    "int",
-    "lines",
-    "default",
-];
-
-/// Refuses a loop over something it makes itself: with each loop inside another, a variable that
-/// holds twice as much as the one before would soon hold more than there is memory.
-fn grows_nothing(source: &str, tag: &str) -> Result<(), ExpressionError> {
-    let tag = tag.trim_start_matches(['-', '+']).trim_start();
-    let Some(over) = tag
-        .strip_prefix("for")
-        .filter(|rest| rest.starts_with(char::is_whitespace))
-    else {
-        return Ok(());
-    };
-    let refuse = |what: &str| {
-        let message = format!(
-            "`{what}` in a loop's list: make the list in a `set` node or an expression before it"
-        );
-        Err(refused(source, &message))
-    };
-    let mut quote = None;
-    let mut rest = over.chars();
-    while let Some(c) = rest.next() {
-        if let Some(open) = quote {
-            match c {
-                '\\' => _ = rest.next(),
-                _ if c == open => quote = None,
-                _ => {}
-            }
-            continue;
-        }
-        let after = rest.as_str().trim_start();
-        match c {
-            '"' | '\'' => quote = Some(c),
-            '~' | '*' => return refuse(&c.to_string()),
-            '+' if !after.starts_with(|c: char| c.is_ascii_digit()) => return refuse("+"),
-            '|' => {
-                let end = after.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
-                let name = after.get(..end.unwrap_or(after.len())).unwrap_or_default();
-                let plain_map = name == "map"
-                    && after.get(3..).is_some_and(|call| {
-                        call.trim_start_matches(['(', ' ']).starts_with("attribute")
-                    });
-                if !STEADY.contains(&name) && !plain_map {
-                    return refuse(&format!("|{name}"));
-                }
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// What stands in each `{{ }}` and `{% %}`. Comments and raw text are taken for tags where they
-/// look like some: no harm, as long as they are short.
-fn tags(source: &str) -> impl Iterator<Item = &str> {
-    let mut rest = source;
-    std::iter::from_fn(move || {
-        loop {
-            let at = rest.find('{')?;
-            let inner = rest.get(at + 1..)?;
-            let mut chars = inner.chars();
-            match chars.next() {
-                Some('{') => {
-                    let tag;
-                    (tag, rest) = until(chars.as_str(), '}');
-                    return Some(tag);
-                }
-                Some('%') => {
-                    let tag;
-                    (tag, rest) = until(chars.as_str(), '%');
-                    return Some(tag);
-                }
-                _ => rest = inner,
-            }
-        }
-    })
-}
-
-/// Splits at the first `end` before a `}` that stands in no quotes.
-fn until(text: &str, end: char) -> (&str, &str) {
-    let (mut quote, mut escaped, mut last) = (None, false, ' ');
-    for (at, c) in text.char_indices() {
-        match quote {
-            Some(open) => {
-                if c == open && !escaped {
-                    quote = None;
-                }
-                escaped = c == '\\' && !escaped;
-            }
-            None if c == '}' && last == end => return text.split_at(at),
-            None => quote = Some(c).filter(|c| matches!(c, '"' | '\'')),
-        }
-        last = c;
-    }
-    (text, "")
-}
-
-/// The words after each `{%`.
-fn statements(source: &str) -> impl Iterator<Item = &str> {
-    source.split("{%").skip(1).filter_map(|rest| {
-        let rest = rest.trim_start_matches(['-', '+']).trim_start();
-        rest.split(|c: char| !c.is_ascii_alphabetic()).next()
-    })
-}
-
 /// `{{ expression }}` and nothing else.
 fn single(source: &str) -> Option<Expression> {
     let inner = source.trim().strip_prefix("{{")?.strip_suffix("}}")?;
@@ -607,112 +304,6 @@ fn single(source: &str) -> Option<Expression> {
         return None;
     }
     Expression::parse(inner.trim().trim_matches('-').trim()).ok()
-}
-
-fn named(names: std::collections::HashSet<String>) -> Vec<String> {
-    let mut names: Vec<String> = names
-        .into_iter()
-        .filter(|name| !GLOBALS.contains(name))
-        .collect();
-    names.sort();
-    names
-}
-
-/// Words of the language that stand where a name could.
-const WORDS: [&str; 18] = [
-    "and",
-    "or",
-    "not",
-    "in",
-    "is",
-    "if",
-    "else",
-    "elif",
-    "endif",
-    "for",
-    "endfor",
-    "true",
-    "false",
-    "none",
-    "True",
-    "False",
-    "None",
-    "recursive",
-];
-
-/// Adds the names in parts with a slice (`list[1:]`): minijinja does not look into what is
-/// sliced.
-fn add_sliced<'a>(
-    names: &mut Vec<String>,
-    parts: impl Iterator<Item = &'a str>,
-    own: &BTreeSet<&str>,
-) {
-    let sliced = parts.filter(|part| part.contains('[') && part.contains(':'));
-    for name in sliced.flat_map(identifiers) {
-        let known = own.contains(name) || WORDS.contains(&name) || GLOBALS.contains(name);
-        if !known && !names.iter().any(|found| found == name) {
-            names.push(name.to_owned());
-        }
-    }
-    names.sort();
-}
-
-/// Variables that loops of a template make.
-fn loop_variables(source: &str) -> BTreeSet<&str> {
-    let mut own = BTreeSet::from(["loop"]);
-    for tag in tags(source) {
-        let tag = tag.trim_start_matches(['-', '+']).trim_start();
-        let variables = tag
-            .strip_prefix("for ")
-            .and_then(|rest| rest.split(" in ").next());
-        own.extend(variables.into_iter().flat_map(|names| {
-            let parts = names.split([',', '(', ')']);
-            parts.map(str::trim).filter(|name| !name.is_empty())
-        }));
-    }
-    own
-}
-
-/// Words of a part that are variables by where they stand: not behind a dot, a bar or `is`, not
-/// in quotes, not the name of an argument.
-fn identifiers(part: &str) -> Vec<&str> {
-    let mut found = Vec::new();
-    let (mut quote, mut escaped) = (None, false);
-    let mut start = None;
-    let mut before = ' ';
-    let mut last_word = "";
-    for (at, c) in part.char_indices().chain([(part.len(), ' ')]) {
-        if let Some(open) = quote {
-            if c == open && !escaped {
-                quote = None;
-                before = c;
-            }
-            escaped = c == '\\' && !escaped;
-            continue;
-        }
-        if c.is_alphanumeric() || c == '_' {
-            start.get_or_insert(at);
-            continue;
-        }
-        if let Some(word) = start.take().and_then(|start| part.get(start..at)) {
-            let rest = part.get(at..).unwrap_or_default().trim_start();
-            let argument = rest.starts_with('=') && !rest.starts_with("==");
-            let called = rest.starts_with('(') && before != '(';
-            let number = word.starts_with(|c: char| c.is_ascii_digit());
-            let test = last_word == "is" || last_word == "not" && before == 'i';
-            if !number && !argument && !called && !test && !matches!(before, '.' | '|') {
-                found.push(word);
-            }
-            before = if last_word == "is" { 'i' } else { 'w' };
-            last_word = word;
-        }
-        if !c.is_whitespace() {
-            before = c;
-            last_word = "";
-        }
-        quote = Some(c).filter(|c| matches!(c, '"' | '\''));
-    }
-    found
 }
 
 /// Only what is named is converted.
