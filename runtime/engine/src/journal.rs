@@ -4,26 +4,29 @@
 //! ended is not done again: its logged outcome is taken. What had started and not ended is done
 //! again only if that does no harm; otherwise a person is asked.
 
+mod ask;
 mod drift;
 pub(crate) mod header;
+mod live;
 pub(crate) mod past;
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use async_trait::async_trait;
-use ropewalk_core::event::{EVENT_VERSION, EffectOutcome, EffectRequest, Event};
+use ropewalk_core::event::{EffectOutcome, EffectRequest, Event};
 use ropewalk_core::graph::definition::ErrorKind;
 use ropewalk_core::graph::machine::{MachineState, NodeError};
 use ropewalk_core::graph::signature::digest;
-use ropewalk_core::interrupt::{Interrupt, InterruptKind, Reply};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::ask::NOBODY;
+pub use self::ask::{Approver, Unanswered};
 pub(crate) use self::drift::outputs_drift;
-use self::header::{Header, Snapshot};
-use self::past::{Past, PastEffect};
+use self::header::Header;
+use self::live::Live;
+use self::past::Past;
 use crate::run::Cancel;
 use crate::run_id::RunId;
 use crate::store::{Durability, Stamped, Store, StoreError};
@@ -33,12 +36,6 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// How long a call that is given up may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
-
-/// Why a question was taken for refused.
-pub(crate) const NOBODY: &str = "there is nobody to ask";
-
-/// Events between two snapshots: what a resumption reads at most, beside a snapshot.
-const SNAPSHOT_EVERY: u64 = 1_000;
 
 /// Told of every event, in order.
 pub type Listener = Arc<dyn Fn(&Stamped) + Send + Sync>;
@@ -54,23 +51,6 @@ pub(crate) enum Stop {
     Store(StoreError),
     /// It does something else than its recording.
     Drift(String),
-}
-
-/// A person who can be asked while a run goes on.
-#[async_trait]
-pub trait Approver: Send + Sync {
-    /// What they say; `None` leaves the question open.
-    async fn ask(&self, interrupt: &Interrupt) -> Option<Reply>;
-}
-
-/// What happens to a question when nobody can be asked now.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Unanswered {
-    /// The run goes on as far as it can and then waits.
-    #[default]
-    Suspend,
-    /// It is taken for a no.
-    Refuse,
 }
 
 /// Whether the past of a run is to be followed or checked.
@@ -102,14 +82,6 @@ struct State {
     seq: u64,
     past: Past,
     live: Option<Live>,
-}
-
-/// The run as its log tells it now, to take snapshots from.
-struct Live {
-    header: Header,
-    past: Past,
-    /// Events since the latest snapshot.
-    since: u64,
 }
 
 /// How a [`Journal`] is set up.
@@ -170,11 +142,7 @@ impl Journal {
             cancel: setup.cancel,
             state: Mutex::new(State {
                 seq: setup.next_seq,
-                live: setup.header.map(|header| Live {
-                    header,
-                    past: setup.past.with_machine(),
-                    since: 0,
-                }),
+                live: setup.header.map(|header| Live::after(header, &setup.past)),
                 past: setup.past,
             }),
         }
@@ -230,23 +198,11 @@ impl Journal {
     pub(crate) fn snapshot(&self, machine: impl FnOnce() -> Option<MachineState>) {
         let Some(store) = &self.store else { return };
         let mut state = self.state();
-        let Some(live) = state
-            .live
-            .as_mut()
-            .filter(|live| live.since >= SNAPSHOT_EVERY)
-        else {
+        let Some((seq, snapshot)) = state.live.as_mut().and_then(|live| live.due(machine)) else {
             return;
         };
-        live.since = 0;
-        let Some(machine) = machine() else { return };
-        let snapshot = Snapshot {
-            version: EVENT_VERSION,
-            header: live.header.clone(),
-            past: live.past.clone(),
-            machine,
-        };
         match serde_json::to_value(&snapshot) {
-            Ok(value) => store.snapshot(self.run, live.header.next_seq, value),
+            Ok(value) => store.snapshot(self.run, seq, value),
             Err(error) => tracing::warn!(%error, "a snapshot is left out"),
         }
     }
@@ -368,135 +324,6 @@ impl Journal {
         let _ = tokio::time::timeout(GOODBYE, &mut work).await;
         let message = "it was given up before it ended; whether it took effect is not known";
         Err(Some(NodeError::new(ErrorKind::Timeout, message)))
-    }
-
-    /// Asks about an effect that began and whose end is not known. Returns what came of it, or
-    /// nothing when it is to be done again.
-    async fn ambiguous(
-        &self,
-        effect: &Effect,
-        past: &PastEffect,
-    ) -> Result<Option<EffectOutcome>, Stop> {
-        let what = drift::words_of(&effect.request);
-        let interrupt = Interrupt {
-            kind: InterruptKind::Ambiguous,
-            path: effect.path.clone(),
-            question: format!(
-                "{what} was begun and the program ended before it was known what came of it. Did \
-                 it happen? approve: it did not, do it; edit: it did, with this result; reject: \
-                 take it for failed"
-            ),
-            proposal: None,
-            schema: None,
-            who: None,
-            call: match &effect.request {
-                EffectRequest::Tool { call } => Some(call.clone()),
-                _ => None,
-            },
-        };
-        let id = format!("{}?{}", effect.slot, past.starts);
-        Ok(
-            match self.ask(&id, interrupt, || NOBODY.to_owned()).await? {
-                Reply::Approve | Reply::Escalate { .. } => None,
-                Reply::Reject { reason } => {
-                    let reason = if reason.is_empty() {
-                        String::new()
-                    } else {
-                        format!(": {reason}")
-                    };
-                    let message = format!("{what} was begun and taken for failed{reason}");
-                    Some(match effect.request {
-                        EffectRequest::Tool { .. } => EffectOutcome::Tool {
-                            outcome: ropewalk_core::tool::ToolOutcome::Error { message },
-                        },
-                        _ => EffectOutcome::Failed {
-                            error: NodeError::new(ErrorKind::Denied, message),
-                        },
-                    })
-                }
-                Reply::Edit { value } | Reply::Reply { value } => {
-                    Some(drift::outcome_of(&effect.request, value))
-                }
-            },
-        )
-    }
-
-    /// Asks a person, unless the log already holds their answer. `nobody` is the reason of the no
-    /// that stands for an answer where there is nobody to ask.
-    pub(crate) async fn ask(
-        &self,
-        id: &str,
-        interrupt: Interrupt,
-        nobody: impl FnOnce() -> String,
-    ) -> Result<Reply, Stop> {
-        let known = self.with_past(|past| past.interrupts.get(id).cloned());
-        match known {
-            Some(Some(reply)) => return Ok(reply),
-            Some(None) => {}
-            None => self.record(Event::InterruptRaised {
-                id: id.to_owned(),
-                interrupt: interrupt.clone(),
-            }),
-        }
-        let left = self.with_past(|past| past.answers.remove(id));
-        let reply = match left {
-            Some(reply) => Some(reply),
-            None => self.ask_now(&interrupt, nobody).await?,
-        };
-        let Some(reply) = reply else {
-            self.with_past(|past| past.interrupts.insert(id.to_owned(), None));
-            return Err(Stop::Waiting);
-        };
-        if let Err(unfit) = interrupt.check(&reply) {
-            tracing::warn!(%unfit, "an answer is left aside");
-            return Err(Stop::Waiting);
-        }
-        self.record(Event::InterruptAnswered {
-            id: id.to_owned(),
-            reply: reply.clone(),
-        });
-        if matches!(reply, Reply::Escalate { .. }) {
-            return Err(Stop::Waiting);
-        }
-        self.with_past(|past| past.interrupts.insert(id.to_owned(), Some(reply.clone())));
-        Ok(reply)
-    }
-
-    async fn ask_now(
-        &self,
-        interrupt: &Interrupt,
-        nobody: impl FnOnce() -> String,
-    ) -> Result<Option<Reply>, Stop> {
-        if let Some(approver) = &self.approver {
-            let reply = tokio::select! {
-                () = self.cancel.cancelled() => return Err(Stop::Cancelled),
-                reply = approver.ask(interrupt) => reply,
-            };
-            if reply.is_some() {
-                return Ok(reply);
-            }
-        }
-        Ok(match self.unanswered {
-            Unanswered::Suspend => None,
-            Unanswered::Refuse => Some(Reply::Reject { reason: nobody() }),
-        })
-    }
-}
-
-impl Live {
-    /// Nothing, when the log does not begin as it should: then there are no snapshots.
-    fn begin(first: &Stamped) -> Option<Self> {
-        Some(Self {
-            header: Header::begin(first).ok()?,
-            past: Past::new(past::Keep::WithMachine),
-            since: 1,
-        })
-    }
-
-    fn take(&mut self, stamped: &Stamped) {
-        self.header.take(stamped);
-        self.past.take(&stamped.event);
-        self.since += 1;
     }
 }
 

@@ -2,12 +2,16 @@
 
 mod agent;
 mod attempt;
+mod error;
 mod fan;
+mod fork;
 mod graph;
 mod human;
 mod model;
 mod plain;
 mod purse;
+mod replay;
+mod resume;
 mod spans;
 mod tool;
 
@@ -17,26 +21,28 @@ use std::time::Instant;
 
 use ropewalk_core::agent::OfferedTool;
 use ropewalk_core::budget::{Budget, BudgetLimits};
-use ropewalk_core::event::{EVENT_VERSION, Event, Origin, RunOutcome};
+use ropewalk_core::event::{EVENT_VERSION, Event, RunOutcome};
 use ropewalk_core::graph::bundle::Bundle;
 use ropewalk_core::graph::ir::Graph;
-use ropewalk_core::graph::machine::{InputError, MachineState, NodeError};
+use ropewalk_core::graph::machine::{MachineState, NodeError};
 use ropewalk_core::graph::signature::Signature;
-use ropewalk_core::interrupt::{Reply, UnfitReply};
 use ropewalk_core::message::Delta;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 pub(crate) use self::attempt::Cancel;
+pub use self::error::RunError;
+pub use self::fork::{answer, fork};
 use self::graph::GraphEnd;
 pub(crate) use self::purse::granted;
-use crate::journal::header::{self, Header, LogError, Snapshot, Told};
-use crate::journal::past::{Keep, Past};
-use crate::journal::{Approver, Journal, Listener, Mode, Setup, Stop, Unanswered, outputs_drift};
+pub use self::replay::replay;
+pub use self::resume::{Resumed, recorded_graph, resume};
+use crate::journal::past::Past;
+use crate::journal::{Approver, Journal, Listener, Mode, Setup, Stop, Unanswered};
 use crate::run_id::RunId;
 use crate::services::Services;
-use crate::store::{Durability, OpenInterrupt, Store, StoreError};
+use crate::store::Durability;
 
 /// Told of every piece of a reply while it is written, with the path of the node.
 pub type DeltaListener = Arc<dyn Fn(&str, &Delta) + Send + Sync>;
@@ -89,75 +95,6 @@ pub struct RunEnd {
     pub run: RunId,
     /// Where it stands.
     pub result: RunResult,
-}
-
-/// Why a run does not start or go on.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The inputs do not fit the graph.
-    #[error(transparent)]
-    Input(#[from] InputError),
-    /// Its log cannot be read or kept.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// Its log makes no sense.
-    #[error("the run {run} cannot be resumed: {problem}")]
-    Log {
-        /// The run.
-        run: RunId,
-        /// What is wrong.
-        problem: LogError,
-    },
-    /// There is no store to take it from.
-    #[error("runs are kept nowhere here, so that none can be resumed; give the services a store")]
-    NoStore,
-    /// It is over.
-    #[error("the run {0} has completed; there is nothing to resume. `ropewalk runs show {0}`")]
-    Completed(RunId),
-    /// The graph has changed where the run has already been.
-    #[error(
-        "the graph has changed since the run {run} began, in parts that it has already \
-         started:\n{}\nResume it with the graph it began with (--as-recorded), or start a new run",
-        .lines.join("\n")
-    )]
-    Changed {
-        /// The run.
-        run: RunId,
-        /// What changed: one line each.
-        lines: Vec<String>,
-    },
-    /// The graph it carries does not compile any more.
-    #[error("the graph that the run {run} carries cannot be used here: {problem}")]
-    Graph {
-        /// The run.
-        run: RunId,
-        /// Why.
-        problem: String,
-    },
-    /// There is no such place to fork from.
-    #[error("the run {run} has no event {seq}; it has {events}")]
-    NoEvent {
-        /// The run.
-        run: RunId,
-        /// The event.
-        seq: u64,
-        /// How many there are.
-        events: u64,
-    },
-    /// Nothing of this name is asked.
-    #[error("the run {run} {problem}")]
-    NotAsked {
-        /// The run.
-        run: RunId,
-        /// What it asks instead.
-        problem: String,
-    },
-    /// The answer does not fit.
-    #[error(transparent)]
-    Unfit(#[from] UnfitReply),
-    /// A replay took another way than its recording.
-    #[error("the replay differs from the recording: {0}")]
-    Drift(String),
 }
 
 /// What all parts of a run share while a process works on it.
@@ -215,258 +152,6 @@ pub async fn start(
         });
     }
     work(run, &shared, graph, inputs).await
-}
-
-/// Which graph a run goes on with.
-#[derive(Clone)]
-pub enum Resumed {
-    /// The one it began with.
-    AsRecorded,
-    /// This one, if it differs only where the run has not been.
-    With(Arc<Graph>),
-}
-
-/// Takes a run up again: what has ended is not done again.
-///
-/// # Errors
-/// When there is no such run, it is over or being worked on, or the graph has changed too much.
-pub async fn resume(
-    services: &Services,
-    run: RunId,
-    graph: Resumed,
-    options: RunOptions,
-) -> Result<RunEnd, RunError> {
-    let store = services.store.as_ref().ok_or(RunError::NoStore)?;
-    store.summary(run).await?;
-    let _claim = store.claim(run).await?;
-    let Told {
-        header,
-        mut past,
-        machine,
-    } = log_of(&**store, run, &graph).await?;
-    if let Some(RunOutcome::Completed { .. }) = header.ended {
-        return Err(RunError::Completed(run));
-    }
-    let (graph, changed) = graph_of(run, &header, graph)?;
-    past.answers = store.take_answers(run).await?.into_iter().collect();
-    let setup = Setup {
-        next_seq: header.next_seq,
-        header: Some(header.clone()),
-        ..setup(services, &options, run, past)
-    };
-    let worked = header.worked() as f64 / 1000.0;
-    let tools = offered(services);
-    let mut shared = assembled(services, options, &graph, setup, worked, tools);
-    shared.machine = Mutex::new(machine);
-    shared.journal.record(Event::RunResumed {
-        engine: services.engine_name(),
-        changed: changed.map(Box::new),
-    });
-    work(run, &shared, &graph, &header.inputs).await
-}
-
-/// The log of a run: from its latest snapshot on, if the graph is still the very same.
-async fn log_of(store: &dyn Store, run: RunId, graph: &Resumed) -> Result<Told, RunError> {
-    let snapshot = store.latest_snapshot(run).await?;
-    let snapshot = snapshot.and_then(|(seq, value)| {
-        let snapshot: Snapshot = serde_json::from_value(value).ok()?;
-        let same = snapshot.version == EVENT_VERSION
-            && match graph {
-                Resumed::AsRecorded => true,
-                // Places in a snapshot are numbers: even the order must be the same.
-                Resumed::With(graph) => {
-                    let text = |bundle: &Bundle| serde_json::to_string(bundle).ok();
-                    text(&Bundle::of(graph)) == text(&snapshot.header.bundle)
-                }
-            };
-        same.then_some((seq, snapshot))
-    });
-    let told = match snapshot {
-        Some((seq, snapshot)) => {
-            let events = store.events_from(run, seq).await?;
-            header::read(Some(snapshot), events, Keep::ToGoOn)
-        }
-        None => header::read(None, store.events(run).await?, Keep::ToGoOn),
-    };
-    told.map_err(|problem| RunError::Log { run, problem })
-}
-
-/// The graph that a log carries.
-///
-/// # Errors
-/// When the log makes no sense, or its graph cannot be used here.
-pub fn recorded_graph(
-    run: RunId,
-    events: &[crate::store::Stamped],
-) -> Result<Arc<Graph>, RunError> {
-    let Told { header, .. } = header::read(None, events.to_vec(), Keep::ToGoOn)
-        .map_err(|problem| RunError::Log { run, problem })?;
-    Ok(graph_of(run, &header, Resumed::AsRecorded)?.0)
-}
-
-type Chosen = (Arc<Graph>, Option<(Signature, Bundle)>);
-
-fn graph_of(run: RunId, header: &Header, graph: Resumed) -> Result<Chosen, RunError> {
-    if let Resumed::With(graph) = graph {
-        let now = Signature::of(&graph);
-        if now == header.signature {
-            return Ok((graph, None));
-        }
-        let difference = header.signature.difference(&now);
-        if !difference.is_compatible(&header.started) {
-            let lines = difference.lines;
-            return Err(RunError::Changed { run, lines });
-        }
-        let bundle = Bundle::of(&graph);
-        return Ok((graph, Some((now, bundle))));
-    }
-    let compiled = header.bundle.compile();
-    let problem = || {
-        let first = compiled.diagnostics.first();
-        first.map_or_else(String::new, ToString::to_string)
-    };
-    match &compiled.graph {
-        Some(graph) => Ok((Arc::clone(graph), None)),
-        None => Err(RunError::Graph {
-            run,
-            problem: problem(),
-        }),
-    }
-}
-
-/// Makes a new run that shares the past of another up to a place in its log. It stands still
-/// until it is resumed.
-///
-/// # Errors
-/// When there is no such run or place.
-pub async fn fork(store: &dyn Store, run: RunId, at: u64) -> Result<RunId, RunError> {
-    let mut events = store.events(run).await?;
-    let count = events.len() as u64;
-    if at == 0 || at > count {
-        return Err(RunError::NoEvent {
-            run,
-            seq: at,
-            events: count,
-        });
-    }
-    events.truncate(usize::try_from(at).unwrap_or(usize::MAX));
-    let Told { header, .. } = header::read(None, events, Keep::ToGoOn)
-        .map_err(|problem| RunError::Log { run, problem })?;
-    let fork = RunId::generate();
-    let _claim = store.claim(fork).await?;
-    let stamp = |seq, event| crate::store::Stamped {
-        run: fork,
-        seq,
-        at_ms: crate::journal::now_ms(),
-        event,
-    };
-    let first = Event::RunStarted {
-        version: EVENT_VERSION,
-        graph: header.graph,
-        signature: header.signature,
-        bundle: Box::new(header.bundle),
-        inputs: header.inputs,
-        engine: header.engine,
-        tools: Vec::new(),
-        forked: Some(Origin {
-            run: run.to_string(),
-            seq: at,
-        }),
-    };
-    let second = Event::Suspended {
-        reason: format!("forked from {run} at event {at}"),
-    };
-    store.append(
-        Durability::Full,
-        vec![stamp(at, first), stamp(at + 1, second)],
-    );
-    store.flush(fork).await?;
-    Ok(fork)
-}
-
-/// Leaves an answer to an open question; the run takes it when it is resumed.
-///
-/// # Errors
-/// When there is no such run or question, or the answer does not fit.
-pub async fn answer(
-    store: &dyn Store,
-    run: RunId,
-    id: Option<&str>,
-    reply: &Reply,
-) -> Result<OpenInterrupt, RunError> {
-    let open = store.open_interrupts(Some(run)).await?;
-    let found = match id {
-        Some(id) => open.iter().find(|open| open.id == id),
-        // With one question open, it is that one.
-        None => open.first().filter(|_| open.len() == 1),
-    };
-    let Some(found) = found else {
-        let ids: Vec<&str> = open.iter().map(|open| open.id.as_str()).collect();
-        let problem = match (id, ids.is_empty()) {
-            (_, true) => "asks nothing now; resume it to go on".to_owned(),
-            (None, false) => format!("asks several questions, name one: {}", ids.join(", ")),
-            (Some(id), false) => format!("does not ask `{id}`; it asks: {}", ids.join(", ")),
-        };
-        return Err(RunError::NotAsked { run, problem });
-    };
-    found.interrupt.check(reply)?;
-    store.answer(run, &found.id, reply).await?;
-    Ok(found.clone())
-}
-
-/// Runs a recording again, with nothing but what it holds: no model, no tool, no network. Every
-/// request must be the recorded one.
-///
-/// # Errors
-/// When the recording makes no sense, or the run differs from it.
-pub async fn replay(
-    services: &Services,
-    events: Vec<crate::store::Stamped>,
-    graph: Option<Arc<Graph>>,
-    options: RunOptions,
-) -> Result<RunEnd, RunError> {
-    let run = events
-        .first()
-        .map_or_else(RunId::generate, |first| first.run);
-    let tools = events.iter().find_map(|stamped| match &stamped.event {
-        Event::RunStarted { tools, .. } if !tools.is_empty() => Some(tools.clone()),
-        _ => None,
-    });
-    let Told {
-        header, mut past, ..
-    } = header::read(None, events, Keep::All).map_err(|problem| RunError::Log { run, problem })?;
-    // Everything is gone through again; only what comes from outside is taken from the log.
-    past.ends.clear();
-    past.items.clear();
-    past.forget_costs();
-    let (graph, _) = match graph {
-        Some(graph) => (graph, None),
-        None => graph_of(run, &header, Resumed::AsRecorded)?,
-    };
-    let tools = tools.unwrap_or_default();
-    let tools = tools.into_iter().map(|tool| (tool.spec.name.clone(), tool));
-    let options = RunOptions {
-        durability: Durability::Off,
-        approver: None,
-        unanswered: Unanswered::Suspend,
-        ..options
-    };
-    let setup = Setup {
-        mode: Mode::Replay,
-        ..setup(services, &options, run, past)
-    };
-    let shared = assembled(services, options, &graph, setup, 0.0, tools.collect());
-    let end = work(run, &shared, &graph, &header.inputs).await?;
-    let recorded = match header.ended {
-        Some(RunOutcome::Completed { outputs }) => outputs,
-        _ => return Ok(end),
-    };
-    match &end.result {
-        RunResult::Completed { outputs } if *outputs != recorded => {
-            Err(RunError::Drift(outputs_drift(&recorded, outputs)))
-        }
-        _ => Ok(end),
-    }
 }
 
 fn check_inputs(
