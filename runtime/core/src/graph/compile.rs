@@ -1,8 +1,10 @@
 //! The one compiler: a definition to a graph, or to everything that is wrong with it.
 
 mod edges;
+mod kinds;
 mod nodes;
 mod numbers;
+mod texts;
 
 use std::collections::HashMap;
 use std::sync::Arc;
