@@ -333,6 +333,12 @@ fn bad_input_is_named_and_leaves_nothing_behind() {
         assert!(outcome.err.contains(told), "{arguments:?}: {outcome:?}");
     }
     assert_eq!(place.json(&["runs", "list", "--json"])["runs"], json!([]));
+    place.write("rust.yaml", "name: r\nnodes: {a: {function: mine}}\n");
+    let outcome = place.run(&["run", "rust.yaml"]);
+    assert!(
+        outcome.code == Some(1) && outcome.err.contains("RW012"),
+        "{outcome:?}"
+    );
     place.write(
         ".ropewalk/runs.db",
         "no database, whatever its name says ".repeat(200),

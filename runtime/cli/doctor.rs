@@ -1,5 +1,6 @@
 //! `ropewalk doctor`: what works here, what does not, and how to fix it.
 
+use ropewalk_engine::store::ListQuery;
 use ropewalk_host::{Endpoint, Host};
 use ropewalk_models::choose::choose;
 use serde::Serialize;
@@ -8,7 +9,14 @@ use serde_json::json;
 use crate::arguments::Doctor;
 use crate::configuration::{self, Configuration};
 use crate::progress::print;
-use crate::{Ending, workplace};
+use crate::{Ending, session, workplace};
+
+/// Runs that are counted.
+const LATEST: ListQuery = ListQuery {
+    state: None,
+    before: None,
+    limit: 1_000,
+};
 
 #[derive(Serialize)]
 struct Check {
@@ -50,6 +58,7 @@ pub(crate) async fn run(options: Doctor) -> anyhow::Result<Ending> {
     };
     checks.push(check("embedding model", embedding(&configuration).await));
     checks.push(check("vector store", vector_store(&configuration).await));
+    checks.push(check("runs", runs().await));
     let chosen = choose(&configuration.engine, ropewalk_embed::Embedder::shipped);
     let engine = chosen.map(|chosen| chosen.reason);
     checks.push(check("engine", engine.map_err(Into::into)));
@@ -84,6 +93,19 @@ async fn vector_store(configuration: &Configuration) -> anyhow::Result<String> {
         store.status().await?,
         collections.len()
     ))
+}
+
+async fn runs() -> anyhow::Result<String> {
+    let store = session::runs()?;
+    let open = store.open_interrupts(None).await?.len();
+    let latest = store.list(LATEST).await?;
+    let count = latest.len();
+    let more = if count == LATEST.limit {
+        " or more"
+    } else {
+        ""
+    };
+    Ok(format!("{count}{more} runs, {open} open questions"))
 }
 
 async fn servers(configuration: &Configuration) -> Vec<Check> {

@@ -9,7 +9,7 @@ use ropewalk_core::graph::definition::ValueType;
 use ropewalk_core::graph::ir::Graph;
 use ropewalk_engine::definitions::Definitions;
 use ropewalk_engine::run::{self, Resumed, RunEnd, RunError, RunOptions, RunResult};
-use ropewalk_engine::services::Services;
+use ropewalk_engine::services::{Functions, Services};
 use ropewalk_engine::store::{Durability, Stamped};
 use ropewalk_engine::{RunId, Unanswered};
 use serde_json::{Map, Value};
@@ -23,7 +23,8 @@ use crate::terminal::{AtTerminal, value_of};
 use crate::watch::Watch;
 
 pub(crate) async fn run(options: Run, cancel: CancellationToken) -> anyhow::Result<Ending> {
-    let definitions = Definitions::new(session::folders());
+    // The program registers no functions: a graph that needs some runs from Rust.
+    let definitions = Definitions::new(session::folders()).with_functions(&Functions::default());
     let graph = session::graph(&options.graph, &definitions)?;
     let inputs = inputs(&options, &graph)?;
     let needs = Needs::of(&graph);
