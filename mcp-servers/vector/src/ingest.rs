@@ -214,6 +214,7 @@ impl Ingestor {
                 file: file.to_owned(),
             });
         };
+        let strays = self.strays(&settings.collection, known).await?;
         for (number, item) in items.iter().enumerate() {
             if cancel.is_cancelled() {
                 report.cancelled = true;
@@ -236,7 +237,12 @@ impl Ingestor {
                     report.written += 1;
                     report.embedded += embedded;
                 }
-                Ok(FileOutcome::Unchanged) => report.unchanged += 1,
+                Ok(FileOutcome::Unchanged) => {
+                    report.unchanged += 1;
+                    if let Some(stored) = known.get(item.source()).filter(|_| strays) {
+                        self.drop_strays(&settings.collection, stored).await?;
+                    }
+                }
                 Ok(FileOutcome::Failed { reason }) => {
                     let path = item.source().to_owned();
                     report.failed.push(FailedFile { path, reason });

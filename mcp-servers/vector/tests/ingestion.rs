@@ -160,3 +160,62 @@ async fn one_more_text_walks_no_collection_but_a_moved_average_does() {
     let far = |used: &&f64| (**used - average).abs() > 0.01 * average;
     assert_eq!(used.iter().filter(far).count(), 0, "{average}");
 }
+
+/// Chunks of an earlier version that a killed ingestion left behind go with the next ingestion, though
+/// nothing has changed.
+#[tokio::test]
+async fn what_a_killed_ingestion_left_behind_is_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store: Arc<dyn VectorStore> = Arc::new(EdgeStore::open(folder.path()).unwrap());
+    let ingestor = Ingestor::new(Arc::clone(&store), Embedder::shipped().unwrap());
+    let texts: Vec<(String, String)> = ["a.txt", "b.txt"]
+        .map(|name| {
+            (
+                name.to_owned(),
+                format!("rope walk hemp of {name}. ").repeat(30),
+            )
+        })
+        .to_vec();
+    let cancel = CancellationToken::new();
+    let mirror = async || {
+        ingestor
+            .mirror(&texts, &settings(), &cancel, &|_| {})
+            .await
+            .unwrap()
+    };
+    let clean = mirror().await;
+    let all = Fields {
+        payload: None,
+        vectors: true,
+    };
+    let page = store
+        .scroll(NAME, &Filter::default(), &all, None, 100)
+        .await
+        .unwrap();
+    let strays: Vec<Point> = page
+        .points
+        .iter()
+        .enumerate()
+        .map(|(number, point)| {
+            let mut payload = point.payload.clone();
+            payload.insert(field::VERSION.to_owned(), json!("an earlier one"));
+            // Not the first chunk: that one is replaced, not left behind.
+            payload.insert(field::CHUNK.to_owned(), json!(7));
+            Point {
+                id: collection::chunk_id("stray", "1", number as u32),
+                dense: BTreeMap::from([(DENSE.to_owned(), vec![0.1; 384])]),
+                sparse: BTreeMap::new(),
+                payload,
+            }
+        })
+        .collect();
+    let left = strays.len() as u64;
+    store.upsert(NAME, strays).await.unwrap();
+    assert_eq!(
+        store.count(NAME, &Filter::default()).await.unwrap(),
+        clean.chunks + left
+    );
+    let again = mirror().await;
+    assert_eq!((again.unchanged, again.written), (2, 0), "{again:?}");
+    assert_eq!(again.chunks, clean.chunks);
+}

@@ -64,4 +64,30 @@ impl Ingestor {
         }
         Ok(ids.len())
     }
+
+    /// Whether the collection holds chunks that no finished document accounts for: of a version
+    /// that was being written or removed when the program was killed.
+    pub(super) async fn strays(
+        &self,
+        collection: &str,
+        known: &BTreeMap<String, collection::StoredDocument>,
+    ) -> Result<bool, StoreError> {
+        let accounted: u64 = known.values().map(|document| document.chunks).sum();
+        let held = self.store.count(collection, &Filter::default()).await?;
+        Ok(held != accounted)
+    }
+
+    /// Removes what the collection holds of other versions of a document that is current.
+    pub(super) async fn drop_strays(
+        &self,
+        collection: &str,
+        current: &collection::StoredDocument,
+    ) -> Result<(), StoreError> {
+        let outdated = collection::outdated(&current.id, &current.version);
+        if self.store.count(collection, &outdated).await? > 0 {
+            let outdated = crate::store::Selection::Matching(outdated);
+            self.store.delete(collection, &outdated).await?;
+        }
+        Ok(())
+    }
 }
