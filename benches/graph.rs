@@ -36,6 +36,9 @@ use ropewalk_models::scripted::Scripted;
 use serde_json::{Map, Value, json};
 use tokio::runtime::Runtime;
 
+/// The module that the peer cannot do without.
+const LANGGRAPH: &str = "langgraph.checkpoint.sqlite";
+
 const CHAIN: usize = 100;
 const LAYERS: usize = 10;
 const WIDTH: usize = 10;
@@ -451,6 +454,7 @@ fn main() {
     let wanted = std::env::var("ROPEWALK_GRAPH_CASE").unwrap_or_default();
     let wants = |name: &str| name.contains(&wanted);
     let runtime = Runtime::new().unwrap();
+    peer::install(LANGGRAPH, &["langgraph", "langgraph-checkpoint-sqlite"]);
     let mut peer = peer::Peer::start("langgraph_graph.py", &[]);
     let plain = services(None, Arc::default());
     let n = inputs(json!({"n": 0}));
@@ -550,7 +554,7 @@ fn main() {
         let mut own = Command::new(std::env::current_exe().unwrap());
         own.args(["--alone", case]);
         let ours: Vec<f64> = memory_of(own).into_iter().collect();
-        let theirs: Vec<f64> = peer::command("langgraph_graph.py", &[case.to_owned()])
+        let theirs: Vec<f64> = peer::command(LANGGRAPH, "langgraph_graph.py", &[case.to_owned()])
             .and_then(memory_of)
             .into_iter()
             .collect();
@@ -634,8 +638,10 @@ fn cold_start(folder: &Path) {
         own.args(["run", "first.yaml", "--json"])
             .current_dir(folder);
         ours.push(cold(own, "node_ended") * 1e3);
-        theirs
-            .extend(peer::command("langgraph_cold.py", &[]).map(|their| cold(their, "node") * 1e3));
+        theirs.extend(
+            peer::command(LANGGRAPH, "langgraph_cold.py", &[])
+                .map(|their| cold(their, "node") * 1e3),
+        );
     }
     peer::figure("cold_start_to_first_node", "ms", &ours, &theirs);
 }

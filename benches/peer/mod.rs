@@ -37,14 +37,39 @@ fn script_command(script: &str, arguments: &[String]) -> Command {
     command
 }
 
-/// A script of a peer whose Python has LangGraph, to be run in a process of its own.
-pub fn command(script: &str, arguments: &[String]) -> Option<Command> {
-    let there = Command::new(python())
-        .args(["-c", "import langgraph.checkpoint.sqlite"])
+/// Whether the peers' Python has a module.
+fn has(module: &str) -> bool {
+    let import = Command::new(python())
+        .args(["-c", &format!("import {module}")])
         .stderr(Stdio::null())
         .status();
-    let there = there.is_ok_and(|status| status.success());
-    there.then(|| script_command(script, arguments))
+    import.is_ok_and(|status| status.success())
+}
+
+/// Puts packages into `benches/.venv`, unless the peers' Python has the module already. Without
+/// a network, or with a Python of the caller's choice, the peer is left out.
+pub fn install(module: &str, packages: &[&str]) {
+    if has(module) || std::env::var_os("ROPEWALK_PEER_PYTHON").is_some() {
+        return;
+    }
+    eprintln!("installing {} into benches/.venv", packages.join(" "));
+    let venv = root().join(".venv");
+    let made = Command::new("python3")
+        .args(["-m", "venv"])
+        .arg(&venv)
+        .status();
+    if !made.is_ok_and(|status| status.success()) {
+        return;
+    }
+    let _ = Command::new(venv.join("bin/python"))
+        .args(["-m", "pip", "install", "--quiet"])
+        .args(packages)
+        .status();
+}
+
+/// A script of a peer whose Python has a module, to be run in a process of its own.
+pub fn command(module: &str, script: &str, arguments: &[String]) -> Option<Command> {
+    has(module).then(|| script_command(script, arguments))
 }
 
 impl Peer {

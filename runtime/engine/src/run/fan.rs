@@ -7,19 +7,23 @@ use std::time::Duration;
 use futures::stream::{FuturesUnordered, StreamExt};
 use ropewalk_core::event::{Event, ItemOutcome};
 use ropewalk_core::graph::definition::{ErrorKind, Hedge};
+use ropewalk_core::graph::expression::Within;
 use ropewalk_core::graph::ir::{Node, Work};
 use ropewalk_core::graph::machine::{NodeError, NodeResult};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::attempt::{At, Cancel, Halt, perform};
-use super::{Shared, tool};
+use super::{Shared, plain, tool};
 use crate::journal::Stop;
 use crate::path;
 use crate::services::Function;
 
 /// Items that must be done before slow ones can be told.
 const ENOUGH_TO_COMPARE: usize = 3;
+
+/// Items that end at once which are done before others get a turn.
+const TURN: usize = 64;
 
 /// How often slow items are looked for.
 const LOOK: Duration = Duration::from_millis(20);
@@ -116,14 +120,30 @@ impl<'a> Fan<'a> {
             .collect();
         let mut at_work = FuturesUnordered::new();
         let mut over = false;
+        let mut turns = 0;
         loop {
-            let in_vain = self.failures() > bearable;
+            let mut in_vain = self.failures() > bearable;
             let halted = !matches!(self.stop, None | Some(Stop::Waiting));
             if (over || in_vain || halted) && !self.copies.iter().all(Vec::is_empty) {
                 self.copies.iter().flatten().for_each(Cancel::give_up);
             }
             while !over && !in_vain && !halted && at_work.len() < at_once {
                 let Some(index) = waiting.pop() else { break };
+                if let Some(outcome) = self.at_once(index) {
+                    let failed = outcome.is_err();
+                    self.take(index, false, outcome, over);
+                    in_vain = failed && self.failures() > bearable;
+                    turns += 1;
+                    if turns % TURN == 0 {
+                        tokio::task::yield_now().await;
+                        over = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+                        if self.at.cancel.is_cancelled() {
+                            self.stop = Some(Stop::Cancelled);
+                            return;
+                        }
+                    }
+                    continue;
+                }
                 at_work.push(self.copy(index, false));
             }
             if at_work.is_empty() {
@@ -159,6 +179,26 @@ impl<'a> Fan<'a> {
                 }
             }
         }
+    }
+
+    /// The outcome of work that ends at once, if it does: it needs no place among what is at
+    /// work.
+    fn at_once(&self, index: usize) -> Option<Result<NodeResult, Halt>> {
+        let Work::Function { name, arguments } = &self.each.work else {
+            return None;
+        };
+        if !plain::is_inline(self.at.shared, self.each, name) {
+            return None;
+        }
+        let item = self.items.get(index).cloned().unwrap_or_default();
+        let names = [("item", item), ("index", Arc::new(Value::from(index)))];
+        let scope = Within {
+            names: &names,
+            outer: self.at.inputs,
+        };
+        let inputs = self.at.inputs;
+        let result = plain::now(self.at.shared, name, arguments.as_ref(), inputs, &scope);
+        Some(result.map_err(Halt::Failed))
     }
 
     /// Begins the work for an item, or a second copy of it.

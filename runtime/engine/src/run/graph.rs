@@ -234,7 +234,8 @@ impl Running<'_> {
         let writes: Result<Vec<Write>, NodeError> = match &node.work {
             Work::Set { .. } => self.machine.set(activation),
             Work::Function { name, arguments } if plain::is_inline(self.shared, node, name) => {
-                let result = plain::now(self.shared, name, arguments.as_ref(), &activation.inputs);
+                let inputs = &activation.inputs;
+                let result = plain::now(self.shared, name, arguments.as_ref(), inputs, inputs);
                 result.and_then(|result| self.machine.writes(activation, &result))
             }
             _ => return false,

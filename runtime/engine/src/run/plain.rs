@@ -31,11 +31,12 @@ pub(super) fn now(
     name: &str,
     arguments: Option<&Argument>,
     inputs: &Inputs,
+    scope: &dyn Scope,
 ) -> Result<NodeResult, NodeError> {
     let Some(Function::Now(work)) = shared.services.functions.get(name) else {
         return Err(unknown(shared, name));
     };
-    let arguments = given(arguments, inputs, inputs)?;
+    let arguments = given(arguments, inputs, scope)?;
     work(arguments)
         .map(NodeResult::of)
         .map_err(|message| failed(name, &message))

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use ropewalk_core::event::Event;
 use ropewalk_core::graph::definition::ErrorKind;
 use ropewalk_engine::run::RunResult;
 use serde_json::json;
@@ -113,4 +114,29 @@ async fn an_empty_list_is_no_work() {
     let graph = graph(&mapped("", "{function: fail}"));
     let outputs = place.outputs(&graph, json!({"items": []})).await;
     assert_eq!(outputs["out"], json!([]));
+}
+
+#[tokio::test]
+async fn work_that_ends_at_once_is_held_to_the_same() {
+    let place = Place::new();
+    let each = "{function: {name: note, arguments: {n: \"{{ item }}\", at: \"{{ index }}\"}}}";
+    let items: Vec<u64> = (0..300).map(|n| n * 7 % 300).collect();
+    let graph = graph(&mapped("      concurrency: 2", each));
+    let outputs = place.outputs(&graph, json!({"items": items})).await;
+    let expected: Vec<_> = (0..300)
+        .map(|at| json!({"n": items[at], "at": at}))
+        .collect();
+    assert_eq!(outputs["out"], json!(expected));
+    let ended = place.happened();
+    let ended = ended
+        .iter()
+        .filter(|event| matches!(event, Event::ItemEnded { .. }));
+    assert_eq!(ended.count(), 300);
+    let place = Place::new();
+    let fails = crate::place::graph(&mapped("", "{function: fail}"));
+    let end = place.run(&fails, json!({"items": items})).await;
+    let RunResult::Failed { error, .. } = end.result else {
+        panic!("{end:?}")
+    };
+    assert!(error.message.contains("1 of 300 items failed"), "{error}");
 }
