@@ -108,3 +108,40 @@ async fn an_agent_ends_with_what_it_has_when_its_budget_degrades() {
     };
     assert_eq!(error.kind, ErrorKind::Budget);
 }
+
+#[tokio::test]
+async fn working_time_is_bounded_and_waiting_for_a_person_is_not_working() {
+    let place = Place::with(script(&[("say", "word")]));
+    let slow = "
+name: slow
+channels: {a: string, b: string}
+nodes:
+  wait: {function: {name: wait, arguments: {ms: 60}}}
+  ask: {human: {ask: go on?}, writes: b}
+  a: {model: {prompt: say a}, writes: a}
+edges: [wait -> ask -> a]
+budget: {wall_time: LIMIT}
+";
+    for (limit, works) in [("0.03", false), ("30", true)] {
+        let graph = graph(&slow.replace("LIMIT", limit));
+        let end = place.run(&graph, json!({})).await;
+        place
+            .answer(
+                end.run,
+                None,
+                Reply::Reply {
+                    value: json!("yes"),
+                },
+            )
+            .await
+            .unwrap();
+        let end = place.resume(end.run).await.unwrap();
+        match end.result {
+            RunResult::Completed { .. } => assert!(works),
+            RunResult::Failed { error, .. } => {
+                assert!(!works && error.message.contains("wall_time"), "{error}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
