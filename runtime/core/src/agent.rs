@@ -334,6 +334,8 @@ impl AgentMachine {
             tools,
             sampling: self.sampling.clone(),
             response_schema: None,
+            grammar: None,
+            thinking: None,
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::graph::bundle::Bundle;
 use crate::graph::machine::NodeError;
 use crate::graph::signature::Signature;
 use crate::interrupt::{Interrupt, Reply};
-use crate::message::{ChatReply, ChatRequest, Message, Sampling, Usage};
+use crate::message::{ChatReply, ChatRequest, Grammar, Message, Sampling, Usage};
 use crate::tool::{ToolCall, ToolOutcome, ToolSpec};
 
 /// Version of the events' form; a reader refuses what it does not know.
@@ -227,6 +227,12 @@ pub struct RecordedRequest {
     /// What the reply must satisfy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_schema: Option<Value>,
+    /// The grammar that the reply must be of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grammar: Option<Grammar>,
+    /// Whether a model may think first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thinking: Option<bool>,
 }
 
 fn is_zero(number: &usize) -> bool {
@@ -250,6 +256,8 @@ impl RecordedRequest {
             tools: (!tools_same).then(|| request.tools.clone()),
             sampling: request.sampling.clone(),
             response_schema: request.response_schema.clone(),
+            grammar: request.grammar.clone(),
+            thinking: request.thinking,
         }
     }
 
@@ -268,6 +276,8 @@ impl RecordedRequest {
             tools,
             sampling: self.sampling.clone(),
             response_schema: self.response_schema.clone(),
+            grammar: self.grammar.clone(),
+            thinking: self.thinking,
         }
     }
 }

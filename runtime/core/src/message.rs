@@ -49,6 +49,21 @@ pub struct Sampling {
     /// Keep the smallest set of tokens whose probabilities sum to this (0 to 1).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_p: Option<f32>,
+    /// Keep only this many of the most likely tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_k: Option<u32>,
+    /// Keep only tokens at least this likely, as a share of the most likely one (0 to 1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_p: Option<f32>,
+    /// Divides the logits of tokens that stand in the conversation already; 1 is off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repetition_penalty: Option<f32>,
+    /// Taken off the logits of tokens that stand in the reply already; 0 is off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub presence_penalty: Option<f32>,
+    /// Report the log probability of each token, with so many alternatives beside it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logprobs: Option<u8>,
     /// Same seed and same request, same reply (where the engine can).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<i64>,
@@ -74,6 +89,34 @@ pub struct ChatRequest {
     /// A JSON schema that the reply's text must satisfy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_schema: Option<Value>,
+    /// A grammar that the reply's text must be of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grammar: Option<Grammar>,
+    /// Whether a model that can think before it answers does so; its own default when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thinking: Option<bool>,
+}
+
+/// What a reply's text must look like, where JSON is not what is wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Grammar {
+    /// A regular expression for the whole text.
+    Regex(String),
+    /// A context-free grammar in the Lark dialect of llguidance; its rule `start` is the text.
+    Lark(String),
+}
+
+/// A token of a reply and how likely it was.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TokenLogprob {
+    /// Its text; what is not UTF-8 by itself is replaced.
+    pub token: String,
+    /// Natural logarithm of its probability, before temperature and cuts.
+    pub logprob: f32,
+    /// The most likely tokens in its place, the likeliest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub top: Vec<(String, f32)>,
 }
 
 /// Why a reply ended.
@@ -97,6 +140,9 @@ pub struct Usage {
     pub input_tokens: u64,
     /// Tokens written.
     pub output_tokens: u64,
+    /// Tokens of those read that came from a cache of earlier requests.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cached_tokens: u64,
     /// What it cost, in millionths of the currency of the engine's prices; zero where they are not
     /// known.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -114,6 +160,7 @@ impl Usage {
         Usage {
             input_tokens: self.input_tokens.saturating_add(other.input_tokens),
             output_tokens: self.output_tokens.saturating_add(other.output_tokens),
+            cached_tokens: self.cached_tokens.saturating_add(other.cached_tokens),
             cost_micros: self.cost_micros.saturating_add(other.cost_micros),
         }
     }
@@ -136,6 +183,9 @@ pub struct ChatReply {
     /// What it cost.
     #[serde(default)]
     pub usage: Usage,
+    /// Its tokens' probabilities, where they were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logprobs: Vec<TokenLogprob>,
     /// The engine declines to answer: what it was given does not support one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub abstained: bool,

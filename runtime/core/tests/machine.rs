@@ -57,8 +57,10 @@ fn reply(text: &str, calls: Vec<ToolCall>) -> Input {
             usage: Usage {
                 input_tokens: 2,
                 output_tokens: 1,
+                cached_tokens: 0,
                 cost_micros: 0,
             },
+            logprobs: Vec::new(),
             abstained: false,
         },
     }

@@ -81,6 +81,7 @@ impl Engine for Exerciser {
             calls,
             finish,
             usage,
+            logprobs: Vec::new(),
             abstained: false,
         })
     }

@@ -259,12 +259,14 @@ fn said(text: String) -> ChatReply {
         calls: Vec::<ToolCall>::new(),
         finish: FinishReason::Stop,
         usage: Usage::default(),
+        logprobs: Vec::new(),
         abstained: false,
     }
 }
 
 fn abstain(text: String) -> ChatReply {
     ChatReply {
+        logprobs: Vec::new(),
         abstained: true,
         ..said(text)
     }

@@ -119,6 +119,7 @@ impl Engine for Scripted {
             calls: reply.calls.clone(),
             finish,
             usage: Usage::default(),
+            logprobs: Vec::new(),
             abstained: false,
         })
     }

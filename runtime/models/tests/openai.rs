@@ -163,6 +163,7 @@ async fn text_thinking_and_usage_arrive_and_the_request_is_right() {
         Usage {
             input_tokens: 7,
             output_tokens: 2,
+            cached_tokens: 0,
             cost_micros: 0,
         }
     );

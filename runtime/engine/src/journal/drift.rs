@@ -83,6 +83,7 @@ pub(super) fn outcome_of(request: &EffectRequest, value: Value) -> EffectOutcome
                 calls: Vec::new(),
                 finish: FinishReason::Stop,
                 usage: Usage::default(),
+                logprobs: Vec::new(),
                 abstained: false,
             },
         },

@@ -60,6 +60,8 @@ pub(super) async fn work(at: &At<'_>) -> Result<NodeResult, Halt> {
         tools: Vec::new(),
         sampling: sampling.clone(),
         response_schema: schema.clone(),
+        grammar: None,
+        thinking: None,
     };
     let mut previous: Option<ChatRequest> = None;
     let mut usage = Usage::default();

@@ -270,8 +270,10 @@ async fn counts_and_lists(store: &dyn Store) -> Checked {
                 usage: Usage {
                     input_tokens: 7,
                     output_tokens: 5,
+                    cached_tokens: 0,
                     cost_micros: 0,
                 },
+                logprobs: Vec::new(),
                 abstained: false,
             },
         },

@@ -105,6 +105,7 @@ impl Assembly {
             self.usage = Usage {
                 input_tokens: usage.prompt_tokens,
                 output_tokens: usage.completion_tokens,
+                cached_tokens: 0,
                 cost_micros: 0,
             };
         }
@@ -226,6 +227,7 @@ impl Assembly {
             calls,
             finish,
             usage: self.usage,
+            logprobs: Vec::new(),
             abstained: false,
         }
     }

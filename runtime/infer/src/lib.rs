@@ -1,0 +1,20 @@
+//! Local language models: from a GGUF or safetensors file to text.
+//!
+//! It knows no network and no async; `ropewalk-models` makes an engine of it. From the file to
+//! the reply:
+//!
+//! - [`tokenizer`]: text to tokens and back, from the GGUF itself or `tokenizer.json`.
+//! - [`chat`]: a conversation as the model's own template writes it; tool calls as its family
+//!   writes them, as a grammar and read back.
+//! - [`constraint`]: which tokens a grammar allows next.
+//! - [`sampling`]: which of them is taken.
+//! - [`stop`]: texts that end a reply, across the borders of tokens.
+//! - [`tiny`]: small models with random weights, for tests and for speed.
+
+pub mod chat;
+pub mod constraint;
+pub mod error;
+pub mod sampling;
+pub mod stop;
+pub mod tiny;
+pub mod tokenizer;

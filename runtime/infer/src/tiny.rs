@@ -1,0 +1,1 @@
+//! Small models with random weights: the true path without a download.
