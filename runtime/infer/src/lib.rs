@@ -13,7 +13,9 @@
 
 pub mod chat;
 pub mod constraint;
+pub mod cpu;
 pub mod error;
+pub mod kv;
 pub mod sampling;
 pub mod stop;
 pub mod tiny;
