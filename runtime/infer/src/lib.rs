@@ -14,9 +14,12 @@
 pub mod chat;
 pub mod constraint;
 pub mod cpu;
+pub mod decoder;
 pub mod error;
+pub mod file;
 pub mod kv;
 pub mod sampling;
+pub mod spec;
 pub mod stop;
 pub mod tiny;
 pub mod tokenizer;

@@ -96,7 +96,7 @@ impl Team {
     }
 
     /// Does `work` for every chunk of `chunk` elements, with its number.
-    pub(super) fn chunks<T: Send>(
+    pub(crate) fn chunks<T: Send>(
         &self,
         all: &mut [T],
         chunk: usize,

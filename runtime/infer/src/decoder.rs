@@ -1,0 +1,379 @@
+//! A decoder-only transformer: tokens in, logits out.
+
+use crate::cpu::activation::{Activations, Form};
+use crate::cpu::attention::{AttentionShape, Span, attend};
+use crate::cpu::elementwise::{Angles, add, add_bias, gate, gate_halves, rms_norm, rotate};
+use crate::cpu::matrix::Matrix;
+use crate::cpu::team::Team;
+use crate::error::InferError;
+use crate::file::ModelFile;
+use crate::kv::{KvShape, PAGE, Page};
+use crate::spec::{Family, Spec};
+
+mod layer;
+
+use layer::Layer;
+
+/// A model's weights, ready to run.
+#[derive(Debug)]
+pub struct Decoder {
+    spec: Spec,
+    team: Team,
+    embeddings: Matrix,
+    /// `None` where the embeddings serve as the output.
+    output: Option<Matrix>,
+    norm: Vec<f32>,
+    layers: Vec<Layer>,
+}
+
+/// Consecutive tokens of one sequence.
+#[derive(Debug, Clone, Copy)]
+pub struct Slice<'a> {
+    /// The tokens.
+    pub tokens: &'a [u32],
+    /// Position of the first.
+    pub position: usize,
+    /// Numbers of the sequence's pages, those of these tokens among them.
+    pub pages: &'a [usize],
+    /// Logits are wanted for so many of the last tokens.
+    pub logits: usize,
+}
+
+/// Pages by number; what is taken out is being written.
+pub type Pages = Vec<Option<Page>>;
+
+/// Room for what lies between layers, used again and again.
+#[derive(Debug, Default)]
+struct Room {
+    hidden: Vec<f32>,
+    normed: Vec<f32>,
+    queries: Vec<f32>,
+    keys: Vec<f32>,
+    values: Vec<f32>,
+    attended: Vec<f32>,
+    gates: Vec<f32>,
+    ups: Vec<f32>,
+    out: Vec<f32>,
+}
+
+impl Decoder {
+    /// Reads the weights.
+    ///
+    /// # Errors
+    /// A tensor that is missing or has another shape than the header says.
+    pub fn load(file: &ModelFile, threads: usize) -> Result<Self, InferError> {
+        let spec = Spec::read(file)?;
+        let team = Team::new(threads);
+        Self::with_team(file, spec, team)
+    }
+
+    pub(crate) fn with_team(file: &ModelFile, spec: Spec, team: Team) -> Result<Self, InferError> {
+        let shape = (spec.vocabulary, spec.hidden);
+        let embeddings = file.matrix(&team, "token_embd.weight", shape)?;
+        let output = file
+            .has("output.weight")
+            .then(|| file.matrix(&team, "output.weight", shape))
+            .transpose()?;
+        let mut norm = file.vector("output_norm.weight", spec.hidden)?;
+        norm.iter_mut()
+            .for_each(|weight| *weight += spec.norm_offset);
+        let layers = (0..spec.layers)
+            .map(|number| Layer::load(file, &team, &spec, number))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            spec,
+            team,
+            embeddings,
+            output,
+            norm,
+            layers,
+        })
+    }
+
+    /// What it looks like.
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// Bytes of memory its weights take.
+    pub fn bytes(&self) -> usize {
+        let output = self.output.as_ref().map_or(0, Matrix::bytes);
+        let layers = self.layers.iter().map(Layer::bytes).sum::<usize>();
+        self.embeddings.bytes() + output + layers
+    }
+
+    /// Sizes of what it keeps for a token.
+    pub fn kv_shape(&self) -> KvShape {
+        KvShape {
+            layers: self.spec.layers,
+            heads: self.spec.kv_heads,
+            head: self.spec.head,
+        }
+    }
+
+    /// Runs tokens of some sequences at once, writes their keys and values into their pages, and
+    /// gives the logits that are wanted: a row of the vocabulary for each, in the order of the
+    /// slices.
+    ///
+    /// # Errors
+    /// A token that is none of the vocabulary; a page that is missing.
+    pub fn run(&self, slices: &[Slice<'_>], pages: &mut Pages) -> Result<Vec<f32>, InferError> {
+        let rows: usize = slices.iter().map(|slice| slice.tokens.len()).sum();
+        let mut room = Room::default();
+        self.embed(slices, &mut room.hidden)?;
+        let positions: Vec<usize> = slices
+            .iter()
+            .flat_map(|slice| slice.position..slice.position + slice.tokens.len())
+            .collect();
+        let rope = &self.spec.rope;
+        let angles = Angles::new(&positions, &rope.frequencies, rope.magnitude);
+        let window_angles = self
+            .spec
+            .window_rope
+            .as_ref()
+            .map(|rope| Angles::new(&positions, &rope.frequencies, rope.magnitude));
+        for (number, layer) in self.layers.iter().enumerate() {
+            let angles = match &window_angles {
+                Some(window) if self.spec.windowed(number) => window,
+                _ => &angles,
+            };
+            self.attention(number, layer, slices, angles, pages, &mut room, rows)?;
+            self.feed_forward(layer, &mut room, rows)?;
+        }
+        self.logits(slices, &room.hidden)
+    }
+
+    fn embed(&self, slices: &[Slice<'_>], hidden: &mut Vec<f32>) -> Result<(), InferError> {
+        let width = self.spec.hidden;
+        let tokens = slices.iter().flat_map(|slice| slice.tokens);
+        for token in tokens {
+            if *token as usize >= self.spec.vocabulary {
+                return Err(InferError::Compute(candle_core::Error::msg(format!(
+                    "there is no token {token} in a vocabulary of {}",
+                    self.spec.vocabulary
+                ))));
+            }
+            let from = hidden.len();
+            hidden.resize(from + width, 0.0);
+            let row = hidden.get_mut(from..).unwrap_or_default();
+            self.embeddings.row(*token as usize, row)?;
+        }
+        if self.spec.embedding_scale != 1.0 {
+            let scale = self.spec.embedding_scale;
+            hidden.iter_mut().for_each(|x| *x *= scale);
+        }
+        Ok(())
+    }
+
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "the parts of one layer; a struct of them would be made once and taken apart once"
+    )]
+    fn attention(
+        &self,
+        number: usize,
+        layer: &Layer,
+        slices: &[Slice<'_>],
+        angles: &Angles,
+        pages: &mut Pages,
+        room: &mut Room,
+        rows: usize,
+    ) -> Result<(), InferError> {
+        let (spec, team) = (&self.spec, &self.team);
+        self.norm_into(&room.hidden, &layer.attention_norm, &mut room.normed);
+        let forms = layer.input_forms();
+        let inputs = Activations::new(team, &room.normed, spec.hidden, &forms);
+        let into = (&mut room.queries, &mut room.keys, &mut room.values);
+        layer.project(team, spec, &inputs, into, rows)?;
+        if let Some((queries, keys)) = &layer.head_norms {
+            rms_norm(team, &mut room.queries, queries, spec.epsilon);
+            rms_norm(team, &mut room.keys, keys, spec.epsilon);
+        }
+        if spec.rope_of(number).is_some() {
+            rotate(
+                team,
+                &mut room.queries,
+                spec.heads,
+                spec.head,
+                angles,
+                spec.pairs,
+            );
+            rotate(
+                team,
+                &mut room.keys,
+                spec.kv_heads,
+                spec.head,
+                angles,
+                spec.pairs,
+            );
+        }
+        self.remember(number, slices, pages, &room.keys, &room.values)?;
+        let shape = AttentionShape {
+            heads: spec.heads,
+            kv_heads: spec.kv_heads,
+            head: spec.head,
+            scale: spec.attention_scale,
+            window: spec.window.filter(|_| spec.windowed(number)),
+        };
+        room.attended.resize(rows * spec.heads * spec.head, 0.0);
+        let of_slices = slices
+            .iter()
+            .map(|slice| {
+                let pages = slice.pages.iter().map(|page| {
+                    let page = pages.get(*page).and_then(Option::as_ref);
+                    page.ok_or_else(missing_page)
+                });
+                pages.collect::<Result<Vec<&Page>, _>>()
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut row = 0;
+        let mut spans = Vec::with_capacity(slices.len());
+        for (slice, pages) in slices.iter().zip(&of_slices) {
+            spans.push(Span {
+                row,
+                count: slice.tokens.len(),
+                position: slice.position,
+                pages,
+            });
+            row += slice.tokens.len();
+        }
+        attend(
+            team,
+            shape,
+            number,
+            &spans,
+            &room.queries,
+            &mut room.attended,
+        );
+        self.product(&layer.attention_output, &room.attended, &mut room.out, rows)?;
+        if let Some(norm) = &layer.after_attention {
+            rms_norm(team, &mut room.out, norm, spec.epsilon);
+        }
+        add(team, &mut room.hidden, &room.out);
+        Ok(())
+    }
+
+    /// Writes keys and values into their pages.
+    fn remember(
+        &self,
+        layer: usize,
+        slices: &[Slice<'_>],
+        pages: &mut Pages,
+        keys: &[f32],
+        values: &[f32],
+    ) -> Result<(), InferError> {
+        let width = self.spec.kv_heads * self.spec.head;
+        // Each page that is written is taken out, so that threads can each have some.
+        let mut taken: Vec<(usize, Page, Vec<(usize, usize)>)> = Vec::new();
+        let mut row = 0;
+        let mut lost = false;
+        for slice in slices {
+            for index in 0..slice.tokens.len() {
+                let position = slice.position + index;
+                let number = slice.pages.get(position / PAGE).copied();
+                let number = number.ok_or_else(missing_page)?;
+                if taken.last().is_none_or(|(last, _, _)| *last != number) {
+                    match pages.get_mut(number).and_then(Option::take) {
+                        Some(page) => taken.push((number, page, Vec::new())),
+                        None => {
+                            lost = true;
+                            break;
+                        }
+                    }
+                }
+                if let Some((_, _, rows)) = taken.last_mut() {
+                    rows.push((position % PAGE, row + index));
+                }
+            }
+            row += slice.tokens.len();
+        }
+        self.team.chunks(&mut taken, 1, |_, taken| {
+            for (_, page, rows) in taken {
+                for (slot, row) in rows.iter() {
+                    let of_row = row * width..(row + 1) * width;
+                    let keys = keys.get(of_row.clone()).unwrap_or_default();
+                    page.write(layer, *slot, keys, values.get(of_row).unwrap_or_default());
+                }
+            }
+        });
+        for (number, page, _) in taken {
+            if let Some(place) = pages.get_mut(number) {
+                *place = Some(page);
+            }
+        }
+        if lost { Err(missing_page()) } else { Ok(()) }
+    }
+
+    fn feed_forward(&self, layer: &Layer, room: &mut Room, rows: usize) -> Result<(), InferError> {
+        let (spec, team) = (&self.spec, &self.team);
+        self.norm_into(&room.hidden, &layer.feed_forward_norm, &mut room.normed);
+        let width = spec.feed_forward;
+        match &layer.gate {
+            Some(gates) => {
+                let forms = [gates.form(), layer.up.form()];
+                let inputs = Activations::new(team, &room.normed, spec.hidden, &forms);
+                room.gates.resize(rows * width, 0.0);
+                room.ups.resize(rows * width, 0.0);
+                gates.multiply(team, &inputs, &mut room.gates)?;
+                layer.up.multiply(team, &inputs, &mut room.ups)?;
+                gate(team, spec.gate, &mut room.gates, &room.ups);
+            }
+            None => {
+                let inputs = Activations::new(team, &room.normed, spec.hidden, &[layer.up.form()]);
+                room.ups.resize(rows * width * 2, 0.0);
+                room.gates.resize(rows * width, 0.0);
+                layer.up.multiply(team, &inputs, &mut room.ups)?;
+                gate_halves(team, spec.gate, &room.ups, &mut room.gates, width);
+            }
+        }
+        self.product(&layer.down, &room.gates, &mut room.out, rows)?;
+        if let Some(norm) = &layer.after_feed_forward {
+            rms_norm(team, &mut room.out, norm, spec.epsilon);
+        }
+        add(team, &mut room.hidden, &room.out);
+        Ok(())
+    }
+
+    fn logits(&self, slices: &[Slice<'_>], hidden: &[f32]) -> Result<Vec<f32>, InferError> {
+        let width = self.spec.hidden;
+        let mut wanted = Vec::new();
+        let mut row = 0;
+        for slice in slices {
+            let count = slice.tokens.len();
+            let first = count - slice.logits.min(count);
+            let rows = (row + first) * width..(row + count) * width;
+            wanted.extend_from_slice(hidden.get(rows).unwrap_or_default());
+            row += count;
+        }
+        rms_norm(&self.team, &mut wanted, &self.norm, self.spec.epsilon);
+        let rows = wanted.len().checked_div(width).unwrap_or_default();
+        let mut logits = Vec::new();
+        let output = self.output.as_ref().unwrap_or(&self.embeddings);
+        if rows > 0 {
+            self.product(output, &wanted, &mut logits, rows)?;
+        }
+        Ok(logits)
+    }
+
+    fn norm_into(&self, x: &[f32], weight: &[f32], out: &mut Vec<f32>) {
+        out.clear();
+        out.extend_from_slice(x);
+        rms_norm(&self.team, out, weight, self.spec.epsilon);
+    }
+
+    fn product(
+        &self,
+        matrix: &Matrix,
+        inputs: &[f32],
+        out: &mut Vec<f32>,
+        rows: usize,
+    ) -> Result<(), InferError> {
+        let inputs = Activations::new(&self.team, inputs, matrix.k(), &[matrix.form()]);
+        out.resize(rows * matrix.n(), 0.0);
+        matrix.multiply(&self.team, &inputs, out)
+    }
+}
+
+fn missing_page() -> InferError {
+    InferError::Compute(candle_core::Error::msg("a page of the cache is missing"))
+}
