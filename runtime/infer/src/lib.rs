@@ -11,6 +11,7 @@
 //! - [`stop`]: texts that end a reply, across the borders of tokens.
 //! - [`tiny`]: small models with random weights, for tests and for speed.
 
+pub mod cache;
 pub mod chat;
 pub mod constraint;
 pub mod cpu;

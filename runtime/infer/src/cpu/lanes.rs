@@ -5,7 +5,7 @@
 #![cfg(target_arch = "x86_64")]
 
 use std::arch::x86_64::{
-    __m128i, __m256i, __m512, __m512i, _mm_loadu_si128, _mm256_loadu_si256, _mm256_storeu_si256,
+    __m128i, __m256i, __m512, __m512i, _mm_loadu_si128, _mm256_loadu_si256,
     _mm512_load_si512, _mm512_loadu_ps, _mm512_storeu_ps,
 };
 
@@ -59,12 +59,4 @@ pub(super) fn bytes16(values: &[u8; 16]) -> __m128i {
 pub(super) fn store(values: &mut [f32; 16], lanes: __m512) {
     // SAFETY: the array has 64 bytes; the store needs no alignment.
     unsafe { _mm512_storeu_ps(values.as_mut_ptr(), lanes) }
-}
-
-/// Stores 16 half-precision numbers.
-#[inline]
-#[target_feature(enable = "avx512f")]
-pub(super) fn store_halves(values: &mut [f16; 16], lanes: __m256i) {
-    // SAFETY: the array has 32 bytes; the store needs no alignment.
-    unsafe { _mm256_storeu_si256(values.as_mut_ptr().cast(), lanes) }
 }

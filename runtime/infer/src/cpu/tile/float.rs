@@ -73,8 +73,8 @@ pub(in crate::cpu) use kernel::products;
 #[cfg(target_arch = "x86_64")]
 mod kernel {
     use std::arch::x86_64::{
-        __m512, _mm512_castsi512_ps, _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_fmadd_ps,
-        _mm512_set1_ps, _mm512_setzero_ps, _mm512_slli_epi32,
+        __m256i, __m512, _mm512_add_ps, _mm512_castsi512_ps, _mm512_cvtepu16_epi32,
+        _mm512_cvtph_ps, _mm512_fmadd_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_slli_epi32,
     };
 
     use super::super::super::lanes;
@@ -82,6 +82,7 @@ mod kernel {
     use super::Kind;
 
     /// Products of `M` rows of inputs, of `k` values each, from row `from` on, with `T` tiles.
+    #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,f16c,fma")]
     pub(in crate::cpu) fn products<const M: usize, const T: usize>(
         kind: Kind,
@@ -90,41 +91,73 @@ mod kernel {
         k: usize,
         from: usize,
     ) -> [[__m512; T]; M] {
-        let mut sums = [[_mm512_setzero_ps(); T]; M];
-        let rows: [&[f32]; M] = std::array::from_fn(|m| {
-            let row = (from + m) * k;
-            inputs.get(row..row + k).unwrap_or_default()
-        });
-        if tiles
-            .iter()
-            .any(|tile| tile.len() * 64 < k * 16 * kind.bytes())
-            || rows.iter().any(|row| row.len() != k)
-        {
-            return sums;
+        match kind {
+            Kind::F32 => of::<M, T, 0>(tiles, inputs, k, from),
+            Kind::F16 => of::<M, T, 1>(tiles, inputs, k, from),
+            Kind::Bf16 => of::<M, T, 2>(tiles, inputs, k, from),
         }
-        for at in 0..k {
-            let weights: [_; T] = std::array::from_fn(|t| match kind {
-                Kind::F32 => {
-                    let line = tiles[t].get(at).unwrap_or(&Line::ZERO);
-                    _mm512_castsi512_ps(lanes::line(line))
+    }
+
+    /// As [`products`] for f32 (0), f16 (1) and bf16 (2).
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,f16c,fma")]
+    fn of<const M: usize, const T: usize, const KIND: u8>(
+        tiles: [&[Line]; T],
+        inputs: &[f32],
+        k: usize,
+        from: usize,
+    ) -> [[__m512; T]; M] {
+        let mut sums = [[_mm512_setzero_ps(); T]; M];
+        // Even and odd values are summed apart, so that a single row does not wait for itself.
+        let mut odd = [[_mm512_setzero_ps(); T]; M];
+        let mut rows: [&[f32]; M] = [&[]; M];
+        for (m, row) in rows.iter_mut().enumerate() {
+            let at = (from + m) * k;
+            *row = inputs.get(at..at + k).unwrap_or_default();
+        }
+        for pair in 0..k.div_ceil(2) {
+            let mut first = [_mm512_setzero_ps(); T];
+            let mut second = [_mm512_setzero_ps(); T];
+            for t in 0..T {
+                if KIND == 0 {
+                    let line = tiles[t].get(pair * 2).unwrap_or(&Line::ZERO);
+                    first[t] = _mm512_castsi512_ps(lanes::line(line));
+                    let line = tiles[t].get(pair * 2 + 1).unwrap_or(&Line::ZERO);
+                    second[t] = _mm512_castsi512_ps(lanes::line(line));
+                } else {
+                    let [low, high] = split(tiles[t].get(pair).unwrap_or(&Line::ZERO));
+                    first[t] = wide::<KIND>(lanes::bytes32(low));
+                    second[t] = wide::<KIND>(lanes::bytes32(high));
                 }
-                Kind::F16 => {
-                    let line = tiles[t].get(at / 2).unwrap_or(&Line::ZERO);
-                    _mm512_cvtph_ps(lanes::bytes32(split(line)[at % 2]))
-                }
-                Kind::Bf16 => {
-                    let line = tiles[t].get(at / 2).unwrap_or(&Line::ZERO);
-                    let wide = _mm512_cvtepu16_epi32(lanes::bytes32(split(line)[at % 2]));
-                    _mm512_castsi512_ps(_mm512_slli_epi32::<16>(wide))
-                }
-            });
+            }
             for m in 0..M {
-                let input = _mm512_set1_ps(rows[m].get(at).copied().unwrap_or_default());
+                let at = pair * 2;
+                let a = _mm512_set1_ps(rows[m].get(at).copied().unwrap_or_default());
+                let b = _mm512_set1_ps(rows[m].get(at + 1).copied().unwrap_or_default());
                 for t in 0..T {
-                    sums[m][t] = _mm512_fmadd_ps(weights[t], input, sums[m][t]);
+                    sums[m][t] = _mm512_fmadd_ps(first[t], a, sums[m][t]);
+                    if M == 1 {
+                        odd[m][t] = _mm512_fmadd_ps(second[t], b, odd[m][t]);
+                    } else {
+                        sums[m][t] = _mm512_fmadd_ps(second[t], b, sums[m][t]);
+                    }
                 }
             }
         }
+        if M == 1 {
+            for t in 0..T {
+                sums[0][t] = _mm512_add_ps(sums[0][t], odd[0][t]);
+            }
+        }
         sums
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,f16c,fma")]
+    fn wide<const KIND: u8>(halves: __m256i) -> __m512 {
+        if KIND == 1 {
+            _mm512_cvtph_ps(halves)
+        } else {
+            _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(halves)))
+        }
     }
 }

@@ -93,8 +93,8 @@ mod kernel {
     use std::arch::x86_64::{
         __m512, _mm512_add_epi32, _mm512_and_si512, _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps,
         _mm512_cvtph_ps, _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_mul_ps, _mm512_mullo_epi32,
-        _mm512_or_si512, _mm512_set1_epi8, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps,
-        _mm512_setzero_si512, _mm512_slli_epi16, _mm512_srli_epi16,
+        _mm512_set1_epi8, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps,
+        _mm512_setzero_si512, _mm512_slli_epi16, _mm512_srli_epi16, _mm512_ternarylogic_epi32,
     };
 
     use super::super::super::activation::Block256;
@@ -114,7 +114,7 @@ mod kernel {
         let words = inputs.words.as_chunks::<64>().0;
         let offsets = inputs.offsets.as_chunks::<16>().0;
         let low = _mm512_set1_epi8(15);
-        let high = _mm512_set1_epi8(0x30);
+        let six = _mm512_set1_epi8(0x3f);
         let mut totals = [[_mm512_setzero_ps(); T]; M];
         for block in 0..count {
             let lines: [&[Line; LINES]; T] =
@@ -126,17 +126,18 @@ mod kernel {
                 std::array::from_fn(|m| offsets.get(at(m)).unwrap_or(&[0; 16]));
             let mut whole = [[_mm512_setzero_si512(); T]; M];
             for sub in 0..16 {
-                let weights: [[_; 4]; T] = std::array::from_fn(|t| {
+                let mut part: [[_; T]; M] =
+                    std::array::from_fn(|m| [_mm512_set1_epi32(offsets[m][sub]); T]);
+                for t in 0..T {
                     let first = lanes::line(&lines[t][sub * 2]);
                     let second = lanes::line(&lines[t][sub * 2 + 1]);
                     let above = lanes::line(&lines[t][HIGH + sub]);
-                    let join = |low_bits, high_bits| {
-                        _mm512_or_si512(
-                            _mm512_and_si512(low_bits, low),
-                            _mm512_and_si512(high_bits, high),
-                        )
+                    // Bits of `a` where `low` is set, else of `b`; the two above them are wanted.
+                    let join = |a, b| {
+                        let both = _mm512_ternarylogic_epi32::<0xd8>(b, a, low);
+                        _mm512_and_si512(both, six)
                     };
-                    [
+                    let weights = [
                         join(first, _mm512_slli_epi16::<4>(above)),
                         join(_mm512_srli_epi16::<4>(first), _mm512_slli_epi16::<2>(above)),
                         join(second, above),
@@ -144,19 +145,13 @@ mod kernel {
                             _mm512_srli_epi16::<4>(second),
                             _mm512_srli_epi16::<2>(above),
                         ),
-                    ]
-                });
-                let mut part: [[_; T]; M] =
-                    std::array::from_fn(|m| [_mm512_set1_epi32(offsets[m][sub]); T]);
-                for step in 0..4 {
+                    ];
                     for m in 0..M {
-                        let input = _mm512_set1_epi32(words[m][sub * 4 + step]);
-                        for t in 0..T {
-                            part[m][t] = _mm512_dpbusd_epi32(part[m][t], weights[t][step], input);
+                        for step in 0..4 {
+                            let input = _mm512_set1_epi32(words[m][sub * 4 + step]);
+                            part[m][t] = _mm512_dpbusd_epi32(part[m][t], weights[step], input);
                         }
                     }
-                }
-                for t in 0..T {
                     let line = &lines[t][SCALES + sub / 4];
                     let scales = line.0.as_chunks::<16>().0.get(sub % 4).unwrap_or(&[0; 16]);
                     let scales = _mm512_cvtepi8_epi32(lanes::bytes16(scales));

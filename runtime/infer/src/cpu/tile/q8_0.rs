@@ -111,7 +111,7 @@ pub(in crate::cpu) use kernel::products;
 mod kernel {
     use std::arch::x86_64::{
         __m512, _mm512_cvtepi32_ps, _mm512_cvtph_ps, _mm512_dpbusd_epi32, _mm512_fmadd_ps,
-        _mm512_mul_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps,
+        _mm512_mul_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_setzero_si512,
     };
 
     use super::super::super::activation::Block32;
@@ -147,38 +147,45 @@ mod kernel {
         if rows.iter().any(|row| row.0.len() != count * 2) {
             return sums;
         }
-        for block in 0..count * 2 {
-            let half = block % 2;
-            let mut whole: [_; M] = std::array::from_fn(|m| {
-                let offset = rows[m].2.get(block).copied().unwrap_or_default();
-                [_mm512_set1_epi32(offset); T]
-            });
-            let group: [&[Line; LINES]; T] =
-                std::array::from_fn(|t| groups[t].get(block / 2).unwrap_or(&[Line::ZERO; LINES]));
-            let words: [&[i32; 8]; M] =
-                std::array::from_fn(|m| rows[m].0.get(block).unwrap_or(&[0; 8]));
-            for step in 0..8 {
-                let weights: [_; T] = std::array::from_fn(|t| {
-                    lanes::line(group[t].get(half * 8 + step).unwrap_or(&Line::ZERO))
-                });
+        for at in 0..count {
+            let mut group: [&[Line; LINES]; T] = [&[Line::ZERO; LINES]; T];
+            for t in 0..T {
+                group[t] = groups[t].get(at).unwrap_or(&[Line::ZERO; LINES]);
+            }
+            for half in 0..2 {
+                let block = at * 2 + half;
+                let mut whole = [[_mm512_setzero_si512(); T]; M];
+                let mut words: [&[i32; 8]; M] = [&[0; 8]; M];
                 for m in 0..M {
-                    let input = _mm512_set1_epi32(words[m][step]);
+                    let offset = rows[m].2.get(block).copied().unwrap_or_default();
+                    whole[m] = [_mm512_set1_epi32(offset); T];
+                    words[m] = rows[m].0.get(block).unwrap_or(&[0; 8]);
+                }
+                for step in 0..8 {
+                    let mut weights = [_mm512_setzero_si512(); T];
                     for t in 0..T {
-                        whole[m][t] = _mm512_dpbusd_epi32(whole[m][t], weights[t], input);
+                        weights[t] = lanes::line(&group[t][half * 8 + step]);
+                    }
+                    for m in 0..M {
+                        let input = _mm512_set1_epi32(words[m][step]);
+                        for t in 0..T {
+                            whole[m][t] = _mm512_dpbusd_epi32(whole[m][t], weights[t], input);
+                        }
                     }
                 }
-            }
-            let scales: [_; T] = std::array::from_fn(|t| {
-                let [.., scales] = group[t];
-                _mm512_cvtph_ps(lanes::bytes32(split(scales)[half]))
-            });
-            for m in 0..M {
-                let scale = rows[m].1.get(block).copied().unwrap_or_default();
-                let scale = _mm512_set1_ps(scale);
+                let mut scales = [_mm512_setzero_ps(); T];
                 for t in 0..T {
-                    let factor = _mm512_mul_ps(scales[t], scale);
-                    sums[m][t] =
-                        _mm512_fmadd_ps(_mm512_cvtepi32_ps(whole[m][t]), factor, sums[m][t]);
+                    let of_blocks = split(&group[t][LINES - 1]);
+                    scales[t] = _mm512_cvtph_ps(lanes::bytes32(of_blocks[half]));
+                }
+                for m in 0..M {
+                    let scale = rows[m].1.get(block).copied().unwrap_or_default();
+                    let scale = _mm512_set1_ps(scale);
+                    for t in 0..T {
+                        let factor = _mm512_mul_ps(scales[t], scale);
+                        let product = _mm512_cvtepi32_ps(whole[m][t]);
+                        sums[m][t] = _mm512_fmadd_ps(product, factor, sums[m][t]);
+                    }
                 }
             }
         }
