@@ -10,6 +10,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use candle_core::quantized::gguf_file::Content;
 
@@ -31,13 +32,10 @@ use markers::{Markers, Stretch};
 use sentencepiece::SentencePiece;
 use vocabulary::Vocabulary;
 
-/// Text to tokens and back, as one model does it.
+/// Text to tokens and back, as one model does it. Cheap to clone.
+#[derive(Clone)]
 pub struct Tokenizer {
-    vocabulary: Vocabulary,
-    markers: Markers,
-    model: Model,
-    begin: Option<u32>,
-    ends: Vec<u32>,
+    shared: Arc<Shared>,
 }
 
 impl Tokenizer {
@@ -83,18 +81,18 @@ impl Tokenizer {
                 trusted.push(start..text.len());
             }
         }
-        self.encode_stretches(&self.markers.find(&text, &trusted), &text, true)
+        self.encode_stretches(&self.shared.markers.find(&text, &trusted), &text, true)
     }
 
     /// Tokens of a text in the middle of a reply: as [`Tokenizer::encode`] without `special`, and
     /// no space is put before it.
     pub(crate) fn encode_within(&self, text: &str) -> Result<Vec<u32>, InferError> {
-        self.encode_stretches(&self.markers.find(text, &[]), text, false)
+        self.encode_stretches(&self.shared.markers.find(text, &[]), text, false)
     }
 
     /// Whether [`Tokenizer::encode_within`] gives the tokens that the model itself would write.
     pub(crate) fn encodes_within(&self) -> bool {
-        match &self.model {
+        match &self.shared.model {
             Model::ByteLevel(_) | Model::SentencePiece(_) => true,
             Model::Folder(folder) => !folder.puts_space_first(),
         }
@@ -102,32 +100,50 @@ impl Tokenizer {
 
     /// The bytes of a token, empty for an unknown one. A special token's are its written form.
     pub fn bytes(&self, token: u32) -> &[u8] {
-        self.vocabulary.bytes(token)
+        self.shared.vocabulary.bytes(token)
     }
 
     /// How many tokens there are (ids below this).
     pub fn size(&self) -> usize {
-        self.vocabulary.size()
+        self.shared.vocabulary.size()
     }
 
     /// Whether a token steers and does not stand for text.
     pub fn is_special(&self, token: u32) -> bool {
-        self.vocabulary.is_special(token)
+        self.shared.vocabulary.is_special(token)
     }
 
     /// The token that a text is, as a whole, special or not.
     pub fn token(&self, text: &str) -> Option<u32> {
-        self.vocabulary.token(text.as_bytes())
+        self.shared.vocabulary.token(text.as_bytes())
     }
 
     /// The token that a prompt begins with, where the model wants one.
     pub fn begin(&self) -> Option<u32> {
-        self.begin
+        self.shared.begin
     }
 
     /// Tokens that end a turn: the model's end of text, and the end-of-turn tokens of its family.
     pub fn ends(&self) -> &[u32] {
-        &self.ends
+        &self.shared.ends
+    }
+
+    fn new(
+        vocabulary: Vocabulary,
+        markers: Markers,
+        model: Model,
+        begin: Option<u32>,
+        ends: Vec<u32>,
+    ) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                vocabulary,
+                markers,
+                model,
+                begin,
+                ends,
+            }),
+        }
     }
 
     fn encode_stretches(
@@ -136,7 +152,7 @@ impl Tokenizer {
         text: &str,
         at_start: bool,
     ) -> Result<Vec<u32>, InferError> {
-        if let Model::Folder(folder) = &self.model {
+        if let Model::Folder(folder) = &self.shared.model {
             return folder.encode(text, stretches);
         }
         let mut tokens = Vec::with_capacity(text.len() / 3 + 1);
@@ -149,7 +165,7 @@ impl Tokenizer {
                 }
                 Stretch::Text(range) => {
                     let words = text.get(range.clone()).unwrap_or_default();
-                    match &self.model {
+                    match &self.shared.model {
                         Model::ByteLevel(model) => model.encode(words, &mut tokens)?,
                         Model::SentencePiece(model) => {
                             model.encode(words, after_marker, &mut tokens);
@@ -167,12 +183,20 @@ impl Tokenizer {
 impl fmt::Debug for Tokenizer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tokenizer")
-            .field("kind", &self.model.name())
+            .field("kind", &self.shared.model.name())
             .field("size", &self.size())
-            .field("begin", &self.begin)
-            .field("ends", &self.ends)
+            .field("begin", &self.shared.begin)
+            .field("ends", &self.shared.ends)
             .finish_non_exhaustive()
     }
+}
+
+struct Shared {
+    vocabulary: Vocabulary,
+    markers: Markers,
+    model: Model,
+    begin: Option<u32>,
+    ends: Vec<u32>,
 }
 
 enum Model {
@@ -198,4 +222,4 @@ fn unusable(message: impl Into<String>) -> InferError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

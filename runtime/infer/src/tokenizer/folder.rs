@@ -153,13 +153,9 @@ pub(super) fn read(folder: &Path) -> Result<Tokenizer, InferError> {
     model.puts_space_first = sample
         .first()
         .is_some_and(|token| vocabulary.bytes(*token).starts_with(b" "));
-    Ok(Tokenizer {
-        markers: Markers::new(markers)?,
-        vocabulary,
-        model: Model::Folder(Box::new(model)),
-        begin,
-        ends,
-    })
+    let markers = Markers::new(markers)?;
+    let model = Model::Folder(Box::new(model));
+    Ok(Tokenizer::new(vocabulary, markers, model, begin, ends))
 }
 
 /// How pieces of text are written in the vocabulary.

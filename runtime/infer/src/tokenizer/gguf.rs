@@ -298,13 +298,9 @@ impl<'c> Tokens<'c> {
             .map(|(token, _)| token)
             .collect();
         let ends = ends::all([end].into_iter().chain(others).flatten(), &special);
-        Ok(Tokenizer {
-            markers: Markers::new(markers)?,
-            vocabulary: Vocabulary::new(entries),
-            model,
-            begin,
-            ends,
-        })
+        let markers = Markers::new(markers)?;
+        let vocabulary = Vocabulary::new(entries);
+        Ok(Tokenizer::new(vocabulary, markers, model, begin, ends))
     }
 }
 

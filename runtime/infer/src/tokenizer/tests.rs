@@ -110,3 +110,15 @@ fn tokens_are_those_of_llama_cpp() {
         wrong.join("\n")
     );
 }
+
+/// The small byte-level tokenizer of the oracle.
+pub(crate) fn byte_level(pre: &str) -> Tokenizer {
+    let mut metadata = oracle()["gpt2"].clone();
+    metadata["tokenizer.ggml.pre"] = pre.into();
+    Tokenizer::from_gguf(&gguf(&metadata)).unwrap()
+}
+
+/// The small SentencePiece tokenizer of the oracle.
+pub(crate) fn sentencepiece() -> Tokenizer {
+    Tokenizer::from_gguf(&gguf(&oracle()["llama"])).unwrap()
+}
