@@ -1,0 +1,516 @@
+//! A JSON schema as llguidance is given it.
+//!
+//! What it would leave out without a word is refused here, and so is what it refuses itself.
+//! Annotations are dropped; so is a `format` that no standard defines (`int64`, `password`), which
+//! by the standard must not constrain.
+//!
+//! A schema is also narrowed, which keeps every reply valid and makes it end:
+//!
+//! - Numbers stay within 64 bits. JSON readers do not take `1e999`, and nothing but a bound ends a
+//!   number whose digits are sampled.
+//! - An object that lists its properties, and says nothing of others, has no others, unless other
+//!   parts of the schema may add some or tell objects apart by them (`allOf`, `oneOf`).
+//! - Where anything may stand, it nests at most [`ANY_DEPTH`] deep.
+//! - Strings escape with `\n`, `\"` and the like, not with `\u`: two spellings of one key could
+//!   otherwise pass as two keys.
+//!
+//! Whoever writes the schema cannot change these rules: `x-guidance` is taken out.
+
+use serde_json::{Map, Number, Value, json};
+
+/// How much all schemas of one grammar may hold together, in values.
+pub(super) struct Budget(usize);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self(MOST_VALUES)
+    }
+}
+
+const MOST_VALUES: usize = 50_000;
+
+/// Deepest nesting of schemas in schemas.
+const DEEPEST: usize = 64;
+
+/// How deep a value nests that may be anything.
+const ANY_DEPTH: usize = 6;
+
+/// The largest number, positive or negative, that has 64 bits and that floats hold exactly.
+const LARGEST: i64 = 9_223_372_036_854_774_784;
+
+/// Above this, floats no longer hold each whole number, and bounds would be off.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// Keywords that constrain and that llguidance does not know, or knows only in part.
+const REFUSED: &[&str] = &[
+    "not",
+    "if",
+    "contains",
+    "uniqueItems",
+    "propertyNames",
+    "dependencies",
+    "dependentRequired",
+    "dependentSchemas",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+    "$dynamicRef",
+    "$recursiveRef",
+    "extends",
+    "disallow",
+    "divisibleBy",
+];
+
+/// Keywords that are handed on as they are.
+const KEPT: &[&str] = &[
+    "$schema",
+    "$id",
+    "id",
+    "$anchor",
+    "$ref",
+    "type",
+    "const",
+    "enum",
+    "minItems",
+    "maxItems",
+    "required",
+    "minProperties",
+    "maxProperties",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "multipleOf",
+];
+
+/// Keywords whose value is a schema.
+const SCHEMA: &[&str] = &["items", "additionalItems", "additionalProperties"];
+/// Keywords whose value is a list of schemas.
+const SCHEMAS: &[&str] = &["allOf", "anyOf", "oneOf", "prefixItems", "items"];
+/// Keywords whose value names schemas.
+const NAMED_SCHEMAS: &[&str] = &["properties", "patternProperties", "$defs", "definitions"];
+/// Keywords whose schemas hold for the same value as the schema around them.
+const IN_PLACE: &[&str] = &["allOf", "anyOf", "oneOf", "$ref"];
+
+/// Formats that llguidance can hold a text to.
+const FORMATS: &[&str] = &[
+    "date-time",
+    "time",
+    "date",
+    "duration",
+    "email",
+    "hostname",
+    "ipv4",
+    "ipv6",
+    "uuid",
+    "uri",
+];
+/// Formats that the standard defines and llguidance does not know.
+const OTHER_FORMATS: &[&str] = &[
+    "idn-email",
+    "idn-hostname",
+    "uri-reference",
+    "iri",
+    "iri-reference",
+    "uri-template",
+    "json-pointer",
+    "relative-json-pointer",
+    "regex",
+];
+
+/// The schema as llguidance is given it, or why it cannot be held completely.
+pub(super) fn prepared(schema: &Value, budget: &mut Budget) -> Result<Value, String> {
+    let narrows = !spreads(schema, 0);
+    let mut preparation = Preparation {
+        root: schema,
+        narrows,
+        closes: narrows && !excludes(schema),
+        budget,
+        path: Vec::new(),
+        any_used: false,
+    };
+    let prepared = preparation.schema(schema, false)?;
+    let any_used = preparation.any_used;
+    let mut prepared = match prepared {
+        Value::Object(prepared) => prepared,
+        Value::Bool(false) => return Err("it allows nothing".to_owned()),
+        _ => Map::new(),
+    };
+    if any_used {
+        let definitions = prepared
+            .entry("$defs")
+            .or_insert_with(|| json!({}))
+            .as_object_mut()
+            .ok_or("`$defs` is no object")?;
+        for depth in 0..=ANY_DEPTH {
+            definitions.insert(any_name(depth), any(depth));
+        }
+    }
+    prepared.insert(
+        "x-guidance".to_owned(),
+        json!({
+            "item_separator": ", ",
+            "key_separator": ": ",
+            "whitespace_flexible": false,
+            "json_allowed_escapes": "nrbtf\\\"",
+        }),
+    );
+    Ok(Value::Object(prepared))
+}
+
+struct Preparation<'s> {
+    root: &'s Value,
+    /// Whether what may be anything may be bounded.
+    narrows: bool,
+    /// Whether objects may be closed.
+    closes: bool,
+    budget: &'s mut Budget,
+    path: Vec<String>,
+    any_used: bool,
+}
+
+impl Preparation<'_> {
+    /// `in_place`: the schema holds for the same value as the schema around it.
+    fn schema(&mut self, schema: &Value, in_place: bool) -> Result<Value, String> {
+        self.spend(1)?;
+        if self.path.len() > 2 * DEEPEST {
+            return Err(format!("it nests deeper than {DEEPEST}"));
+        }
+        let map = match schema {
+            Value::Bool(true) => return Ok(self.anything(in_place)),
+            Value::Bool(false) => return Ok(Value::Bool(false)),
+            Value::Object(map) => map,
+            other => return Err(self.wrong(&format!("a schema is expected, not `{other}`"))),
+        };
+        let mut out = Map::new();
+        for (key, value) in map {
+            self.path.push(key.clone());
+            if let Some(value) = self.keyword(map, key, value)? {
+                out.insert(key.clone(), value);
+            }
+            self.path.pop();
+        }
+        let constrains = |key: &String| {
+            !matches!(
+                key.as_str(),
+                "$schema" | "$id" | "id" | "$anchor" | "$defs" | "definitions"
+            )
+        };
+        if !out.keys().any(constrains) {
+            if let Value::Object(anything) = self.anything(in_place) {
+                out.extend(anything);
+            }
+            return Ok(Value::Object(out));
+        }
+        self.narrow(&mut out, in_place);
+        Ok(Value::Object(out))
+    }
+
+    /// What becomes of a keyword; `None`: it does not constrain.
+    fn keyword(
+        &mut self,
+        schema: &Map<String, Value>,
+        key: &str,
+        value: &Value,
+    ) -> Result<Option<Value>, String> {
+        if REFUSED.contains(&key) {
+            return if says_nothing(key, value) {
+                Ok(None)
+            } else {
+                Err(self.wrong(&format!(
+                    "`{key}` cannot be enforced while a reply is written"
+                )))
+            };
+        }
+        if NAMED_SCHEMAS.contains(&key) {
+            let Value::Object(named) = value else {
+                return Err(self.wrong("it must be an object"));
+            };
+            let mut out = Map::new();
+            for (name, schema) in named {
+                self.path.push(name.clone());
+                out.insert(name.clone(), self.schema(schema, false)?);
+                self.path.pop();
+            }
+            return Ok(Some(Value::Object(out)));
+        }
+        if let (true, Value::Array(schemas)) = (SCHEMAS.contains(&key), value) {
+            let in_place = IN_PLACE.contains(&key);
+            let mut out = Vec::with_capacity(schemas.len());
+            for (at, schema) in schemas.iter().enumerate() {
+                self.path.push(at.to_string());
+                out.push(self.schema(schema, in_place)?);
+                self.path.pop();
+            }
+            return Ok(Some(Value::Array(out)));
+        }
+        if SCHEMA.contains(&key) {
+            return self.schema(value, false).map(Some);
+        }
+        match key {
+            "format" => return self.format(value),
+            "$ref" => self.reference(value)?,
+            "minProperties" => self.least_properties(schema, value)?,
+            "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" => {
+                self.exact(value)?;
+            }
+            "const" | "enum" => self.literal(value)?,
+            _ => {}
+        }
+        Ok(KEPT.contains(&key).then(|| value.clone()))
+    }
+
+    fn format(&self, value: &Value) -> Result<Option<Value>, String> {
+        let format = value.as_str().unwrap_or_default();
+        if OTHER_FORMATS.contains(&format) {
+            return Err(self.wrong(&format!(
+                "the format `{format}` cannot be enforced while a reply is written"
+            )));
+        }
+        Ok(FORMATS.contains(&format).then(|| value.clone()))
+    }
+
+    /// A reference must lead to what was prepared.
+    fn reference(&self, value: &Value) -> Result<(), String> {
+        let Some(reference) = value.as_str() else {
+            return Err(self.wrong("it must be a text"));
+        };
+        match reference.strip_prefix('#') {
+            Some("") => Ok(()),
+            Some(pointer) if pointer.starts_with('/') => {
+                if leads_to_schema(self.root, pointer) {
+                    Ok(())
+                } else {
+                    Err(self.wrong(&format!("`{reference}` does not lead to a schema")))
+                }
+            }
+            Some(_anchor) => Ok(()),
+            None => Err(self.wrong(&format!(
+                "`{reference}` is not in this schema, and nothing is fetched"
+            ))),
+        }
+    }
+
+    /// Properties that are not listed are not counted apart where two have one name.
+    fn least_properties(&self, schema: &Map<String, Value>, value: &Value) -> Result<(), String> {
+        let required = schema
+            .get("required")
+            .and_then(Value::as_array)
+            .map_or(0, Vec::len);
+        let least = value.as_u64().unwrap_or_default();
+        if least > required as u64 + 1 {
+            return Err(self.wrong("it cannot be enforced while a reply is written"));
+        }
+        Ok(())
+    }
+
+    fn exact(&self, value: &Value) -> Result<(), String> {
+        match value.as_f64() {
+            Some(bound) if bound.abs() > EXACT => Err(self.wrong(&format!(
+                "{value} is beyond what can be enforced exactly (2^53)"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    fn literal(&mut self, value: &Value) -> Result<(), String> {
+        self.spend(1)?;
+        match value {
+            Value::Array(values) => values.iter().try_for_each(|value| self.literal(value)),
+            Value::Object(values) => values.values().try_for_each(|value| self.literal(value)),
+            Value::Number(_) => self.exact(value),
+            _ => Ok(()),
+        }
+    }
+
+    fn anything(&mut self, in_place: bool) -> Value {
+        if self.narrows && !in_place {
+            self.any_used = true;
+            any_reference(ANY_DEPTH)
+        } else {
+            Value::Bool(true)
+        }
+    }
+
+    fn narrow(&mut self, schema: &mut Map<String, Value>, in_place: bool) {
+        let elsewhere = ["const", "enum"].iter().chain(IN_PLACE);
+        if elsewhere.into_iter().any(|key| schema.contains_key(*key)) {
+            return;
+        }
+        let may_be = |schema: &Map<String, Value>, wanted: &[&str]| match schema.get("type") {
+            None => true,
+            Some(Value::String(is)) => wanted.contains(&is.as_str()),
+            Some(Value::Array(are)) => are
+                .iter()
+                .any(|is| is.as_str().is_some_and(|is| wanted.contains(&is))),
+            Some(_) => false,
+        };
+        if may_be(schema, &["number", "integer"]) {
+            let has = |key: &str| schema.get(key).is_some_and(Value::is_number);
+            let (low, high) = (
+                has("minimum") || has("exclusiveMinimum"),
+                has("maximum") || has("exclusiveMaximum"),
+            );
+            if !low {
+                schema.insert("minimum".to_owned(), Value::Number(Number::from(-LARGEST)));
+            }
+            if !high {
+                schema.insert("maximum".to_owned(), Value::Number(Number::from(LARGEST)));
+            }
+        }
+        if !self.narrows {
+            return;
+        }
+        if may_be(schema, &["array"])
+            && !["items", "additionalItems"]
+                .iter()
+                .any(|key| schema.contains_key(*key))
+        {
+            let items = self.anything(false);
+            schema.insert("items".to_owned(), items);
+        }
+        if may_be(schema, &["object"]) && !schema.contains_key("additionalProperties") {
+            let listed = schema.get("properties").and_then(Value::as_object);
+            let required = schema.get("required").and_then(Value::as_array);
+            let closes = self.closes && listed.is_some_and(|listed| {
+                !listed.is_empty()
+                    && required.into_iter().flatten().all(|name| {
+                        name.as_str().is_some_and(|name| listed.contains_key(name))
+                    })
+            }) && !schema.contains_key("patternProperties")
+                && !schema.contains_key("minProperties");
+            let others = if closes {
+                Value::Bool(false)
+            } else {
+                self.anything(in_place)
+            };
+            schema.insert("additionalProperties".to_owned(), others);
+        }
+    }
+
+    fn spend(&mut self, values: usize) -> Result<(), String> {
+        match self.budget.0.checked_sub(values) {
+            Some(left) => {
+                self.budget.0 = left;
+                Ok(())
+            }
+            None => Err(format!("it holds more than {MOST_VALUES} values")),
+        }
+    }
+
+    fn wrong(&self, message: &str) -> String {
+        if self.path.is_empty() {
+            return message.to_owned();
+        }
+        format!("at `/{}`: {message}", self.path.join("/"))
+    }
+}
+
+/// Whether parts of a schema that hold for the same value may each add properties to it.
+fn spreads(schema: &Value, depth: usize) -> bool {
+    if depth > 2 * DEEPEST {
+        return true;
+    }
+    match schema {
+        Value::Array(values) => values.iter().any(|value| spreads(value, depth + 1)),
+        Value::Object(map) => {
+            let in_place = IN_PLACE.iter().any(|key| map.contains_key(*key));
+            let own = [
+                "properties",
+                "patternProperties",
+                "additionalProperties",
+                "items",
+                "prefixItems",
+            ];
+            // References below another `$id` start from there, where nothing can be added.
+            (depth > 0 && map.contains_key("$id"))
+                || map.contains_key("allOf")
+                || (in_place && own.iter().any(|key| map.contains_key(*key)))
+                || map
+                    .iter()
+                    .filter(|(key, _)| !matches!(key.as_str(), "const" | "enum"))
+                    .any(|(_, value)| spreads(value, depth + 1))
+        }
+        _ => false,
+    }
+}
+
+/// Whether a value that fits one part of a schema must not fit another. A part that is closed could
+/// then pass for one that excludes the other, and the part as it was written does not.
+fn excludes(schema: &Value) -> bool {
+    match schema {
+        Value::Array(values) => values.iter().any(excludes),
+        Value::Object(map) => map.contains_key("oneOf") || map.values().any(excludes),
+        _ => false,
+    }
+}
+
+/// Whether a refused keyword holds for every value.
+fn says_nothing(key: &str, value: &Value) -> bool {
+    match key {
+        "uniqueItems" => *value == Value::Bool(false),
+        "unevaluatedItems" | "unevaluatedProperties" | "propertyNames" => {
+            *value == Value::Bool(true) || value.as_object().is_some_and(Map::is_empty)
+        }
+        "dependencies" | "dependentRequired" | "dependentSchemas" => {
+            value.as_object().is_some_and(Map::is_empty)
+        }
+        _ => false,
+    }
+}
+
+/// Whether a pointer ends at a place that [`Preparation::schema`] comes to.
+fn leads_to_schema(root: &Value, pointer: &str) -> bool {
+    let mut at = root;
+    let mut parts = pointer.split('/').skip(1);
+    let unescaped = |part: &str| part.replace("~1", "/").replace("~0", "~");
+    while let Some(keyword) = parts.next() {
+        let keyword = unescaped(keyword);
+        let keyword = keyword.as_str();
+        let Some(value) = at.get(keyword) else {
+            return false;
+        };
+        let by_name = NAMED_SCHEMAS.contains(&keyword);
+        let by_place = SCHEMAS.contains(&keyword) && value.is_array();
+        let next = if by_name || by_place {
+            let Some(part) = parts.next().map(unescaped) else {
+                return false;
+            };
+            match value {
+                Value::Array(values) => part.parse().ok().and_then(|at: usize| values.get(at)),
+                other => other.get(part.as_str()),
+            }
+        } else {
+            SCHEMA.contains(&keyword).then_some(value)
+        };
+        match next {
+            Some(next) => at = next,
+            None => return false,
+        }
+    }
+    at.is_object() || at.is_boolean()
+}
+
+fn any_name(depth: usize) -> String {
+    format!("ropewalk-any-{depth}")
+}
+
+fn any_reference(depth: usize) -> Value {
+    json!({ "$ref": format!("#/$defs/{}", any_name(depth)) })
+}
+
+fn any(depth: usize) -> Value {
+    let mut kinds = vec![
+        json!({"type": "null"}),
+        json!({"type": "boolean"}),
+        json!({"type": "number", "minimum": -LARGEST, "maximum": LARGEST}),
+        json!({"type": "string"}),
+    ];
+    if let Some(inner) = depth.checked_sub(1) {
+        kinds.push(json!({"type": "array", "items": any_reference(inner)}));
+        kinds.push(json!({"type": "object", "additionalProperties": any_reference(inner)}));
+    }
+    json!({ "anyOf": kinds })
+}
