@@ -10,7 +10,7 @@ use super::template::json::{Layout, dumps};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Family {
     /// `<tool_call>\n{"name": ..., "arguments": {...}}\n</tool_call>`, a block for each call
-    /// (Qwen, Hermes, SmolLM, Granite).
+    /// (Qwen, Hermes, Granite 4).
     Hermes,
     /// `{"name": ..., "parameters": {...}}` as the whole reply, `<|python_tag|>` before it or
     /// not (Llama 3.1 and later). The format has no official form for several calls; they are
@@ -21,7 +21,7 @@ pub enum Family {
     /// `[TOOL_CALLS]name[ARGS]{...}`, again for each call (Mistral Small 3.2, Devstral, Magistral).
     MistralNamed,
     /// `<|tool_call|>[{"name": ..., "arguments": {...}}, ...]<|/tool_call|>`, or `functools[...]`
-    /// where the tokenizer has no such token (Phi-4-mini).
+    /// where the tokenizer has no such token (Phi-4-mini, Granite 3).
     Phi,
     /// A model whose template knows no tools, or writes calls in a way that is not known here
     /// (Gemma 2 and 3, among others): tools are described in the system text, and calls are asked

@@ -127,19 +127,37 @@ impl ChatTemplate {
     /// # Errors
     /// What the template itself refuses (`raise_exception`), or where it fails.
     pub fn render(&self, conversation: Conversation<'_>) -> Result<Vec<PromptPart>, InferError> {
+        match self.render_with(conversation, self.habits) {
+            // A template may stumble over one tool's schema: then the tools are told in words.
+            Err(error) if !conversation.tools.is_empty() && self.habits.tools != ToolStyle::Words => {
+                let habits = Habits {
+                    tools: ToolStyle::Words,
+                    ..self.habits
+                };
+                self.render_with(conversation, habits).map_err(|_| error)
+            }
+            other => other,
+        }
+    }
+
+    fn render_with(
+        &self,
+        conversation: Conversation<'_>,
+        habits: Habits,
+    ) -> Result<Vec<PromptPart>, InferError> {
         let texts = texts(conversation)?;
         let guard = Guard::new(&self.specials, texts.iter().map(String::as_str))?;
         let turns = turns::arrange(
             conversation.messages,
             conversation.tools,
-            self.habits,
+            habits,
             self.family,
             &guard,
             &self.looked_for,
         );
         let tools = turns::descriptions(conversation.tools, &guard);
-        let messages = turns::messages(&turns, self.habits, &tools);
-        let tools = (self.habits.tools == ToolStyle::Variable && !tools.is_empty())
+        let messages = turns::messages(&turns, habits, &tools);
+        let tools = (habits.tools == ToolStyle::Variable && !tools.is_empty())
             .then(|| serde_json::Value::Array(tools));
         let context = variables(
             &messages,

@@ -120,8 +120,7 @@ pub(super) fn learn(family: Family, render: Try<'_>) -> (Family, Habits) {
         let Some(text) = render(history, None) else {
             continue;
         };
-        let mut written = family_forms(family, "Vx").into_iter();
-        if !written.any(|form| text.contains(&form)) {
+        if !writes_call(family, &text, "Vx") {
             continue;
         }
         habits.calls = style;
@@ -139,15 +138,20 @@ pub(super) fn learn(family: Family, render: Try<'_>) -> (Family, Habits) {
         habits.parallel_calls = shows(two, None, &words);
         return (family, habits);
     }
+    if family != Family::Phi {
+        // Calls in some form that is not known here. (Phi's templates show none at all.)
+        habits.tools = ToolStyle::Words;
+        return (Family::Generic, habits);
+    }
     let history = json!([user("Vq1"), assistant("Va1"), result("call00000", "Vr1")]);
     habits.results = shows(history, None, &["Vq1", "Va1", "Vr1"]);
     (family, habits)
 }
 
-/// The heart of a call as the family writes it, with the spacing of Python and without any.
-fn family_forms(family: Family, value: &str) -> [String; 2] {
+/// Whether a text holds a call as the family writes it, with the spacing of Python or without.
+fn writes_call(family: Family, text: &str, value: &str) -> bool {
     let key = family.arguments_key();
-    if family == Family::MistralNamed {
+    let forms = if family == Family::MistralNamed {
         [
             format!("[ARGS]{{\"Vkey\": \"{value}\"}}"),
             format!("[ARGS]{{\"Vkey\":\"{value}\"}}"),
@@ -157,5 +161,18 @@ fn family_forms(family: Family, value: &str) -> [String; 2] {
             format!("{{\"name\": \"Vtool\", \"{key}\": {{\"Vkey\": \"{value}\"}}"),
             format!("{{\"name\":\"Vtool\",\"{key}\":{{\"Vkey\":\"{value}\"}}"),
         ]
-    }
+    };
+    let opened = |before: &str| match family {
+        Family::Llama3 => true,
+        Family::MistralNamed => before.contains("[TOOL_CALLS]Vtool"),
+        _ => {
+            let before = before.trim_end();
+            let before = before.strip_suffix('[').unwrap_or(before).trim_end();
+            family.opens().iter().any(|open| before.ends_with(open))
+        }
+    };
+    forms.iter().any(|form| {
+        let mut found = text.match_indices(form.as_str());
+        found.any(|(at, _)| text.get(..at).is_some_and(opened))
+    })
 }

@@ -1,7 +1,7 @@
 //! Jinja as `transformers` sets it up for chat templates.
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Kwargs;
+use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value};
 
 use super::json::{Layout, dumps, python_str};
@@ -37,6 +37,8 @@ impl Jinja {
         environment.set_unknown_method_callback(method);
         environment.add_filter("tojson", tojson);
         environment.add_filter("string", string);
+        environment.add_test("iterable", is_iterable);
+        environment.add_test("sequence", is_sequence);
         environment.add_function("raise_exception", |message: String| -> Result<String, Error> {
             Err(Error::new(ErrorKind::InvalidOperation, message))
         });
@@ -96,6 +98,19 @@ fn tojson(
 
 fn string(state: &mut State, value: &Value) -> Result<String, Error> {
     python_str(value, Some(state))
+}
+
+/// `none` is nothing to loop over, unlike what is undefined.
+fn is_iterable(value: &Value) -> bool {
+    value.is_undefined() || (!value.is_none() && value.try_iter().is_ok())
+}
+
+/// What has a length and items: texts and maps too.
+fn is_sequence(value: &Value) -> bool {
+    matches!(
+        value.kind(),
+        ValueKind::Seq | ValueKind::Map | ValueKind::String
+    )
 }
 
 /// Methods of Python's strings, lists and maps.
@@ -162,6 +177,7 @@ mod tests {
             ("{% macro m(x, y=2) %}{{ x }}-{{ y }}{% endmacro %}{{ m(1) }}{{ m(1, y=3) }}", "1-21-3"),
             ("{{ [{'r': 'u', 'n': 1}, {'r': 'a', 'n': 2}]|selectattr('r', 'equalto', 'a')|map(attribute='n')|list }}", "[2]"),
             ("{% for i in list %}{{ loop.index0 }}{{ loop.first }}{{ loop.last }}{{ loop.previtem }}{{ loop.nextitem }} {% endfor %}", "0TrueFalse2 1FalseFalse13 2FalseFalse24 3FalseTrue3 "),
+            ("{{ none is iterable }}{{ nope is iterable }}{{ text is iterable }}{{ text is sequence }}{{ 1 is sequence }}", "FalseTrueTrueTrueFalse"),
             ("{{ 'a' ~ 1 ~ none }}|{{ 'x' if false }}|{{ nope }}", "a1None||"),
             ("a\n  {% if true %}\n  b\n  {% endif %}\nc\n", "a\n  b\nc"),
             ("{%- generation -%} x {%- endgeneration %} y", "x y"),
