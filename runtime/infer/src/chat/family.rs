@@ -91,10 +91,14 @@ impl Family {
         });
         match self {
             Self::Hermes | Self::Generic => {
-                let blocks = objects.map(|(_, _, call)| format!("<tool_call>\n{call}\n</tool_call>"));
+                let blocks =
+                    objects.map(|(_, _, call)| format!("<tool_call>\n{call}\n</tool_call>"));
                 blocks.collect::<Vec<_>>().join("\n")
             }
-            Self::Llama3 => objects.map(|object| object.2).collect::<Vec<_>>().join("; "),
+            Self::Llama3 => objects
+                .map(|object| object.2)
+                .collect::<Vec<_>>()
+                .join("; "),
             Self::Mistral => {
                 let calls = objects.map(|object| object.2).collect::<Vec<_>>();
                 format!("[TOOL_CALLS][{}]", calls.join(", "))
@@ -135,5 +139,8 @@ pub const FAMILY_TEMPLATES: &[(&str, &str)] = &[
     ("gemma3", include_str!("templates/gemma3.jinja")),
     ("phi4", include_str!("templates/phi4.jinja")),
     ("mistral", include_str!("templates/mistral.jinja")),
-    ("mistral_named", include_str!("templates/mistral_named.jinja")),
+    (
+        "mistral_named",
+        include_str!("templates/mistral_named.jinja"),
+    ),
 ];

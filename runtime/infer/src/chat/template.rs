@@ -10,6 +10,8 @@ mod guard;
 mod habits;
 mod jinja;
 pub(crate) mod json;
+#[cfg(test)]
+mod tests;
 mod turns;
 mod words;
 
@@ -93,7 +95,10 @@ impl ChatTemplate {
             let context = variables(&messages, tools.as_ref(), None, 0, &tokens);
             jinja.render(context, 0)
         };
-        render(serde_json::json!([{"role": "user", "content": "Hello"}]), None)?;
+        render(
+            serde_json::json!([{"role": "user", "content": "Hello"}]),
+            None,
+        )?;
         let (family, habits) = habits::learn(Family::of_source(source), &|messages, tools| {
             render(messages, tools).ok()
         });
@@ -101,7 +106,9 @@ impl ChatTemplate {
         let looked_for = specials.harmless(guard::looked_for(source));
         let thinking = [("<think>", "</think>"), ("[THINK]", "[/THINK]")];
         Ok(Self {
-            thinking: thinking.into_iter().find(|(_, close)| source.contains(close)),
+            thinking: thinking
+                .into_iter()
+                .find(|(_, close)| source.contains(close)),
             jinja,
             tokens,
             specials,
@@ -129,7 +136,9 @@ impl ChatTemplate {
     pub fn render(&self, conversation: Conversation<'_>) -> Result<Vec<PromptPart>, InferError> {
         match self.render_with(conversation, self.habits) {
             // A template may stumble over one tool's schema: then the tools are told in words.
-            Err(error) if !conversation.tools.is_empty() && self.habits.tools != ToolStyle::Words => {
+            Err(error)
+                if !conversation.tools.is_empty() && self.habits.tools != ToolStyle::Words =>
+            {
                 let habits = Habits {
                     tools: ToolStyle::Words,
                     ..self.habits

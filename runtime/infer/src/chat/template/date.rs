@@ -30,7 +30,9 @@ const DAYS: [&str; 7] = [
 /// Seconds since 1970, by this machine's clock.
 pub(super) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+    since.map_or(0, |since| {
+        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    })
 }
 
 /// A moment (seconds since 1970) in UTC, as `strftime` writes it in the C locale. What it does

@@ -43,10 +43,17 @@ pub(super) struct Specials {
 
 impl Specials {
     pub(super) fn new(texts: &[String]) -> Self {
-        let mut texts: Vec<String> = texts.iter().filter(|text| !text.is_empty()).cloned().collect();
+        let mut texts: Vec<String> = texts
+            .iter()
+            .filter(|text| !text.is_empty())
+            .cloned()
+            .collect();
         texts.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         texts.dedup();
-        let firsts: BTreeSet<char> = texts.iter().filter_map(|text| text.chars().next()).collect();
+        let firsts: BTreeSet<char> = texts
+            .iter()
+            .filter_map(|text| text.chars().next())
+            .collect();
         Self {
             texts,
             firsts: firsts.into_iter().collect(),
@@ -54,7 +61,10 @@ impl Specials {
     }
 
     fn at_start(&self, rest: &str) -> Option<&str> {
-        let text = self.texts.iter().find(|text| rest.starts_with(text.as_str()))?;
+        let text = self
+            .texts
+            .iter()
+            .find(|text| rest.starts_with(text.as_str()))?;
         Some(text)
     }
 
@@ -64,7 +74,11 @@ impl Specials {
         let mut kept: Vec<String> = texts
             .into_iter()
             .filter(|text| {
-                tag(text) || !self.texts.iter().any(|special| text.contains(special.as_str()))
+                tag(text)
+                    || !self
+                        .texts
+                        .iter()
+                        .any(|special| text.contains(special.as_str()))
             })
             .collect();
         kept.retain(|text| text.chars().any(|c| self.firsts.contains(&c)));
@@ -152,7 +166,11 @@ impl<'a> Guard<'a> {
         let mut text = String::with_capacity(rendered.len());
         let mut hidden = Vec::new();
         for character in rendered.chars() {
-            match self.stand_ins.iter().find(|(_, stand_in)| *stand_in == character) {
+            match self
+                .stand_ins
+                .iter()
+                .find(|(_, stand_in)| *stand_in == character)
+            {
                 Some((first, _)) => {
                     hidden.push(text.len());
                     text.push(*first);
@@ -252,7 +270,14 @@ mod tests {
     use super::*;
 
     fn specials() -> Specials {
-        let texts = ["<|im_start|>", "<|im_end|>", "[INST]", "<s>", "word", "</think>"];
+        let texts = [
+            "<|im_start|>",
+            "<|im_end|>",
+            "[INST]",
+            "<s>",
+            "word",
+            "</think>",
+        ];
         Specials::new(&texts.map(str::to_owned))
     }
 

@@ -54,15 +54,20 @@ pub(super) type Try<'a> = &'a dyn Fn(Value, Option<Value>) -> Option<String>;
 /// Tries a template out on small conversations whose words are found again or not.
 pub(super) fn learn(family: Family, render: Try<'_>) -> (Family, Habits) {
     let shows = |messages: Value, tools: Option<Value>, words: &[&str]| {
-        render(messages, tools)
-            .is_some_and(|text| words.iter().all(|word| text.contains(word)))
+        render(messages, tools).is_some_and(|text| words.iter().all(|word| text.contains(word)))
     };
     let user = |text: &str| json!({"role": "user", "content": text});
     let assistant = |text: &str| json!({"role": "assistant", "content": text});
     let system = |text: &str| json!({"role": "system", "content": text});
 
     let alternates = !shows(json!([user("Vq1"), user("Vq2")]), None, &["Vq1", "Vq2"]);
-    let anywhere = json!([system("Vs1"), user("Vq1"), assistant("Va1"), system("Vs2"), user("Vq2")]);
+    let anywhere = json!([
+        system("Vs1"),
+        user("Vq1"),
+        assistant("Va1"),
+        system("Vs2"),
+        user("Vq2")
+    ]);
     let system_style = if !shows(json!([system("Vs1"), user("Vq1")]), None, &["Vs1", "Vq1"]) {
         SystemStyle::Never
     } else if shows(anywhere, None, &["Vs1", "Vs2", "Vq2"]) {
@@ -109,7 +114,8 @@ pub(super) fn learn(family: Family, render: Try<'_>) -> (Family, Habits) {
         };
         json!({"id": id, "type": "function", "function": {"name": "Vtool", "arguments": arguments}})
     };
-    let calls = |calls: Vec<Value>| json!({"role": "assistant", "content": "", "tool_calls": calls});
+    let calls =
+        |calls: Vec<Value>| json!({"role": "assistant", "content": "", "tool_calls": calls});
     let result = |id: &str, text: &str| json!({"role": "tool", "content": text, "tool_call_id": id, "name": "Vtool"});
     for (style, as_text) in [(CallStyle::Objects, false), (CallStyle::Strings, true)] {
         let history = json!([
@@ -127,7 +133,10 @@ pub(super) fn learn(family: Family, render: Try<'_>) -> (Family, Habits) {
         habits.results = text.contains("Vr1");
         let two = json!([
             user("Vq1"),
-            calls(vec![call("call00000", "Vx", as_text), call("call00001", "Vy", as_text)]),
+            calls(vec![
+                call("call00000", "Vx", as_text),
+                call("call00001", "Vy", as_text)
+            ]),
             result("call00000", "Vr1"),
             result("call00001", "Vr2"),
         ]);

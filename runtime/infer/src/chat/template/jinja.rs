@@ -2,7 +2,9 @@
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, ValueKind};
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value};
+use minijinja::{
+    AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value,
+};
 
 use super::json::{Layout, dumps, python_str};
 use crate::error::InferError;
@@ -39,9 +41,12 @@ impl Jinja {
         environment.add_filter("string", string);
         environment.add_test("iterable", is_iterable);
         environment.add_test("sequence", is_sequence);
-        environment.add_function("raise_exception", |message: String| -> Result<String, Error> {
-            Err(Error::new(ErrorKind::InvalidOperation, message))
-        });
+        environment.add_function(
+            "raise_exception",
+            |message: String| -> Result<String, Error> {
+                Err(Error::new(ErrorKind::InvalidOperation, message))
+            },
+        );
         environment
             .add_template_owned(NAME, without_generation_blocks(source))
             .map_err(|error| failed(&error))?;
@@ -54,8 +59,12 @@ impl Jinja {
         // The environment is shared by every rendering, so its fuel is set on a clone (cheap:
         // the template is shared).
         let mut environment = self.environment.clone();
-        environment.set_fuel(Some(FUEL.saturating_add(size.saturating_mul(FUEL_PER_BYTE))));
-        let template = environment.get_template(NAME).map_err(|error| failed(&error))?;
+        environment.set_fuel(Some(
+            FUEL.saturating_add(size.saturating_mul(FUEL_PER_BYTE)),
+        ));
+        let template = environment
+            .get_template(NAME)
+            .map_err(|error| failed(&error))?;
         template.render(context).map_err(|error| failed(&error))
     }
 }
@@ -93,7 +102,11 @@ fn tojson(
     indent: Option<Value>,
     kwargs: Kwargs,
 ) -> Result<String, Error> {
-    dumps(value, &Layout::from_arguments(indent, &kwargs)?, Some(state))
+    dumps(
+        value,
+        &Layout::from_arguments(indent, &kwargs)?,
+        Some(state),
+    )
 }
 
 fn string(state: &mut State, value: &Value) -> Result<String, Error> {
@@ -161,28 +174,73 @@ mod tests {
     #[test]
     fn what_templates_in_the_wild_use() {
         for (source, wanted) in [
-            ("{{ text.strip() }}|{{ text|trim }}", "a b <think>x</think>y|a b <think>x</think>y"),
+            (
+                "{{ text.strip() }}|{{ text|trim }}",
+                "a b <think>x</think>y|a b <think>x</think>y",
+            ),
             ("{{ text.split('</think>')[-1].rstrip() }}", "y"),
             ("{{ text.lstrip().startswith('a') }}", "True"),
-            ("{% for k, v in map.items() %}{{ k }}={{ v }};{% endfor %}", "b=1;a=[True, None];h=<&>'é;"),
+            (
+                "{% for k, v in map.items() %}{{ k }}={{ v }};{% endfor %}",
+                "b=1;a=[True, None];h=<&>'é;",
+            ),
             ("{% for k, v in map|items %}{{ k }}{% endfor %}", "bah"),
             ("{{ map.get('zz', 'none') }}{{ map.get('zz') }}", "noneNone"),
-            ("{{ list[::-1] }}{{ list[1:] }}{{ list[:-1]|length }}", "[4, 3, 2, 1][2, 3, 4]3"),
-            ("{{ 3 in list }}{{ 'b' in map }}{{ 'zz' not in text }}", "TrueTrueTrue"),
-            ("{{ map is mapping }}{{ text is string }}{{ list is iterable }}{{ nope is defined }}", "TrueTrueTrueFalse"),
-            ("{{ map|tojson }}", r#"{"b": 1, "a": [true, null], "h": "<&>'é"}"#),
+            (
+                "{{ list[::-1] }}{{ list[1:] }}{{ list[:-1]|length }}",
+                "[4, 3, 2, 1][2, 3, 4]3",
+            ),
+            (
+                "{{ 3 in list }}{{ 'b' in map }}{{ 'zz' not in text }}",
+                "TrueTrueTrue",
+            ),
+            (
+                "{{ map is mapping }}{{ text is string }}{{ list is iterable }}{{ nope is defined }}",
+                "TrueTrueTrueFalse",
+            ),
+            (
+                "{{ map|tojson }}",
+                r#"{"b": 1, "a": [true, null], "h": "<&>'é"}"#,
+            ),
             ("{{ map.a|tojson(indent=2) }}", "[\n  true,\n  null\n]"),
-            ("{{ map.a|tojson(separators=(',', ':'), ensure_ascii=True) }}", "[true,null]"),
-            ("{% set ns = namespace(n=0) %}{% for i in list %}{% if i == 3 %}{% break %}{% endif %}{% if i == 1 %}{% continue %}{% endif %}{% set ns.n = ns.n + i %}{% endfor %}{{ ns.n }}", "2"),
-            ("{% macro m(x, y=2) %}{{ x }}-{{ y }}{% endmacro %}{{ m(1) }}{{ m(1, y=3) }}", "1-21-3"),
-            ("{{ [{'r': 'u', 'n': 1}, {'r': 'a', 'n': 2}]|selectattr('r', 'equalto', 'a')|map(attribute='n')|list }}", "[2]"),
-            ("{% for i in list %}{{ loop.index0 }}{{ loop.first }}{{ loop.last }}{{ loop.previtem }}{{ loop.nextitem }} {% endfor %}", "0TrueFalse2 1FalseFalse13 2FalseFalse24 3FalseTrue3 "),
-            ("{{ none is iterable }}{{ nope is iterable }}{{ text is iterable }}{{ text is sequence }}{{ 1 is sequence }}", "FalseTrueTrueTrueFalse"),
-            ("{{ 'a' ~ 1 ~ none }}|{{ 'x' if false }}|{{ nope }}", "a1None||"),
+            (
+                "{{ map.a|tojson(separators=(',', ':'), ensure_ascii=True) }}",
+                "[true,null]",
+            ),
+            (
+                "{% set ns = namespace(n=0) %}{% for i in list %}{% if i == 3 %}{% break %}{% endif %}{% if i == 1 %}{% continue %}{% endif %}{% set ns.n = ns.n + i %}{% endfor %}{{ ns.n }}",
+                "2",
+            ),
+            (
+                "{% macro m(x, y=2) %}{{ x }}-{{ y }}{% endmacro %}{{ m(1) }}{{ m(1, y=3) }}",
+                "1-21-3",
+            ),
+            (
+                "{{ [{'r': 'u', 'n': 1}, {'r': 'a', 'n': 2}]|selectattr('r', 'equalto', 'a')|map(attribute='n')|list }}",
+                "[2]",
+            ),
+            (
+                "{% for i in list %}{{ loop.index0 }}{{ loop.first }}{{ loop.last }}{{ loop.previtem }}{{ loop.nextitem }} {% endfor %}",
+                "0TrueFalse2 1FalseFalse13 2FalseFalse24 3FalseTrue3 ",
+            ),
+            (
+                "{{ none is iterable }}{{ nope is iterable }}{{ text is iterable }}{{ text is sequence }}{{ 1 is sequence }}",
+                "FalseTrueTrueTrueFalse",
+            ),
+            (
+                "{{ 'a' ~ 1 ~ none }}|{{ 'x' if false }}|{{ nope }}",
+                "a1None||",
+            ),
             ("a\n  {% if true %}\n  b\n  {% endif %}\nc\n", "a\n  b\nc"),
             ("{%- generation -%} x {%- endgeneration %} y", "x y"),
-            ("{{ '%s is %d'|format('a', 3) }} {{ '{} {}'.format(1, 2) }}", "a is 3 1 2"),
-            ("{{ list|join(', ') }} {{ 'aXb'.replace('X', '-') }} {{ 'ab'.upper() }}", "1, 2, 3, 4 a-b AB"),
+            (
+                "{{ '%s is %d'|format('a', 3) }} {{ '{} {}'.format(1, 2) }}",
+                "a is 3 1 2",
+            ),
+            (
+                "{{ list|join(', ') }} {{ 'aXb'.replace('X', '-') }} {{ 'ab'.upper() }}",
+                "1, 2, 3, 4 a-b AB",
+            ),
         ] {
             match render(source) {
                 Ok(got) => assert_eq!(got, wanted, "{source}"),
@@ -193,7 +251,8 @@ mod tests {
 
     #[test]
     fn errors_name_the_line() {
-        let error = render("a\n{% if true %}\n{{ raise_exception('not so') }}{% endif %}").unwrap_err();
+        let error =
+            render("a\n{% if true %}\n{{ raise_exception('not so') }}{% endif %}").unwrap_err();
         assert_eq!(
             error.to_string(),
             "the model's chat template cannot be used: line 3: not so"

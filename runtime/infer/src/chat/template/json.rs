@@ -124,7 +124,9 @@ impl<'a> Sink<'a> {
         self.step(depth)?;
         match value.kind() {
             ValueKind::None => self.out.push_str("null"),
-            ValueKind::Bool => self.out.push_str(if value.is_true() { "true" } else { "false" }),
+            ValueKind::Bool => self
+                .out
+                .push_str(if value.is_true() { "true" } else { "false" }),
             ValueKind::Number => number(&mut self.out, value),
             ValueKind::String => {
                 quoted(&mut self.out, value.as_str().unwrap_or_default(), layout);
@@ -192,8 +194,7 @@ impl<'a> Sink<'a> {
     fn line(&mut self, layout: &Layout, depth: usize) {
         if let Some(indent) = &layout.indent {
             self.out.push('\n');
-            self.out
-                .extend(std::iter::repeat_n(indent.as_str(), depth));
+            self.out.extend(std::iter::repeat_n(indent.as_str(), depth));
         }
     }
 
@@ -201,7 +202,9 @@ impl<'a> Sink<'a> {
         self.step(depth)?;
         match value.kind() {
             ValueKind::None => self.out.push_str("None"),
-            ValueKind::Bool => self.out.push_str(if value.is_true() { "True" } else { "False" }),
+            ValueKind::Bool => self
+                .out
+                .push_str(if value.is_true() { "True" } else { "False" }),
             ValueKind::Number => number(&mut self.out, value),
             ValueKind::String => repr_text(&mut self.out, value.as_str().unwrap_or_default()),
             ValueKind::Map => {
@@ -330,12 +333,15 @@ mod tests {
     use super::*;
 
     fn value(json: &str) -> Value {
-        Value::from(Serde(serde_json::from_str::<serde_json::Value>(json).unwrap()))
+        Value::from(Serde(
+            serde_json::from_str::<serde_json::Value>(json).unwrap(),
+        ))
     }
 
     #[test]
     fn json_is_written_as_python_writes_it() {
-        let value = value(r#"{"b": [1, 1.0, 1e-7, 1e16, true, null], "a": "<é>&'\"\u0001", "e": {}}"#);
+        let value =
+            value(r#"{"b": [1, 1.0, 1e-7, 1e16, true, null], "a": "<é>&'\"\u0001", "e": {}}"#);
         assert_eq!(
             dumps(&value, &Layout::default(), None).unwrap(),
             r#"{"b": [1, 1.0, 1e-07, 1e+16, true, null], "a": "<é>&'\"\u0001", "e": {}}"#

@@ -14,8 +14,15 @@ use crate::chat::family::{self, Family};
 pub(super) enum Turn {
     System(String),
     User(String),
-    Assistant { text: String, calls: Vec<Call> },
-    Tool { id: String, name: String, text: String },
+    Assistant {
+        text: String,
+        calls: Vec<Call>,
+    },
+    Tool {
+        id: String,
+        name: String,
+        text: String,
+    },
 }
 
 /// A call in a [`Turn`].
@@ -128,10 +135,13 @@ fn shown(call: Call, habits: Habits) -> Value {
 fn read(messages: &[Message], guard: &Guard<'_>, looked_for: &[String]) -> Vec<Turn> {
     let mut ids: Vec<String> = Vec::new();
     let mut id = |true_id: &str| {
-        let at = ids.iter().position(|known| known == true_id).unwrap_or_else(|| {
-            ids.push(true_id.to_owned());
-            ids.len() - 1
-        });
+        let at = ids
+            .iter()
+            .position(|known| known == true_id)
+            .unwrap_or_else(|| {
+                ids.push(true_id.to_owned());
+                ids.len() - 1
+            });
         format!("call{at:05}")
     };
     let turns = messages.iter().map(|message| match message {
@@ -184,7 +194,11 @@ fn write_calls(turn: &mut Turn, family: Family) {
         if !text.is_empty() {
             text.push('\n');
         }
-        let written = family.write(calls.iter().map(|call| (call.name.as_str(), &call.arguments)));
+        let written = family.write(
+            calls
+                .iter()
+                .map(|call| (call.name.as_str(), &call.arguments)),
+        );
         text.push_str(&written);
         calls.clear();
     }
@@ -210,7 +224,10 @@ fn one_call_at_a_time(turns: Vec<Turn>) -> Vec<Turn> {
         let mut text = Some(text);
         for call in calls {
             let answers = |turn: &Turn| matches!(turn, Turn::Tool { id, .. } if *id == call.id);
-            let result = results.iter().position(answers).map(|at| results.remove(at));
+            let result = results
+                .iter()
+                .position(answers)
+                .map(|at| results.remove(at));
             out.push(Turn::Assistant {
                 text: text.take().unwrap_or_default(),
                 calls: vec![call],
@@ -293,9 +310,13 @@ fn alternate(turns: Vec<Turn>) -> Vec<Turn> {
                     join(before, text);
                     continue;
                 }
-                (Some(Turn::Assistant { text: before, calls }), Turn::Assistant { text, .. })
-                    if calls.is_empty() =>
-                {
+                (
+                    Some(Turn::Assistant {
+                        text: before,
+                        calls,
+                    }),
+                    Turn::Assistant { text, .. },
+                ) if calls.is_empty() => {
                     join(before, text);
                     continue;
                 }
