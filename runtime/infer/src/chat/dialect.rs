@@ -8,8 +8,11 @@ mod outline;
 mod phi;
 mod reader;
 #[cfg(test)]
+mod reader_tests;
+#[cfg(test)]
 mod sampled;
 mod schema;
+mod stream;
 #[cfg(test)]
 mod tests;
 

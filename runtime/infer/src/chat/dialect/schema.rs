@@ -28,9 +28,9 @@ pub(super) fn arguments(schema: &Value) -> Enforced {
     let open = Value::Object(object);
     let mut closed = open.clone();
     close(&mut closed);
-    if closed != open && compiles(&written(&closed, false)).is_ok_and(|lost| lost.is_none()) {
+    if closed != open && compiles(&written(&closed)).is_ok_and(|lost| lost.is_none()) {
         return Enforced {
-            schema: written(&closed, false),
+            schema: written(&closed),
             unchecked: None,
         };
     }
@@ -42,9 +42,9 @@ pub(super) fn answer(schema: &Value) -> Enforced {
     enforce(schema, &json!({}))
 }
 
-/// The schema as it is; with what llguidance does not know left out; or the fallback.
+/// The schema as it is; without what llguidance does not know; or the fallback.
 fn enforce(schema: &Value, fallback: &Value) -> Enforced {
-    let exact = written(schema, false);
+    let exact = written(schema);
     let reason = match compiles(&exact) {
         Ok(unchecked) => {
             return Enforced {
@@ -54,14 +54,60 @@ fn enforce(schema: &Value, fallback: &Value) -> Enforced {
         }
         Err(reason) => reason,
     };
-    let lenient = written(schema, true);
-    let schema = match compiles(&lenient) {
-        Ok(_) => lenient,
-        Err(_) => written(fallback, false),
-    };
+    let mut loose = schema.clone();
+    loosen(&mut loose);
+    let loose = written(&loose);
     Enforced {
-        schema,
+        schema: match compiles(&loose) {
+            Ok(_) => loose,
+            Err(_) => written(fallback),
+        },
         unchecked: Some(reason),
+    }
+}
+
+/// Keywords that constrain and that llguidance does not know. Without them a schema allows more.
+const UNKNOWN: [&str; 14] = [
+    "not",
+    "if",
+    "then",
+    "else",
+    "contains",
+    "minContains",
+    "maxContains",
+    "uniqueItems",
+    "propertyNames",
+    "dependencies",
+    "dependentRequired",
+    "dependentSchemas",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+];
+
+/// Leaves out what llguidance does not know. Only schemas are looked into: a property may be
+/// called `not`.
+fn loosen(schema: &mut Value) {
+    let Value::Object(members) = schema else {
+        return;
+    };
+    members.retain(|keyword, _| !UNKNOWN.contains(&keyword.as_str()) && keyword != "format");
+    if !members.contains_key("anyOf")
+        && let Some(choices) = members.remove("oneOf")
+    {
+        members.insert("anyOf".to_owned(), choices);
+    }
+    for (keyword, member) in members.iter_mut() {
+        match (keyword.as_str(), member) {
+            (
+                "properties" | "patternProperties" | "$defs" | "definitions",
+                Value::Object(schemas),
+            ) => schemas.values_mut().for_each(loosen),
+            ("items" | "prefixItems" | "anyOf" | "allOf" | "oneOf", Value::Array(schemas)) => {
+                schemas.iter_mut().for_each(loosen);
+            }
+            ("items" | "additionalProperties", schema) => loosen(schema),
+            _ => {}
+        }
     }
 }
 
@@ -91,7 +137,7 @@ pub(super) fn check(grammar: TopLevelGrammar) -> Result<Option<String>, String> 
 
 /// The spacing of Python's `json.dumps`, which is what models have seen. Free white space would
 /// let a model write nothing else until its tokens are used up.
-fn written(schema: &Value, lenient: bool) -> Value {
+fn written(schema: &Value) -> Value {
     let mut members = match schema {
         Value::Object(members) => members.clone(),
         Value::Bool(false) => return schema.clone(),
@@ -103,8 +149,6 @@ fn written(schema: &Value, lenient: bool) -> Value {
             "whitespace_flexible": false,
             "item_separator": ", ",
             "key_separator": ": ",
-            "lenient": lenient,
-            "coerce_one_of": lenient,
         }),
     );
     Value::Object(members)
@@ -190,11 +234,17 @@ mod tests {
     fn what_cannot_be_enforced_is_named() {
         let exact = arguments(&json!({"type": "object", "properties": {"a": {"type": "integer"}}}));
         assert_eq!(exact.unchecked, None);
-        let one_of = arguments(
-            &json!({"properties": {"a": {"type": "array", "uniqueItems": true, "items": {"enum": [1, 2]}}}}),
+        let odd = arguments(&json!({"properties": {
+            "not": {"type": "array", "uniqueItems": true, "items": {"enum": [1, 2]}},
+            "b": {"oneOf": [{"type": "integer"}, {"type": "number"}]},
+        }}));
+        assert!(odd.unchecked.is_some());
+        let properties = &odd.schema["properties"];
+        assert_eq!(
+            properties["not"],
+            json!({"type": "array", "items": {"enum": [1, 2]}})
         );
-        assert!(one_of.unchecked.unwrap().contains("uniqueItems"));
-        assert!(one_of.schema["properties"].get("a").is_some());
+        assert!(properties["b"]["anyOf"].is_array());
         let wrong = arguments(&json!({"type": "dict", "properties": {"a": {"type": "float"}}}));
         assert!(wrong.unchecked.is_some());
         assert_eq!(wrong.schema["type"], json!("object"));
