@@ -38,10 +38,7 @@ pub(super) fn build(dialect: &Dialect, asked: Asked<'_>) -> Result<Held, InferEr
             unchecked,
         });
     }
-    // With this the JSON in it shares one set of terminals with the rest: without, JSON that begins
-    // as a call does could only be one of both.
-    let mut rules = vec!["%llguidance {\"ignore_once\": true}".to_owned()];
-    rules.push(start(dialect, asked.thinking));
+    let mut rules = vec![start(dialect, asked.thinking)];
     rules.push("WS: /[ \\t\\r\\n]{1,4}/".to_owned());
     let answer = answer(asked.answer, &mut rules, &mut unchecked)?;
     if tools.is_empty() {

@@ -252,6 +252,16 @@ fn required_calls_answers_and_both() {
         assert_eq!(accepts(&factory, &either, "{\"n\": 1}"), Ok(()));
         assert!(accepts(&factory, &either, "Words.").is_err());
 
+        // An answer that begins as a call does.
+        let named = json!({"type": "object", "properties": {"name": {"type": "string"}, "size": {"type": "integer"}}, "required": ["name", "size"]});
+        let either = ask(&tools, false, Answer::Schema(&named), Thinking::No);
+        assert_eq!(accepts(&factory, &either, &call), Ok(()), "{dialect:?}");
+        assert_eq!(
+            accepts(&factory, &either, r#"{"name": "weathers", "size": 1}"#),
+            Ok(()),
+            "{dialect:?}"
+        );
+
         let regex = Grammar::Regex("[0-9]+/[0-9]+".to_owned());
         let regex = ask(&[], false, Answer::Grammar(&regex), Thinking::No);
         assert_eq!(accepts(&factory, &regex, "12/7"), Ok(()));
