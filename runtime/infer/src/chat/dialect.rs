@@ -166,7 +166,21 @@ impl Dialect {
     /// # Errors
     /// A grammar of the caller's that does not parse.
     pub fn constraint(&self, asked: Asked<'_>) -> Result<Held, InferError> {
-        grammar::build(self, asked)
+        let failed = |message: String| InferError::Constraint {
+            what: "grammar",
+            message,
+        };
+        // References from one schema to the next recurse while they are compiled: a hostile one
+        // may use up this stack, but not the process's.
+        std::thread::scope(|scope| {
+            std::thread::Builder::new()
+                .name("grammar".to_owned())
+                .stack_size(STACK)
+                .spawn_scoped(scope, || grammar::build(self, asked))
+                .map_err(|error| failed(error.to_string()))?
+                .join()
+                .map_err(|_| failed("it cannot be compiled".to_owned()))?
+        })
     }
 
     /// Reads a reply while it is written. Calls are read only where tools are offered; their ids
@@ -188,6 +202,9 @@ impl Dialect {
         )
     }
 }
+
+/// For compiling. Only what is used of it takes memory.
+const STACK: usize = 256 << 20;
 
 /// The ids of all calls in a conversation.
 pub fn taken_ids(messages: &[Message]) -> BTreeSet<String> {

@@ -476,3 +476,23 @@ fn whatever_a_grammar_allows_reads_back_as_calls_that_fit() {
         }
     }
 }
+
+#[test]
+fn long_chains_of_references_do_not_overflow_the_stack() {
+    let next = |at: usize| json!({"type": "array", "items": {"$ref": format!("#/$defs/d{at}")}});
+    let mut definitions: serde_json::Map<String, Value> = (0..3_000)
+        .map(|at| (format!("d{at}"), next(at + 1)))
+        .collect();
+    definitions.insert("d3000".to_owned(), json!({"type": "null"}));
+    let schema = json!({"type": "object", "properties": {"a": {"$ref": "#/$defs/d0"}}, "$defs": definitions});
+    let endless = json!({"type": "object", "properties": {"a": {"$ref": "#/properties/a"}}});
+    let tools = [tool("long", schema), tool("endless", endless)];
+    let dialect = Dialect::with_tokens(Family::Hermes, None, &special);
+    let asked = Asked {
+        tools: &tools,
+        required: true,
+        answer: Answer::Text,
+        thinking: Thinking::No,
+    };
+    assert!(dialect.constraint(asked).unwrap().constraint.is_some());
+}
