@@ -1,4 +1,10 @@
 //! Models with random weights are what they say they are, in either file.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests may panic"
+)]
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;

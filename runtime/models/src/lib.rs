@@ -4,11 +4,13 @@
 //! - [`scripted`] and [`exerciser`]: for tests of agents and of servers.
 //! - [`choose`]: which engine a configuration comes to, and why.
 //! - [`extractive`]: no generation: tools chosen by meaning, answers made of quotations.
+//! - [`hub`]: models from the Hugging Face hub, and those that are here already.
 //! - [`openai`]: any OpenAI-compatible endpoint.
 
 pub mod choose;
 pub mod engine;
 pub mod exerciser;
 pub mod extractive;
+pub mod hub;
 pub mod openai;
 pub mod scripted;

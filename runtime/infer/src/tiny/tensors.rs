@@ -8,6 +8,13 @@ use super::weights::Values;
 /// A model without this has thousands of near ties, and no two programs would take the same token.
 const LOGIT_DEVIATION: f32 = 3.0;
 
+/// By how much queries and keys are larger than what they are made from. At one, attention is
+/// close to a mean of what came before, and after some layers every token looks the same.
+const SHARPNESS: f32 = 1.5;
+/// By how much what attention adds is smaller than what it is made from, so that it does not
+/// drown the token itself.
+const ATTENTION_SHARE: f32 = 0.7;
+
 /// One tensor of the model.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Tensor {
@@ -131,7 +138,9 @@ fn attention(shape: &Shape, layer: usize, list: &mut Vec<Tensor>) {
     let sensitive = Part::Sensitive { layer };
     if shape.architecture == Architecture::Phi3 {
         let fused = names("attn_qkv.weight", "self_attn.qkv_proj.weight");
-        list.push(matrix(fused, (query + 2 * key, hidden), sensitive));
+        let mut fused = matrix(fused, (query + 2 * key, hidden), sensitive);
+        fused.values.deviation *= SHARPNESS;
+        list.push(fused);
     } else {
         let parts = [
             ("q", query, Part::Plain),
@@ -144,6 +153,9 @@ fn attention(shape: &Shape, layer: usize, list: &mut Vec<Tensor>) {
                 &format!("self_attn.{part}_proj.weight"),
             );
             let mut tensor = matrix(weight, (rows, hidden), kind);
+            if part != "v" {
+                tensor.values.deviation *= SHARPNESS;
+            }
             if shape.architecture == Architecture::Llama && part != "v" {
                 tensor.kind = Kind::Interleaved {
                     head_dim: shape.head_dim,
@@ -168,11 +180,15 @@ fn attention(shape: &Shape, layer: usize, list: &mut Vec<Tensor>) {
                 &format!("attn_{part}_norm.weight"),
                 &format!("self_attn.{part}_norm.weight"),
             );
-            list.push(norm(shape, head, shape.head_dim));
+            let mut head = norm(shape, head, shape.head_dim);
+            head.values.mean += SHARPNESS - 1.0;
+            list.push(head);
         }
     }
     let out = names("attn_output.weight", "self_attn.o_proj.weight");
-    list.push(matrix(out, (hidden, query), Part::Plain));
+    let mut out = matrix(out, (hidden, query), Part::Plain);
+    out.values.deviation *= ATTENTION_SHARE;
+    list.push(out);
 }
 
 fn feed_forward(shape: &Shape, layer: usize, list: &mut Vec<Tensor>) {
