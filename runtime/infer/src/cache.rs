@@ -73,6 +73,12 @@ impl PageCache {
         self.most * PAGE
     }
 
+    /// Tokens for which there is room that no running sequence uses.
+    pub fn room(&self) -> usize {
+        let kept = self.nodes.iter().flatten().filter(|node| node.users == 0);
+        (self.free.len() + self.most - self.pages.len() + kept.count()) * PAGE
+    }
+
     /// What it holds.
     pub fn usage(&self) -> CacheUse {
         let page = self.shape.page_bytes();
@@ -171,7 +177,9 @@ impl PageCache {
         if !rest.is_empty()
             && let Some(page) = own.next()
         {
-            let known = self.best(parent, rest).filter(|(_, agree)| *agree == rest.len());
+            let known = self
+                .best(parent, rest)
+                .filter(|(_, agree)| *agree == rest.len());
             match known {
                 Some((node, _)) => {
                     self.touch(node);

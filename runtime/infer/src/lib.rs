@@ -29,3 +29,4 @@ pub mod spec;
 pub mod stop;
 pub mod tiny;
 pub mod tokenizer;
+pub mod worker;

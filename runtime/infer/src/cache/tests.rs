@@ -29,7 +29,12 @@ fn check(cache: &PageCache, held: &Held, tokens: &[u32], upto: usize) {
     for at in 0..upto {
         let page = cache.pages[held.pages[at / PAGE]].as_ref().unwrap();
         let found = page.head(0, 0).values[at % PAGE].to_f32();
-        assert_eq!(found, fingerprint(&tokens[..=at]), "token {at} of {}", tokens.len());
+        assert_eq!(
+            found,
+            fingerprint(&tokens[..=at]),
+            "token {at} of {}",
+            tokens.len()
+        );
     }
 }
 
@@ -81,7 +86,10 @@ fn running_sequences_keep_their_pages() {
     let (mut other, done) = cache.begin(&[900, 901]);
     assert_eq!(done, 0);
     assert!(cache.grow(&mut other, 32));
-    assert!(!cache.grow(&mut other, 64), "three of four pages are in use");
+    assert!(
+        !cache.grow(&mut other, 64),
+        "three of four pages are in use"
+    );
     check(&cache, &held, &tokens, 96);
     cache.end(held, &tokens);
     assert!(cache.grow(&mut other, 64));

@@ -374,12 +374,15 @@ impl Preparation<'_> {
         if may_be(schema, &["object"]) && !schema.contains_key("additionalProperties") {
             let listed = schema.get("properties").and_then(Value::as_object);
             let required = schema.get("required").and_then(Value::as_array);
-            let closes = self.closes && listed.is_some_and(|listed| {
-                !listed.is_empty()
-                    && required.into_iter().flatten().all(|name| {
-                        name.as_str().is_some_and(|name| listed.contains_key(name))
-                    })
-            }) && !schema.contains_key("patternProperties")
+            let closes = self.closes
+                && listed.is_some_and(|listed| {
+                    !listed.is_empty()
+                        && required
+                            .into_iter()
+                            .flatten()
+                            .all(|name| name.as_str().is_some_and(|name| listed.contains_key(name)))
+                })
+                && !schema.contains_key("patternProperties")
                 && !schema.contains_key("minProperties");
             let others = if closes {
                 Value::Bool(false)

@@ -27,10 +27,36 @@ fn takes(tokenizer: &Tokenizer, grammars: &Grammars, constraint: &Constraint, te
 fn explore() {
     let (tokenizer, grammars) = grammars();
     for (schema, yes, no) in [
-        (json!({"type":"object","properties":{"a":{"type":"integer"}},"required":["a"]}), vec![r#"{"a": 1}"#, r#"{"a": -9223372036854774784}"#], vec![r#"{"a":1}"#, r#"{"a": 1.5}"#, r#"{"a": 1, "b": 2}"#, r#"{"a": 9223372036854774785}"#, r#"{"a": 01}"#]),
-        (json!({}), vec!["1", "[]", r#"{"x": [1, null, "é"]}"#, "-1.5", "0.25"], vec!["1e5", r#""\u0041""#]),
-        (json!({"type":"object","properties":{"a":{"type":"integer"}},"required":["a"],"additionalProperties":{"type":"string"}}), vec![r#"{"a": 1, "b": "x"}"#], vec![r#"{"a": 1, "a": "x"}"#, r#"{"a": 1, "\u0061": "x"}"#, r#"{"a": 1, "b": 2}"#]),
-        (json!({"type":"array","items":{"enum":["x", 1, null, {"k": [1.5]}]},"minItems":1,"maxItems":2}), vec![r#"["x"]"#, r#"[1, {"k": [1.5]}]"#], vec!["[]", r#"["x", "x", "x"]"#]),
+        (
+            json!({"type":"object","properties":{"a":{"type":"integer"}},"required":["a"]}),
+            vec![r#"{"a": 1}"#, r#"{"a": -9223372036854774784}"#],
+            vec![
+                r#"{"a":1}"#,
+                r#"{"a": 1.5}"#,
+                r#"{"a": 1, "b": 2}"#,
+                r#"{"a": 9223372036854774785}"#,
+                r#"{"a": 01}"#,
+            ],
+        ),
+        (
+            json!({}),
+            vec!["1", "[]", r#"{"x": [1, null, "é"]}"#, "-1.5", "0.25"],
+            vec!["1e5", r#""\u0041""#],
+        ),
+        (
+            json!({"type":"object","properties":{"a":{"type":"integer"}},"required":["a"],"additionalProperties":{"type":"string"}}),
+            vec![r#"{"a": 1, "b": "x"}"#],
+            vec![
+                r#"{"a": 1, "a": "x"}"#,
+                r#"{"a": 1, "\u0061": "x"}"#,
+                r#"{"a": 1, "b": 2}"#,
+            ],
+        ),
+        (
+            json!({"type":"array","items":{"enum":["x", 1, null, {"k": [1.5]}]},"minItems":1,"maxItems":2}),
+            vec![r#"["x"]"#, r#"[1, {"k": [1.5]}]"#],
+            vec!["[]", r#"["x", "x", "x"]"#],
+        ),
     ] {
         let c = Constraint::JsonSchema(schema.clone());
         for text in yes {

@@ -5,8 +5,8 @@
 #![cfg(target_arch = "x86_64")]
 
 use std::arch::x86_64::{
-    __m128i, __m256i, __m512, __m512i, _mm_loadu_si128, _mm256_loadu_si256,
-    _mm512_load_si512, _mm512_loadu_ps, _mm512_storeu_ps,
+    __m128i, __m256i, __m512, __m512i, _mm_loadu_si128, _mm256_loadu_si256, _mm512_load_si512,
+    _mm512_loadu_ps, _mm512_storeu_ps,
 };
 
 use half::f16;

@@ -107,7 +107,8 @@ mod kernel {
         from: usize,
     ) -> [[__m512; T]; M] {
         let mut sums = [[_mm512_setzero_ps(); T]; M];
-        // Even and odd values are summed apart, so that a single row does not wait for itself.
+        // Even and odd values are summed apart, so that a single row does not wait for itself; and
+        // so for many, whose sums must not depend on how many they are.
         let mut odd = [[_mm512_setzero_ps(); T]; M];
         let mut rows: [&[f32]; M] = [&[]; M];
         for (m, row) in rows.iter_mut().enumerate() {
@@ -135,17 +136,13 @@ mod kernel {
                 let b = _mm512_set1_ps(rows[m].get(at + 1).copied().unwrap_or_default());
                 for t in 0..T {
                     sums[m][t] = _mm512_fmadd_ps(first[t], a, sums[m][t]);
-                    if M == 1 {
-                        odd[m][t] = _mm512_fmadd_ps(second[t], b, odd[m][t]);
-                    } else {
-                        sums[m][t] = _mm512_fmadd_ps(second[t], b, sums[m][t]);
-                    }
+                    odd[m][t] = _mm512_fmadd_ps(second[t], b, odd[m][t]);
                 }
             }
         }
-        if M == 1 {
+        for m in 0..M {
             for t in 0..T {
-                sums[0][t] = _mm512_add_ps(sums[0][t], odd[0][t]);
+                sums[m][t] = _mm512_add_ps(sums[m][t], odd[m][t]);
             }
         }
         sums
