@@ -35,6 +35,9 @@ const DEEPEST: usize = 64;
 /// How deep a value nests that may be anything.
 const ANY_DEPTH: usize = 6;
 
+/// The same where schemas are combined, and each part is written out and combined too.
+const ANY_DEPTH_INLINE: usize = 2;
+
 /// The largest number, positive or negative, that has 64 bits and that floats hold exactly.
 const LARGEST: i64 = 9_223_372_036_854_774_784;
 
@@ -122,16 +125,16 @@ const OTHER_FORMATS: &[&str] = &[
 
 /// The schema as llguidance is given it, or why it cannot be held completely.
 pub(super) fn prepared(schema: &Value, budget: &mut Budget) -> Result<Value, String> {
-    let narrows = !spreads(schema, 0);
+    let refers = !spreads(schema, 0);
     let mut preparation = Preparation {
         root: schema,
-        narrows,
-        closes: narrows && !excludes(schema),
+        refers,
+        closes: refers && !excludes(schema),
         budget,
         path: Vec::new(),
         any_used: false,
     };
-    let prepared = preparation.schema(schema, false)?;
+    let prepared = preparation.schema(schema)?;
     let any_used = preparation.any_used;
     let mut prepared = match prepared {
         Value::Object(prepared) => prepared,
@@ -145,7 +148,7 @@ pub(super) fn prepared(schema: &Value, budget: &mut Budget) -> Result<Value, Str
             .as_object_mut()
             .ok_or("`$defs` is no object")?;
         for depth in 0..=ANY_DEPTH {
-            definitions.insert(any_name(depth), any(depth));
+            definitions.insert(any_name(depth), any(depth, &any_reference));
         }
     }
     prepared.insert(
@@ -162,8 +165,8 @@ pub(super) fn prepared(schema: &Value, budget: &mut Budget) -> Result<Value, Str
 
 struct Preparation<'s> {
     root: &'s Value,
-    /// Whether what may be anything may be bounded.
-    narrows: bool,
+    /// Whether what may be anything may be referred to.
+    refers: bool,
     /// Whether objects may be closed.
     closes: bool,
     budget: &'s mut Budget,
@@ -172,14 +175,14 @@ struct Preparation<'s> {
 }
 
 impl Preparation<'_> {
-    /// `in_place`: the schema holds for the same value as the schema around it.
-    fn schema(&mut self, schema: &Value, in_place: bool) -> Result<Value, String> {
+    fn schema(&mut self, schema: &Value) -> Result<Value, String> {
         self.spend(1)?;
+        // Two parts of a path lead to a property.
         if self.path.len() > 2 * DEEPEST {
             return Err(format!("it nests deeper than {DEEPEST}"));
         }
         let map = match schema {
-            Value::Bool(true) => return Ok(self.anything(in_place)),
+            Value::Bool(true) => return Ok(self.anything()),
             Value::Bool(false) => return Ok(Value::Bool(false)),
             Value::Object(map) => map,
             other => return Err(self.wrong(&format!("a schema is expected, not `{other}`"))),
@@ -199,12 +202,12 @@ impl Preparation<'_> {
             )
         };
         if !out.keys().any(constrains) {
-            if let Value::Object(anything) = self.anything(in_place) {
+            if let Value::Object(anything) = self.anything() {
                 out.extend(anything);
             }
             return Ok(Value::Object(out));
         }
-        self.narrow(&mut out, in_place);
+        self.narrow(&mut out);
         Ok(Value::Object(out))
     }
 
@@ -231,23 +234,22 @@ impl Preparation<'_> {
             let mut out = Map::new();
             for (name, schema) in named {
                 self.path.push(name.clone());
-                out.insert(name.clone(), self.schema(schema, false)?);
+                out.insert(name.clone(), self.schema(schema)?);
                 self.path.pop();
             }
             return Ok(Some(Value::Object(out)));
         }
         if let (true, Value::Array(schemas)) = (SCHEMAS.contains(&key), value) {
-            let in_place = IN_PLACE.contains(&key);
             let mut out = Vec::with_capacity(schemas.len());
             for (at, schema) in schemas.iter().enumerate() {
                 self.path.push(at.to_string());
-                out.push(self.schema(schema, in_place)?);
+                out.push(self.schema(schema)?);
                 self.path.pop();
             }
             return Ok(Some(Value::Array(out)));
         }
         if SCHEMA.contains(&key) {
-            return self.schema(value, false).map(Some);
+            return self.schema(value).map(Some);
         }
         match key {
             "format" => return self.format(value),
@@ -256,7 +258,7 @@ impl Preparation<'_> {
             "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" => {
                 self.exact(value)?;
             }
-            "const" | "enum" => self.literal(value)?,
+            "const" | "enum" => self.literal(value, 0)?,
             _ => {}
         }
         Ok(KEPT.contains(&key).then(|| value.clone()))
@@ -315,26 +317,30 @@ impl Preparation<'_> {
         }
     }
 
-    fn literal(&mut self, value: &Value) -> Result<(), String> {
+    fn literal(&mut self, value: &Value, depth: usize) -> Result<(), String> {
         self.spend(1)?;
+        if depth > DEEPEST {
+            return Err(self.wrong(&format!("it nests deeper than {DEEPEST}")));
+        }
+        let mut inner = |value: &Value| self.literal(value, depth + 1);
         match value {
-            Value::Array(values) => values.iter().try_for_each(|value| self.literal(value)),
-            Value::Object(values) => values.values().try_for_each(|value| self.literal(value)),
+            Value::Array(values) => values.iter().try_for_each(inner),
+            Value::Object(values) => values.values().try_for_each(&mut inner),
             Value::Number(_) => self.exact(value),
             _ => Ok(()),
         }
     }
 
-    fn anything(&mut self, in_place: bool) -> Value {
-        if self.narrows && !in_place {
+    fn anything(&mut self) -> Value {
+        if self.refers {
             self.any_used = true;
             any_reference(ANY_DEPTH)
         } else {
-            Value::Bool(true)
+            any_inline(ANY_DEPTH_INLINE)
         }
     }
 
-    fn narrow(&mut self, schema: &mut Map<String, Value>, in_place: bool) {
+    fn narrow(&mut self, schema: &mut Map<String, Value>) {
         let elsewhere = ["const", "enum"].iter().chain(IN_PLACE);
         if elsewhere.into_iter().any(|key| schema.contains_key(*key)) {
             return;
@@ -360,15 +366,12 @@ impl Preparation<'_> {
                 schema.insert("maximum".to_owned(), Value::Number(Number::from(LARGEST)));
             }
         }
-        if !self.narrows {
-            return;
-        }
         if may_be(schema, &["array"])
             && !["items", "additionalItems"]
                 .iter()
                 .any(|key| schema.contains_key(*key))
         {
-            let items = self.anything(false);
+            let items = self.anything();
             schema.insert("items".to_owned(), items);
         }
         if may_be(schema, &["object"]) && !schema.contains_key("additionalProperties") {
@@ -387,7 +390,7 @@ impl Preparation<'_> {
             let others = if closes {
                 Value::Bool(false)
             } else {
-                self.anything(in_place)
+                self.anything()
             };
             schema.insert("additionalProperties".to_owned(), others);
         }
@@ -431,10 +434,7 @@ fn spreads(schema: &Value, depth: usize) -> bool {
             (depth > 0 && map.contains_key("$id"))
                 || map.contains_key("allOf")
                 || (in_place && own.iter().any(|key| map.contains_key(*key)))
-                || map
-                    .iter()
-                    .filter(|(key, _)| !matches!(key.as_str(), "const" | "enum"))
-                    .any(|(_, value)| spreads(value, depth + 1))
+                || subschemas(map).any(|(_, value)| spreads(value, depth + 1))
         }
         _ => false,
     }
@@ -445,9 +445,18 @@ fn spreads(schema: &Value, depth: usize) -> bool {
 fn excludes(schema: &Value) -> bool {
     match schema {
         Value::Array(values) => values.iter().any(excludes),
-        Value::Object(map) => map.contains_key("oneOf") || map.values().any(excludes),
+        Value::Object(map) => {
+            map.contains_key("oneOf") || subschemas(map).any(|(_, value)| excludes(value))
+        }
         _ => false,
     }
+}
+
+/// What of a schema may hold schemas.
+fn subschemas(schema: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
+    schema
+        .iter()
+        .filter(|(key, _)| !matches!(key.as_str(), "const" | "enum"))
 }
 
 /// Whether a refused keyword holds for every value.
@@ -504,16 +513,21 @@ fn any_reference(depth: usize) -> Value {
     json!({ "$ref": format!("#/$defs/{}", any_name(depth)) })
 }
 
-fn any(depth: usize) -> Value {
+fn any_inline(depth: usize) -> Value {
+    any(depth, &any_inline)
+}
+
+/// A value of any kind, whose parts are as `inner` says of a depth.
+fn any(depth: usize, inner: &dyn Fn(usize) -> Value) -> Value {
     let mut kinds = vec![
         json!({"type": "null"}),
         json!({"type": "boolean"}),
         json!({"type": "number", "minimum": -LARGEST, "maximum": LARGEST}),
         json!({"type": "string"}),
     ];
-    if let Some(inner) = depth.checked_sub(1) {
-        kinds.push(json!({"type": "array", "items": any_reference(inner)}));
-        kinds.push(json!({"type": "object", "additionalProperties": any_reference(inner)}));
+    if let Some(depth) = depth.checked_sub(1) {
+        kinds.push(json!({"type": "array", "items": inner(depth)}));
+        kinds.push(json!({"type": "object", "additionalProperties": inner(depth)}));
     }
     json!({ "anyOf": kinds })
 }

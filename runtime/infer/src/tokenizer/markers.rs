@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, Anchored, Input, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Anchored, Input, MatchKind, StartKind};
 
 use super::unusable;
 use crate::error::InferError;
@@ -162,6 +162,7 @@ fn automaton<'m>(
     }
     AhoCorasick::builder()
         .match_kind(MatchKind::LeftmostLongest)
+        .start_kind(StartKind::Both)
         .kind(Some(AhoCorasickKind::ContiguousNFA))
         .build(texts)
         .map(Some)
