@@ -102,7 +102,7 @@ impl Library for Three {
         Found::No(Vec::new())
     }
 
-    fn prompt(&self, _: &str) -> Found<String> {
+    fn prompt(&self, _: &str) -> Found<ropewalk_core::prompt::PromptDefinition> {
         Found::No(Vec::new())
     }
 

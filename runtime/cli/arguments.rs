@@ -46,6 +46,16 @@ pub(crate) enum Command {
         #[command(subcommand)]
         graph: Graph,
     },
+    /// Local models: what is here, and how more come.
+    Models {
+        #[command(subcommand)]
+        models: Models,
+    },
+    /// Prompts: which there are, and what a changed one changes.
+    Prompts {
+        #[command(subcommand)]
+        prompts: Prompts,
+    },
     /// Bring files and folders into a collection; unchanged files cost nothing.
     Ingest(Ingest),
     /// Run one tool server alone, for any MCP client.
@@ -60,6 +70,46 @@ pub(crate) enum Command {
     },
     /// Say what works here, what does not, and how to fix it.
     Doctor(Doctor),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Models {
+    /// The models that are here: size, architecture, quantisation, context.
+    List {
+        /// Also these files and folders.
+        paths: Vec<PathBuf>,
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Bring a model from the Hugging Face hub. A pull that was cut off is taken up again.
+    Pull {
+        /// OWNER/REPO, with :Q4_K_M or :FILE.gguf where there are several.
+        model: String,
+        /// Branch, tag or commit [default: main]
+        #[arg(long)]
+        revision: Option<String>,
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Prompts {
+    /// Every prompt: its version, its variables, and where it is from.
+    List {
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// What your prompt changes in the shipped one, or what differs between two.
+    Diff {
+        /// A name, or a file.
+        prompt: String,
+        /// Another name or file to compare it with.
+        other: Option<String>,
+    },
 }
 
 /// Files that set things up.

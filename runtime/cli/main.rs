@@ -12,8 +12,10 @@ mod drawing;
 mod eval;
 mod graph;
 mod ingest;
+mod models;
 mod own_docs;
 mod progress;
+mod prompts;
 mod run;
 mod runs;
 mod serve;
@@ -83,6 +85,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<Ending> {
         Command::Run(options) => run::run(options, cancel).await,
         Command::Runs { runs } => runs::run(runs, cancel).await,
         Command::Graph { graph } => graph::run(graph).await,
+        Command::Models { models } => models::run(models, cancel).await,
+        Command::Prompts { prompts } => prompts::run(prompts),
         Command::Ingest(ingest) => ingest::run(ingest, cancel).await,
         Command::Server {
             server: Server::Vector(options),

@@ -32,6 +32,18 @@ pub(crate) fn bar(what: &str) -> ProgressBar {
     bar
 }
 
+/// A bar of bytes on standard error; nothing when that is not a terminal.
+pub(crate) fn transfer(what: &str) -> ProgressBar {
+    let bar = bar(what);
+    let style = ProgressStyle::with_template(
+        "{prefix} [{bar:30}] {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {wide_msg}",
+    );
+    if let Ok(style) = style {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar
+}
+
 /// A line that says what a run is doing; nothing when standard error is not a terminal.
 pub(crate) fn waiting() -> ProgressBar {
     let line = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());

@@ -19,6 +19,11 @@ pub(crate) fn home() -> PathBuf {
     }
 }
 
+/// Where local models lie.
+pub(crate) fn models() -> PathBuf {
+    home().join("models")
+}
+
 /// The configured Qdrant server, or the embedded one in the state folder.
 pub(crate) async fn store(config: &VectorConfig) -> anyhow::Result<Arc<dyn VectorStore>> {
     let Some(url) = &config.url else {

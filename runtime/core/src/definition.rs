@@ -128,7 +128,7 @@ impl AgentDefinition {
     }
 }
 
-fn split_front_matter(text: &str) -> Option<(&str, &str)> {
+pub(crate) fn split_front_matter(text: &str) -> Option<(&str, &str)> {
     let rest = text.strip_prefix("---\n")?;
     if let Some(prompt) = rest.strip_prefix("---\n") {
         return Some(("", prompt));

@@ -5,6 +5,7 @@
 //! - [`tool`]: what a tool is ([`tool::ToolSpec`]) and what a call came to ([`tool::ToolOutcome`]).
 //! - [`citation`]: where a statement comes from, and whether an answer's markers resolve.
 //! - [`definition`]: an agent as a person writes it (`agents/*.md`).
+//! - [`prompt`]: a prompt as a person writes it (`prompts/*.md`).
 //! - [`agent`]: the ReAct machine: ask it for the next step, do the step, feed the result back.
 //! - [`answer`]: what a machine ends with.
 //! - [`graph`]: workflows: what a person writes, what is checked, what runs.
@@ -21,4 +22,5 @@ pub mod event;
 pub mod graph;
 pub mod interrupt;
 pub mod message;
+pub mod prompt;
 pub mod tool;

@@ -129,7 +129,7 @@ impl Library for Shelf {
         }))
     }
 
-    fn prompt(&self, _: &str) -> Found<String> {
+    fn prompt(&self, _: &str) -> Found<ropewalk_core::prompt::PromptDefinition> {
         Found::No(Vec::new())
     }
 

@@ -11,6 +11,7 @@ use ropewalk_core::graph::diagnostic::Diagnostic;
 use ropewalk_core::graph::library::{Found, Library};
 use ropewalk_core::graph::source::Source;
 use ropewalk_core::graph::{Compiled, compile_text, yaml};
+use ropewalk_core::prompt::PromptDefinition;
 use ropewalk_core::tool::ToolSpec;
 
 use crate::services::{Functions, Services};
@@ -31,6 +32,28 @@ pub struct Definitions {
     /// Servers that should be there and are not: nothing is known of their tools.
     missing: Vec<String>,
     functions: Option<(BTreeSet<String>, BTreeSet<String>)>,
+}
+
+/// A prompt as it stands in its file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PromptFile {
+    /// The file; where it was made, for one in the program.
+    pub path: String,
+    /// Front matter and template.
+    pub text: String,
+    /// Whose it is.
+    pub from: PromptOrigin,
+}
+
+/// Whose a prompt is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PromptOrigin {
+    /// The program's.
+    Shipped,
+    /// The user's, in place of the program's, which is this text.
+    Overrides(&'static str),
+    /// The user's alone.
+    User,
 }
 
 /// A graph that cannot be read at all.
@@ -137,6 +160,29 @@ impl Definitions {
             .map(|text| (file, text.to_owned())))
     }
 
+    /// A prompt's file: the user's where there is one.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn prompt_file(&self, name: &str) -> Result<Option<PromptFile>, NoGraph> {
+        let Some((path, text)) = self.text("prompts", name, "md")? else {
+            return Ok(None);
+        };
+        let shipped = shipped("prompts").get_file(format!("{name}.md"));
+        let shipped = shipped.and_then(include_dir::File::contents_utf8);
+        let mut users = self.folders.iter().map(|folder| folder.join("prompts"));
+        let users = users.any(|folder| folder.join(format!("{name}.md")).is_file());
+        Ok(Some(PromptFile {
+            path,
+            text,
+            from: match (shipped, users) {
+                (Some(_), false) => PromptOrigin::Shipped,
+                (Some(shipped), true) => PromptOrigin::Overrides(shipped),
+                (None, _) => PromptOrigin::User,
+            },
+        }))
+    }
+
     /// Every name of a kind.
     pub fn names(&self, kind: &str, extension: &str) -> Vec<String> {
         let mut names = BTreeSet::new();
@@ -208,10 +254,14 @@ impl Library for Definitions {
         )
     }
 
-    fn prompt(&self, name: &str) -> Found<String> {
-        self.found(("prompts", name, "md"), |_, text| {
-            Found::Yes(text.trim_end().to_owned())
-        })
+    fn prompt(&self, name: &str) -> Found<PromptDefinition> {
+        self.found(
+            ("prompts", name, "md"),
+            |path, text| match PromptDefinition::parse(path, text) {
+                Ok(prompt) => Found::Yes(prompt),
+                Err(error) => Found::Broken(error.to_string()),
+            },
+        )
     }
 
     fn graph(&self, name: &str) -> Found<Result<(GraphDefinition, Source), Vec<Diagnostic>>> {

@@ -14,7 +14,7 @@ use crate::error::InferError;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct About {
     /// What it calls itself.
-    pub name: Option<String>,
+    pub title: Option<String>,
     /// `llama`, `qwen3` ...
     pub architecture: String,
     /// How exact its weights are: `Q4_K_M`, `Q8_0`, `BF16` ...
@@ -59,7 +59,7 @@ fn gguf(path: &Path) -> Result<About, InferError> {
     let kind = content.metadata.get("general.file_type");
     let quantisation = kind.and_then(|kind| file_type(whole(kind)?));
     Ok(About {
-        name: text("general.name"),
+        title: text("general.name"),
         quantisation: quantisation
             .map(str::to_owned)
             .unwrap_or_else(|| commonest(&content)),
@@ -161,7 +161,7 @@ fn folder(path: &Path) -> Result<About, InferError> {
     }
     let float = said("torch_dtype").or_else(|| said("dtype"));
     Ok(About {
-        name: path
+        title: path
             .file_name()
             .map(|name| name.to_string_lossy().into_owned()),
         architecture,
@@ -198,7 +198,7 @@ mod tests {
         let path = folder.path().join("model.gguf");
         model.write_gguf(&path, Quant::Q4KM).unwrap();
         let about = About::read(&path).unwrap();
-        assert_eq!(about.name.as_deref(), Some("Tiny Gemma3"));
+        assert_eq!(about.title.as_deref(), Some("Tiny Gemma3"));
         assert_eq!(about.architecture, "gemma3");
         assert_eq!(about.quantisation, "Q4_K_M");
         assert_eq!(about.context_tokens, Some(32_768));

@@ -14,6 +14,7 @@ use super::ir::{Graph, Node, Work};
 use super::library::{Found, Library};
 use super::source::Source;
 use crate::definition::AgentDefinition;
+use crate::prompt::PromptDefinition;
 use crate::tool::ToolSpec;
 
 /// A graph and the agents, prompts and graphs it names.
@@ -108,8 +109,13 @@ impl Library for Bundle {
         found(&self.agents, name)
     }
 
-    fn prompt(&self, name: &str) -> Found<String> {
-        found(&self.prompts, name)
+    fn prompt(&self, name: &str) -> Found<PromptDefinition> {
+        match found(&self.prompts, name) {
+            Found::Yes(text) => Found::Yes(PromptDefinition::plain(text)),
+            Found::No(known) => Found::No(known),
+            Found::Broken(problem) => Found::Broken(problem),
+            Found::Unchecked => Found::Unchecked,
+        }
     }
 
     fn graph(&self, name: &str) -> Found<Result<(GraphDefinition, Source), Vec<Diagnostic>>> {

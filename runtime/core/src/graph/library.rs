@@ -6,6 +6,7 @@ use super::definition::GraphDefinition;
 use super::diagnostic::Diagnostic;
 use super::source::Source;
 use crate::definition::AgentDefinition;
+use crate::prompt::PromptDefinition;
 use crate::tool::ToolSpec;
 
 /// What looking a name up came to.
@@ -27,7 +28,7 @@ pub trait Library {
     fn agent(&self, name: &str) -> Found<Arc<AgentDefinition>>;
 
     /// A prompt: `prompts/NAME.md`.
-    fn prompt(&self, name: &str) -> Found<String>;
+    fn prompt(&self, name: &str) -> Found<PromptDefinition>;
 
     /// A graph: `graphs/NAME.yaml`, or what is wrong with its file.
     fn graph(&self, name: &str) -> Found<Result<(GraphDefinition, Source), Vec<Diagnostic>>>;
@@ -52,7 +53,7 @@ impl Library for Empty {
         Found::No(Vec::new())
     }
 
-    fn prompt(&self, _: &str) -> Found<String> {
+    fn prompt(&self, _: &str) -> Found<PromptDefinition> {
         Found::No(Vec::new())
     }
 

@@ -8,6 +8,7 @@ use ropewalk_core::graph::diagnostic::Diagnostic;
 use ropewalk_core::graph::library::{Found, Library};
 use ropewalk_core::graph::source::Source;
 use ropewalk_core::graph::yaml;
+use ropewalk_core::prompt::PromptDefinition;
 use ropewalk_core::tool::{ToolHints, ToolSpec};
 use serde_json::json;
 
@@ -54,9 +55,13 @@ impl Library for Shelf {
         }
     }
 
-    fn prompt(&self, name: &str) -> Found<String> {
+    fn prompt(&self, name: &str) -> Found<PromptDefinition> {
         match name {
-            "ask" => Found::Yes("What is {{ question }}?".to_owned()),
+            "ask" => Found::Yes(PromptDefinition::plain("What is {{ question }}?")),
+            "list" => {
+                let text = "---\nvariables: {items: array}\n---\n{{ items|join(', ') }}";
+                Found::Yes(PromptDefinition::parse("prompts/list.md", text).unwrap())
+            }
             _ => known(&["ask"]),
         }
     }

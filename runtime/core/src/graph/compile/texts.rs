@@ -4,11 +4,12 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::{Compiler, near};
-use crate::graph::definition::Prompt;
+use crate::graph::definition::{Prompt, ValueType};
 use crate::graph::diagnostic::Code;
 use crate::graph::expression::{Expression, Template};
 use crate::graph::ir::{Argument, ChannelId};
 use crate::graph::library::Found;
+use crate::prompt::PromptSettings;
 
 impl Compiler<'_> {
     pub(super) fn schema(&mut self, schema: Option<&Value>, path: &str) {
@@ -31,9 +32,10 @@ impl Compiler<'_> {
         let text = match (&prompt.text, &prompt.file) {
             (Some(text), None) => text.clone(),
             (None, Some(file)) => match self.library.prompt(file) {
-                Found::Yes(text) => {
-                    self.prompts.push((file.clone(), text.clone()));
-                    text
+                Found::Yes(prompt) => {
+                    self.prompts.push((file.clone(), prompt.text.clone()));
+                    self.declared(&prompt.settings, &named, names);
+                    prompt.text
                 }
                 Found::No(known) => {
                     let message = format!("there is no prompt `{file}`");
@@ -53,6 +55,30 @@ impl Compiler<'_> {
             }
         };
         self.template(&text, path, names, reads)
+    }
+
+    /// What a prompt says of its variables fits the channels they are.
+    fn declared(&mut self, settings: &PromptSettings, path: &str, names: &[&str]) {
+        for (name, wanted) in settings.variables.iter().flatten() {
+            if names.contains(&name.as_str()) {
+                continue;
+            }
+            let Some(channel) = self.definition.channels.get(name) else {
+                continue;
+            };
+            let held = channel.value_type;
+            let number = (*wanted, held) == (ValueType::Number, ValueType::Integer);
+            let any = *wanted == ValueType::Any || held == ValueType::Any;
+            if held != *wanted && !any && !number {
+                let message = format!(
+                    "the prompt wants {} as `{name}`, and the channel holds {}",
+                    wanted.words(),
+                    held.words()
+                );
+                let hint = "mend the channel's type, or the `variables` of the prompt";
+                self.error(Code::Type, path, message, hint);
+            }
+        }
     }
 
     pub(super) fn template(

@@ -56,6 +56,19 @@ pub const CASES: &[Case] = &[
         ("hits: string", "hits: array"),
     ),
     error(
+        Code::Type,
+        "name: a\nchannels: {items: string}\ninput: [items]\nnodes:\n  a: {model: {prompt: {file: §list}}}\n",
+        ("items: string", "items: array"),
+    ),
+    error(
+        Code::UnknownName,
+        "name: a\nchannels: {things: array}\ninput: [things]\nnodes:\n  a: {model: {prompt: §{file: list}}}\n",
+        (
+            "{things: array}\ninput: [things]",
+            "{items: array}\ninput: [items]",
+        ),
+    ),
+    error(
         Code::Expression,
         "name: a\nchannels: {n: integer}\nnodes:\n  a: {set: {n: §1 +}}\n",
         ("1 +", "1 + 1"),
