@@ -5,10 +5,12 @@
 //! - [`choose`]: which engine a configuration comes to, and why.
 //! - [`extractive`]: no generation: tools chosen by meaning, answers made of quotations.
 //! - [`openai`]: any OpenAI-compatible endpoint.
+//! - [`fallback`]: the next of several engines where one cannot answer.
 
 pub mod choose;
 pub mod engine;
 pub mod exerciser;
 pub mod extractive;
+pub mod fallback;
 pub mod openai;
 pub mod scripted;
