@@ -13,6 +13,20 @@ pub enum InferError {
         /// Why.
         message: String,
     },
+    /// A file cannot be written.
+    #[error("cannot write {}: {message}", path.display())]
+    Write {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        message: String,
+    },
+    /// A model with random weights cannot have this shape.
+    #[error("no model can have this shape: {message}")]
+    Shape {
+        /// What contradicts what.
+        message: String,
+    },
     /// A file is not a model, or a damaged one.
     #[error("{} is not a model this program can run: {message}", path.display())]
     NotAModel {

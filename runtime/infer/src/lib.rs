@@ -9,8 +9,10 @@
 //! - [`constraint`]: which tokens a grammar allows next.
 //! - [`sampling`]: which of them is taken.
 //! - [`stop`]: texts that end a reply, across the borders of tokens.
+//! - [`about`]: what a model's file says of itself, without the weights.
 //! - [`tiny`]: small models with random weights, for tests and for speed.
 
+pub mod about;
 pub mod chat;
 pub mod constraint;
 pub mod error;
