@@ -29,7 +29,9 @@ pub struct Answered {
 
 impl std::fmt::Debug for Fallback {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Fallback").field("info", &self.info).finish()
+        f.debug_struct("Fallback")
+            .field("info", &self.info)
+            .finish()
     }
 }
 
@@ -76,7 +78,7 @@ impl Fallback {
                     }
                     let spent = failures.iter().map(EngineError::usage);
                     reply.usage = spent.fold(reply.usage, Usage::plus);
-                    tracing::debug!(engine = %info.id, "answered");
+                    tracing::Span::current().record("gen_ai.response.model", info.id.as_str());
                     return Ok(Answered {
                         reply,
                         engine: info.id.clone(),

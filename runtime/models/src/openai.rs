@@ -206,21 +206,20 @@ impl OpenAi {
                 deltas,
                 tally,
             };
-            let (failure, opened) = match self.one(&body, &listening).await? {
-                Ok(assembly) => {
-                    self.learn(&asking);
-                    return Ok(self.reply(request, assembly, &names, &nulls));
-                }
-                Err(failed) => failed,
-            };
+            let outcome = self.one(&body, &asking, &listening).await?;
             tally.next();
-            if let Some((status, refusal)) = &failure.refusal {
-                if let Some(weaker) = asking.weaker(&body, *status, refusal) {
-                    tracing::info!(error = %failure.error, "asking the endpoint in another form");
+            let (failure, opened) = match outcome {
+                Outcome::Reply(assembly) => {
+                    self.learn(&asking);
+                    return Ok(self.reply(request, *assembly, &names, &nulls));
+                }
+                Outcome::Otherwise(error, weaker) => {
+                    tracing::info!(%error, "asking the endpoint in another form");
                     asking = weaker;
                     continue;
                 }
-            }
+                Outcome::Failed(failure, opened) => (failure, opened),
+            };
             let wait = match failure.retry {
                 Retry::Never => return Err(failure.error),
                 Retry::After(Some(asked)) => asked,
@@ -238,25 +237,25 @@ impl OpenAi {
         }
     }
 
-    /// One attempt within the limits and past the breaker. A failure comes with whether it opened
-    /// the breaker; an error means that nothing was sent.
+    /// One attempt within the limits and past the breaker. An error means that nothing was sent.
     async fn one(
         &self,
         body: &Value,
+        asking: &Asking,
         listening: &Listening<'_>,
-    ) -> Result<Result<Assembly, (Failure, bool)>, EngineError> {
+    ) -> Result<Outcome, EngineError> {
         self.breaker
             .look(Instant::now())
             .map_err(|open| self.open(open))?;
-        let mut turn = self
-            .limits
-            .enter(estimate(body))
-            .await
-            .map_err(|refused| EngineError::OverLimit {
-                engine: self.info.id.clone(),
-                message: refused.message,
-                wait: refused.wait,
-            })?;
+        let mut turn =
+            self.limits
+                .enter(estimate(body))
+                .await
+                .map_err(|refused| EngineError::OverLimit {
+                    engine: self.info.id.clone(),
+                    message: refused.message,
+                    wait: refused.wait,
+                })?;
         let passage = self
             .breaker
             .admit(Instant::now())
@@ -272,7 +271,7 @@ impl OpenAi {
                 } else {
                     turn.unknown();
                 }
-                Ok(Ok(assembly))
+                Ok(Outcome::Reply(Box::new(assembly)))
             }
             Err(failure) => {
                 // A refusal read nothing; what broke off may have.
@@ -280,6 +279,14 @@ impl OpenAi {
                     turn.took(0);
                 } else {
                     turn.unknown();
+                }
+                let weaker = failure
+                    .refusal
+                    .as_ref()
+                    .and_then(|(status, refusal)| asking.weaker(body, *status, refusal));
+                if let Some(weaker) = weaker {
+                    passage.answered();
+                    return Ok(Outcome::Otherwise(failure.error, weaker));
                 }
                 let opened = if failure.error.is_endpoint_failure() {
                     passage.failed(Instant::now(), &failure.error.to_string())
@@ -290,7 +297,7 @@ impl OpenAi {
                 if opened {
                     tracing::warn!(error = %failure.error, "the endpoint is left alone for a while");
                 }
-                Ok(Err((failure, opened)))
+                Ok(Outcome::Failed(failure, opened))
             }
         }
     }
@@ -388,6 +395,16 @@ impl OpenAi {
             last: open.last,
         }
     }
+}
+
+/// What an attempt came to.
+enum Outcome {
+    /// A reply.
+    Reply(Box<Assembly>),
+    /// A refusal, and how to ask after it.
+    Otherwise(EngineError, Asking),
+    /// A failure, and whether it opened the breaker.
+    Failed(Failure, bool),
 }
 
 #[async_trait]

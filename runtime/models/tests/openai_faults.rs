@@ -13,7 +13,9 @@ mod endpoint;
 
 use std::time::Duration;
 
-use endpoint::{Act, Endpoint, ask, end, engine, hi, json_answer, listen, piece, sse, stream_head, streamed};
+use endpoint::{
+    Act, Endpoint, ask, end, engine, hi, json_answer, listen, piece, sse, stream_head, streamed,
+};
 use ropewalk_core::message::{ChatReply, Usage};
 use ropewalk_models::engine::EngineError;
 use ropewalk_models::openai::OpenAiConfig;
@@ -110,11 +112,19 @@ async fn what_broke_off_after_its_beginning_is_not_tried_again() {
         chunk.len() + 100
     );
     let less_than_promised = vec![send(&[too_short.as_bytes(), &chunk])];
-    let half_an_event = vec![send(&[&stream_head(), &word(), &counts(), b"data: {\"choi"])];
+    let half_an_event = vec![send(&[
+        &stream_head(),
+        &word(),
+        &counts(),
+        b"data: {\"choi",
+    ])];
     for script in [reset, half_a_chunk, less_than_promised, half_an_event] {
         let (outcome, shown, asked) = outcome(vec![script.clone(), hi()], |_| {}).await;
         let error = outcome.unwrap_err();
-        assert!(matches!(error, EngineError::BrokeOff { .. }), "{script:?}: {error}");
+        assert!(
+            matches!(error, EngineError::BrokeOff { .. }),
+            "{script:?}: {error}"
+        );
         assert_eq!((shown.as_str(), asked), ("word", 1));
         assert_eq!(error.usage(), counted(), "{error}");
     }
@@ -130,13 +140,19 @@ async fn a_reply_that_is_whole_is_kept_whatever_follows() {
         vec![Act::Hold],
         vec![Act::Send(b"data: [DO".to_vec())],
         vec![Act::Send(b"data: {\"cho".to_vec()), Act::Reset],
-        vec![Act::Repeat(b": still here\n\n".to_vec(), Duration::from_millis(20))],
+        vec![Act::Repeat(
+            b": still here\n\n".to_vec(),
+            Duration::from_millis(20),
+        )],
     ] {
         let mut script = vec![Act::Send(whole.clone())];
         script.extend(after.clone());
         let (outcome, shown, asked) = outcome(vec![script], quick).await;
         let reply = outcome.unwrap_or_else(|error| panic!("{after:?}: {error}"));
-        assert_eq!((reply.text.as_str(), shown.as_str(), asked), ("word", "word", 1));
+        assert_eq!(
+            (reply.text.as_str(), shown.as_str(), asked),
+            ("word", "word", 1)
+        );
         assert_eq!(reply.usage, counted(), "{after:?}");
     }
 }
@@ -153,7 +169,11 @@ async fn counts_are_kept_wherever_they_come() {
         vec![with(word.clone()), end("stop")],
         vec![word.clone(), with(end("stop"))],
         vec![word.clone(), end("stop"), with(json!({"choices": []}))],
-        vec![with(word.clone()), end("stop"), json!({"choices": [], "usage": null})],
+        vec![
+            with(word.clone()),
+            end("stop"),
+            json!({"choices": [], "usage": null}),
+        ],
         vec![
             with(word.clone()),
             end("stop"),
@@ -180,7 +200,8 @@ async fn a_call_that_is_sent_twice_is_one_call() {
     let first = call(json!({"index": 0, "id": "a", "function": {"name": "t", "arguments": ""}}));
     let more = |text: &str| call(json!({"index": 0, "function": {"arguments": text}}));
     let whole = json!({"index": 0, "id": "a", "function": {"name": "t", "arguments": "{\"x\":1}"}});
-    let elsewhere = json!({"index": 1, "id": "a", "function": {"name": "t", "arguments": "{\"x\":1}"}});
+    let elsewhere =
+        json!({"index": 1, "id": "a", "function": {"name": "t", "arguments": "{\"x\":1}"}});
     let unplaced = json!({"id": "a", "function": {"name": "t", "arguments": "{\"x\":1}"}});
     for again in [
         vec![call(whole.clone())],
@@ -188,7 +209,9 @@ async fn a_call_that_is_sent_twice_is_one_call() {
         vec![call(elsewhere)],
         vec![call(unplaced)],
         vec![more("{\"x\":1}")],
-        vec![json!({"choices": [{"index": 0, "message": {"tool_calls": [whole]}, "finish_reason": "tool_calls"}]})],
+        vec![
+            json!({"choices": [{"index": 0, "message": {"tool_calls": [whole]}, "finish_reason": "tool_calls"}]}),
+        ],
     ] {
         let mut events = vec![first.clone(), more("{\"x\""), more(":1}")];
         events.extend(again.clone());
@@ -202,7 +225,9 @@ async fn a_call_that_is_sent_twice_is_one_call() {
 
 #[tokio::test]
 async fn what_is_not_the_protocol_is_named_so() {
-    let html = b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\n\r\n<html>hello".to_vec();
+    let html =
+        b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\n\r\n<html>hello"
+            .to_vec();
     let bad_event = [stream_head(), b"data: {\"choices\": oops}\n\n".to_vec()].concat();
     let late_bad_event = [stream_head(), word(), b"data: not json\n\n".to_vec()].concat();
     let wrong_shape = [stream_head(), b"data: [1, 2]\n\n".to_vec()].concat();
@@ -213,7 +238,8 @@ async fn what_is_not_the_protocol_is_named_so() {
         vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3],
     ]
     .concat();
-    let empty = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 0\r\n\r\n".to_vec();
+    let empty =
+        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 0\r\n\r\n".to_vec();
     for (bytes, shown) in [
         (html, ""),
         (bad_event, ""),
@@ -226,14 +252,18 @@ async fn what_is_not_the_protocol_is_named_so() {
         let quick = |config: &mut OpenAiConfig| config.idle_timeout = 1;
         let (outcome, was_shown, asked) = outcome(vec![script], quick).await;
         let error = outcome.unwrap_err();
-        assert!(matches!(error, EngineError::NotTheProtocol { .. }), "{error}");
+        assert!(
+            matches!(error, EngineError::NotTheProtocol { .. }),
+            "{error}"
+        );
         assert_eq!((was_shown.as_str(), asked), (shown, 1), "{error}");
     }
 }
 
 #[tokio::test]
 async fn a_bomb_of_compressed_nothing_is_not_unpacked() {
-    let head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-encoding: gzip\r\n\r\n";
+    let head =
+        b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-encoding: gzip\r\n\r\n";
     let script = vec![
         Act::Send(head.to_vec()),
         Act::Repeat(vec![0; 65536], Duration::ZERO),
@@ -266,7 +296,10 @@ async fn what_has_no_end_is_cut() {
     ];
     let (refused, ..) = outcome(vec![endless_refusal], |_| {}).await;
     let error = refused.unwrap_err();
-    assert!(matches!(error, EngineError::Refused { status: 400, .. }), "{error}");
+    assert!(
+        matches!(error, EngineError::Refused { status: 400, .. }),
+        "{error}"
+    );
     assert!(error.to_string().len() < 2_000);
     let endless_head = vec![
         Act::Send(b"HTTP/1.1 200 OK\r\n".to_vec()),
@@ -286,7 +319,11 @@ async fn silence_is_cut_where_it_falls_and_counts_are_kept() {
     let pings = Act::Repeat(b": ping\n\n".to_vec(), Duration::from_millis(30));
     let cases = [
         (vec![Act::Hold], "first token", Usage::default()),
-        (vec![Act::Send(stream_head()), pings.clone()], "first token", Usage::default()),
+        (
+            vec![Act::Send(stream_head()), pings.clone()],
+            "first token",
+            Usage::default(),
+        ),
         (
             vec![send(&[&stream_head(), &counts()]), Act::Hold],
             "first token",
@@ -321,7 +358,10 @@ async fn a_redirect_is_told_and_not_followed() {
     let redirect = vec![Act::Send(json_answer(307, &headers, &json!({})))];
     let (outcome, ..) = outcome(vec![redirect], |_| {}).await;
     let error = outcome.unwrap_err();
-    assert!(matches!(error, EngineError::Refused { status: 307, .. }), "{error}");
+    assert!(
+        matches!(error, EngineError::Refused { status: 307, .. }),
+        "{error}"
+    );
     assert!(elsewhere.seen().is_empty(), "the key goes nowhere else");
 }
 

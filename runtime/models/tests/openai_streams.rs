@@ -98,8 +98,10 @@ fn chat_events() -> Vec<Value> {
 }
 
 fn responses_events() -> Vec<Value> {
-    let item = |arguments: &str| json!({"type": "function_call", "id": "fc", "call_id": "a",
-                                        "name": "one", "arguments": arguments});
+    let item = |arguments: &str| {
+        json!({"type": "function_call", "id": "fc", "call_id": "a",
+                                        "name": "one", "arguments": arguments})
+    };
     vec![
         json!({"type": "response.created", "response": {"usage": null}}),
         json!({"type": "response.output_text.delta", "output_index": 0, "delta": "Zwölf "}),
@@ -128,7 +130,13 @@ fn manner() -> impl Strategy<Value = Manner> {
     (
         prop_oneof![Just("\n"), Just("\r\n"), Just("\r")],
         any::<bool>(),
-        prop_oneof![Just(""), Just(": comment"), Just("id: 7"), Just("retry: 10"), Just("odd")],
+        prop_oneof![
+            Just(""),
+            Just(": comment"),
+            Just("id: 7"),
+            Just("retry: 10"),
+            Just("odd")
+        ],
         any::<bool>(),
     )
         .prop_map(|(ending, space, before, name)| Manner {
@@ -189,7 +197,10 @@ fn a_stream_reads_the_same_however_it_is_written_and_cut() {
         };
         let whole = written(&events, std::slice::from_ref(&plain), done);
         let expected = bench.reply(vec![whole]).unwrap();
-        assert_eq!((expected.usage.input_tokens, expected.usage.output_tokens), (7, 5));
+        assert_eq!(
+            (expected.usage.input_tokens, expected.usage.output_tokens),
+            (7, 5)
+        );
         assert!(expected.text.starts_with("Zwölf Boxer") && !expected.calls.is_empty());
         let strategy = (
             proptest::collection::vec(manner(), 1..4),

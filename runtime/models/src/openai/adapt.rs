@@ -126,9 +126,10 @@ impl Asking {
                     call.remove("extra_content");
                 }
             }
-            if let (true, Some(message)) =
-                (self.without.contains("reasoning_content"), message.as_object_mut())
-            {
+            if let (true, Some(message)) = (
+                self.without.contains("reasoning_content"),
+                message.as_object_mut(),
+            ) {
                 inner.iter().for_each(|field| {
                     message.remove(*field);
                 });
@@ -139,10 +140,16 @@ impl Asking {
     /// How to ask after a refusal of what was sent; none where the refusal names no part that
     /// can be said otherwise.
     pub(super) fn weaker(&self, sent: &Value, status: StatusCode, body: &[u8]) -> Option<Self> {
-        if !matches!(status.as_u16(), 400 | 422) {
+        let text = String::from_utf8_lossy(body).to_lowercase();
+        // llama-cpp-python calls a request that it cannot read a fault of its own.
+        let refused = match status.as_u16() {
+            400 | 422 => true,
+            500 => text.contains("validation error"),
+            _ => false,
+        };
+        if !refused {
             return None;
         }
-        let text = String::from_utf8_lossy(body).to_lowercase();
         let mut next = self.clone();
         // Asking for counts has no value that could be wrong.
         if sent.get("stream_options").is_some()
@@ -174,8 +181,8 @@ impl Asking {
     }
 
     fn think_otherwise(&mut self, sent: &Value, text: &str) -> bool {
-        let effort = sent.get("reasoning_effort").is_some()
-            || sent.pointer("/reasoning/effort").is_some();
+        let effort =
+            sent.get("reasoning_effort").is_some() || sent.pointer("/reasoning/effort").is_some();
         if sent.pointer("/reasoning/summary").is_some() && text.contains("summar") {
             self.no_summary = true;
             return true;
@@ -210,8 +217,8 @@ impl Asking {
                     _ => false,
                 })
             };
-            let named = names(text, field)
-                || (field == "reasoning_content" && names(text, "reasoning"));
+            let named =
+                names(text, field) || (field == "reasoning_content" && names(text, "reasoning"));
             if named && (sent.get(field).is_some() || nested()) {
                 self.without.insert(field);
                 if field == "logprobs" {
@@ -227,9 +234,14 @@ impl Asking {
             .get("response_format")
             .or_else(|| sent.pointer("/text/format"));
         let tools = sent.get("tools").is_some();
-        let of_answer = ["response_format", "json_schema", "text.format", "response_schema"]
-            .iter()
-            .any(|word| text.contains(word));
+        let of_answer = [
+            "response_format",
+            "json_schema",
+            "text.format",
+            "response_schema",
+        ]
+        .iter()
+        .any(|word| text.contains(word));
         let of_tools = ["tool", "function"].iter().any(|word| text.contains(word))
             && ["schema", "parameters", "strict", "unknown name", "propert"]
                 .iter()
@@ -310,10 +322,18 @@ mod tests {
         let message = "Unsupported value: 'temperature' does not support 0.2 with this model.";
         let next = after(&start, &sent, message).unwrap();
         assert_eq!(next.without, BTreeSet::from(["temperature"]));
-        let next = after(&start, &sent, "Unknown name \"logprobs\": Cannot find field.").unwrap();
+        let next = after(
+            &start,
+            &sent,
+            "Unknown name \"logprobs\": Cannot find field.",
+        )
+        .unwrap();
         let mut body = sent.clone();
         next.prune(&mut body);
-        assert_eq!(body, json!({"model": "m", "temperature": 0.2, "top_p": 0.5}));
+        assert_eq!(
+            body,
+            json!({"model": "m", "temperature": 0.2, "top_p": 0.5})
+        );
     }
 
     #[test]

@@ -117,12 +117,18 @@ impl Passage<'_> {
         self.told = true;
         let mut state = self.lock();
         let pause = match &*state {
-            State::Closed { failed } if self.breaker.failures == 0 || *failed + 1 < self.breaker.failures => {
-                *state = State::Closed { failed: failed.saturating_add(1) };
+            State::Closed { failed }
+                if self.breaker.failures == 0 || *failed + 1 < self.breaker.failures =>
+            {
+                *state = State::Closed {
+                    failed: failed.saturating_add(1),
+                };
                 return false;
             }
             State::Closed { .. } => self.breaker.cooldown,
-            State::Probing { pause, .. } if self.probe => (*pause * 2).min(LONGEST.max(self.breaker.cooldown)),
+            State::Probing { pause, .. } if self.probe => {
+                (*pause * 2).min(LONGEST.max(self.breaker.cooldown))
+            }
             // One that began before the breaker opened.
             State::Open { .. } | State::Probing { .. } => return false,
         };

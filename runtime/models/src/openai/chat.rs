@@ -219,7 +219,12 @@ fn give_back(asked: &Asked<'_>, body: &mut serde_json::Map<String, Value>) {
     // Instructions of our own may stand before the conversation.
     let ahead = written.len().saturating_sub(asked.request.messages.len());
     let mut place = Place::default();
-    for (message, written) in asked.request.messages.iter().zip(written.iter_mut().skip(ahead)) {
+    for (message, written) in asked
+        .request
+        .messages
+        .iter()
+        .zip(written.iter_mut().skip(ahead))
+    {
         if let (Message::Assistant { calls, .. }, Value::Object(written)) = (message, written) {
             let turn: Turn = asked.turns.of(&place, calls);
             if let Some((field, thinking)) = turn.thinking {
@@ -312,8 +317,15 @@ impl Chunk {
 
     /// The error that it brings.
     pub(super) fn error(&self) -> Option<&Value> {
-        let inner = self.choices.iter().flatten().find_map(|choice| choice.error.as_ref());
-        self.error.as_ref().or(inner).filter(|error| !error.is_null())
+        let inner = self
+            .choices
+            .iter()
+            .flatten()
+            .find_map(|choice| choice.error.as_ref());
+        self.error
+            .as_ref()
+            .or(inner)
+            .filter(|error| !error.is_null())
     }
 
     /// Adds it to the reply and tells the listener what is new.

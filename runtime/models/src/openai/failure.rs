@@ -125,7 +125,10 @@ impl Endpoint {
 
     pub(super) fn too_large(&self, bytes: usize) -> Failure {
         let mib = bytes / (1024 * 1024);
-        let error = self.broke_off(&format!("more than {mib} MiB came, which no reply has"), true);
+        let error = self.broke_off(
+            &format!("more than {mib} MiB came, which no reply has"),
+            true,
+        );
         Failure::last(error.error)
     }
 
@@ -195,7 +198,10 @@ impl Endpoint {
             401 | 403 if self.secrets.is_empty() => {
                 format!("; no key was sent: set {}", self.key_place)
             }
-            401 | 403 => format!("; is the key in {} right for this endpoint?", self.key_place),
+            401 | 403 => format!(
+                "; is the key in {} right for this endpoint?",
+                self.key_place
+            ),
             404 => format!(
                 "; does the endpoint have a model named `{}`, and does the base URL end in /v1?",
                 self.model

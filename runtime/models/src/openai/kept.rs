@@ -53,7 +53,9 @@ impl Place {
     /// Goes past a message.
     pub(super) fn pass(&mut self, message: &Message) {
         // A message always serialises; what would not is passed over.
-        serde_json::to_string(message).unwrap_or_default().hash(&mut self.0);
+        serde_json::to_string(message)
+            .unwrap_or_default()
+            .hash(&mut self.0);
     }
 
     fn key(&self, calls: &[ToolCall]) -> u64 {

@@ -136,7 +136,12 @@ mod tests {
         let missing = |_: &str, _: &str| Err("there is no such entry".to_owned());
         let error = from_keyring("ropes/me", "openai:m", SOON, missing).unwrap_err();
         let text = error.to_string();
-        for part in ["ropes/me", "no such entry", "secret-tool store", "username me"] {
+        for part in [
+            "ropes/me",
+            "no such entry",
+            "secret-tool store",
+            "username me",
+        ] {
             assert!(text.contains(part), "{part}: {text}");
         }
         let error = from_keyring("ropes", "openai:m", SOON, missing).unwrap_err();

@@ -77,7 +77,10 @@ impl Limits {
             turn.tokens = tokens;
         }
         if !wait.is_zero() {
-            tracing::debug!(?wait, "waiting for a turn under the limits of the configuration");
+            tracing::debug!(
+                ?wait,
+                "waiting for a turn under the limits of the configuration"
+            );
             tokio::time::sleep_until(now + wait).await;
         }
         Ok(turn)
@@ -245,8 +248,7 @@ mod tests {
         assert_eq!(start.elapsed(), Duration::ZERO);
         limits.enter(0).await.unwrap().begun();
         assert_eq!(start.elapsed().as_secs(), 15);
-        let (one, two, three) =
-            tokio::join!(limits.enter(0), limits.enter(0), limits.enter(0));
+        let (one, two, three) = tokio::join!(limits.enter(0), limits.enter(0), limits.enter(0));
         one.unwrap().begun();
         two.unwrap().begun();
         let refused = three.unwrap_err();
@@ -279,11 +281,19 @@ mod tests {
         drop(turn);
         let start = Instant::now();
         let mut turn = limits.enter(900).await.unwrap();
-        assert_eq!(start.elapsed(), Duration::ZERO, "what was not used is free again");
+        assert_eq!(
+            start.elapsed(),
+            Duration::ZERO,
+            "what was not used is free again"
+        );
         turn.took(1_300);
         drop(turn);
         limits.enter(100).await.unwrap();
-        assert_eq!(start.elapsed().as_secs(), 30, "what was used beyond is waited for");
+        assert_eq!(
+            start.elapsed().as_secs(),
+            30,
+            "what was used beyond is waited for"
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -326,9 +326,15 @@ impl From<WireLogprob> for TokenLogprob {
 pub(super) fn usage(wire: &Value) -> Usage {
     let count = |value: &Value| {
         let float = || value.as_f64().filter(|number| *number >= 0.0);
-        value.as_u64().or_else(|| float().map(|number| number as u64))
+        value
+            .as_u64()
+            .or_else(|| float().map(|number| number as u64))
     };
-    let of = |names: &[&str]| names.iter().find_map(|name| wire.pointer(name).and_then(count));
+    let of = |names: &[&str]| {
+        names
+            .iter()
+            .find_map(|name| wire.pointer(name).and_then(count))
+    };
     let input = of(&["/prompt_tokens", "/input_tokens"]).unwrap_or(0);
     let output = of(&["/completion_tokens", "/output_tokens"]).unwrap_or(0);
     let reasoning = of(&[

@@ -2,9 +2,9 @@
 
 use async_openai::types::responses::{
     CreateResponse, EasyInputContent, EasyInputMessage, FunctionCallOutput,
-    FunctionCallOutputItemParam, FunctionTool, FunctionToolCall, IncludeEnum, InputItem, InputParam,
-    Item, ResponseFormatJsonSchema, ResponseTextParam, Role, TextResponseFormatConfiguration,
-    Tool as ResponsesTool,
+    FunctionCallOutputItemParam, FunctionTool, FunctionToolCall, IncludeEnum, InputItem,
+    InputParam, Item, ResponseFormatJsonSchema, ResponseTextParam, Role,
+    TextResponseFormatConfiguration, Tool as ResponsesTool,
 };
 use ropewalk_core::message::{FinishReason, Message, Usage};
 use serde_json::{Map, Value, json};
@@ -132,7 +132,9 @@ fn items(asked: &Asked<'_>) -> Result<Vec<Value>, NotSayable> {
     }
     for message in &asked.request.messages {
         match message {
-            Message::System { text } => items.push(super::chat::written(&said(Role::System, text))?),
+            Message::System { text } => {
+                items.push(super::chat::written(&said(Role::System, text))?)
+            }
             Message::User { text } => items.push(super::chat::written(&said(Role::User, text))?),
             Message::Assistant { text, calls } => {
                 items.extend(asked.turns.of(&place, calls).items);
@@ -209,7 +211,10 @@ pub(super) fn take(
     names: &Names,
     deltas: &DeltaSink,
 ) -> Step {
-    let kind = event.get("type").and_then(Value::as_str).unwrap_or_default();
+    let kind = event
+        .get("type")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let text = |field: &str| {
         let text = event.get(field).and_then(Value::as_str);
         text.unwrap_or_default().to_owned()
@@ -291,7 +296,9 @@ fn of_item(
             };
             assembly.whole_call(piece, names, deltas);
         }
-        Some("reasoning") if done && item.get("encrypted_content").is_some_and(Value::is_string) => {
+        Some("reasoning")
+            if done && item.get("encrypted_content").is_some_and(Value::is_string) =>
+        {
             let mut item = item.clone();
             if let Some(item) = item.as_object_mut() {
                 item.remove("status");

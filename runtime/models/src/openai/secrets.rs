@@ -94,7 +94,10 @@ mod tests {
     #[test]
     fn ordinary_text_stays() {
         let secrets = Secrets::new(["Bearer sk-12345".to_owned(), "no".to_owned()]);
-        assert_eq!(secrets.removed("no model of that name"), "no model of that name");
+        assert_eq!(
+            secrets.removed("no model of that name"),
+            "no model of that name"
+        );
         assert_eq!(secrets.removed("key sk-12345 is wrong"), "key *** is wrong");
         assert!(!format!("{secrets:?}").contains("sk"));
     }

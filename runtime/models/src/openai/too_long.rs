@@ -117,19 +117,59 @@ mod tests {
     fn numbers_are_found_in_what_servers_say() {
         let cases = [
             // OpenAI, older and newer.
-            ("This model's maximum context length is 8192 tokens. However, your messages resulted in 9001 tokens. Please reduce the length of the messages.", Some(9001), Some(8192)),
-            ("Input tokens exceed the configured limit of 272000 tokens. Your messages resulted in 300005 tokens.", Some(300_005), Some(272_000)),
-            ("Your input exceeds the context window of this model. Please adjust your input and try again.", None, None),
+            (
+                "This model's maximum context length is 8192 tokens. However, your messages resulted in 9001 tokens. Please reduce the length of the messages.",
+                Some(9001),
+                Some(8192),
+            ),
+            (
+                "Input tokens exceed the configured limit of 272000 tokens. Your messages resulted in 300005 tokens.",
+                Some(300_005),
+                Some(272_000),
+            ),
+            (
+                "Your input exceeds the context window of this model. Please adjust your input and try again.",
+                None,
+                None,
+            ),
             // vLLM.
-            ("This model's maximum context length is 4096 tokens. However, you requested 5000 tokens (4500 in the messages, 500 in the completion).", Some(4500), Some(4096)),
-            ("'max_tokens' or 'max_completion_tokens' is too large: 5000. This model's maximum context length is 4096 tokens and your request has 300 input tokens (5000 > 4096 - 300).", Some(300), Some(4096)),
-            ("The decoder prompt (length 5000) is longer than the maximum model length of 4096.", Some(5000), Some(4096)),
+            (
+                "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens (4500 in the messages, 500 in the completion).",
+                Some(4500),
+                Some(4096),
+            ),
+            (
+                "'max_tokens' or 'max_completion_tokens' is too large: 5000. This model's maximum context length is 4096 tokens and your request has 300 input tokens (5000 > 4096 - 300).",
+                Some(300),
+                Some(4096),
+            ),
+            (
+                "The decoder prompt (length 5000) is longer than the maximum model length of 4096.",
+                Some(5000),
+                Some(4096),
+            ),
             // llama.cpp and llama-cpp-python.
-            ("request (9000 tokens) exceeds the available context size (4096 tokens), try increasing it", Some(9000), Some(4096)),
-            ("Requested tokens (600) exceed context window of 512", Some(600), Some(512)),
+            (
+                "request (9000 tokens) exceeds the available context size (4096 tokens), try increasing it",
+                Some(9000),
+                Some(4096),
+            ),
+            (
+                "Requested tokens (600) exceed context window of 512",
+                Some(600),
+                Some(512),
+            ),
             // Gemini and others.
-            ("The input token count (1048577) exceeds the maximum number of tokens allowed (1048576).", Some(1_048_577), Some(1_048_576)),
-            ("prompt is too long: 210000 tokens > 200000 maximum", Some(210_000), Some(200_000)),
+            (
+                "The input token count (1048577) exceeds the maximum number of tokens allowed (1048576).",
+                Some(1_048_577),
+                Some(1_048_576),
+            ),
+            (
+                "prompt is too long: 210000 tokens > 200000 maximum",
+                Some(210_000),
+                Some(200_000),
+            ),
         ];
         for (message, prompt, context) in cases {
             let numbers = too_long(&json!({}), message);
@@ -138,9 +178,22 @@ mod tests {
         let fields = json!({"error": {"code": 400, "type": "exceed_context_size_error",
                                       "n_prompt_tokens": 70, "n_ctx": 64}});
         let numbers = too_long(&fields, "try increasing the context size");
-        assert_eq!(numbers, Some(Numbers { prompt: Some(70), context: Some(64) }));
-        for other in ["max_tokens is too large", "Rate limit reached for tokens per minute: Limit 6000"] {
-            assert_eq!(too_long(&json!({"code": "rate_limit_exceeded"}), other), None, "{other}");
+        assert_eq!(
+            numbers,
+            Some(Numbers {
+                prompt: Some(70),
+                context: Some(64)
+            })
+        );
+        for other in [
+            "max_tokens is too large",
+            "Rate limit reached for tokens per minute: Limit 6000",
+        ] {
+            assert_eq!(
+                too_long(&json!({"code": "rate_limit_exceeded"}), other),
+                None,
+                "{other}"
+            );
         }
     }
 }

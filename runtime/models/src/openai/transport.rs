@@ -175,6 +175,11 @@ impl Transport {
                 any |= data.trim_start().starts_with('{');
             }
         }
+        if read == 0 && kind.contains("event-stream") {
+            return Err(self
+                .endpoint
+                .broke_off("the stream ended without a reply", false));
+        }
         if !any {
             return Err(Failure::last(self.endpoint.not_the_protocol(kind, &start)));
         }
@@ -195,12 +200,17 @@ impl Transport {
     ) -> Result<bool, Failure> {
         let data = data.trim();
         if data == "[DONE]" {
-            return if assembly.begun {
+            // Chat completions may leave out why they ended; Responses say so in an event.
+            let ended = match listening.protocol {
+                Protocol::Chat => assembly.begun,
+                Protocol::Responses => assembly.finished(),
+            };
+            return if ended {
                 Ok(true)
             } else {
                 Err(self
                     .endpoint
-                    .broke_off("the stream ended without a reply", false))
+                    .broke_off("the stream ended without a reply", assembly.begun))
             };
         }
         if data.is_empty() {

@@ -109,7 +109,10 @@ async fn answer(mut socket: TcpStream, scripts: Vec<Vec<Act>>, seen: Arc<Mutex<V
             let length = length
                 .lines()
                 .find_map(|line| line.strip_prefix("content-length: "));
-            break (head.clone(), end + 4 + length.map_or(0, |l| l.trim().parse().unwrap()));
+            break (
+                head.clone(),
+                end + 4 + length.map_or(0, |l| l.trim().parse().unwrap()),
+            );
         }
     };
     while read.len() < length {
@@ -241,7 +244,11 @@ pub async fn listen(
         }
     }
     if let Ok(reply) = &outcome {
-        assert!(reply.text.starts_with(&shown), "{shown:?}: {:?}", reply.text);
+        assert!(
+            reply.text.starts_with(&shown),
+            "{shown:?}: {:?}",
+            reply.text
+        );
     }
     (outcome, shown)
 }

@@ -264,7 +264,13 @@ fn narrowed(object: &Map<String, Value>, kind: &str) -> Option<Value> {
     let listed = match (one.get("const"), one.get("enum")) {
         (Some(value), _) => vec![value.clone()],
         (None, Some(Value::Array(values))) => values.clone(),
-        _ => return Some(if kind == "null" { json!({"type": "null"}) } else { Value::Object(one) }),
+        _ => {
+            return Some(if kind == "null" {
+                json!({"type": "null"})
+            } else {
+                Value::Object(one)
+            });
+        }
     };
     let possible = listed.iter().any(|value| is(kind, value));
     if kind == "null" {
@@ -300,7 +306,11 @@ fn merge(merged: &mut Map<String, Value>, member: &Value) {
                 }
             }
             (Some(Value::Array(known)), Value::Array(more)) if keyword == "required" => {
-                let new: Vec<Value> = more.iter().filter(|n| !known.contains(n)).cloned().collect();
+                let new: Vec<Value> = more
+                    .iter()
+                    .filter(|n| !known.contains(n))
+                    .cloned()
+                    .collect();
                 known.extend(new);
             }
             (Some(_), _) => {}

@@ -230,7 +230,14 @@ fn collect(schema: &Value, root: bool, depth: usize, found: &mut BTreeSet<String
 
 /// The keywords of one schema in the newest draft's words, without those that only name things.
 fn upgraded(mut object: Map<String, Value>, old: bool) -> Map<String, Value> {
-    for keyword in ["$schema", "$id", "$comment", "$anchor", "$defs", "definitions"] {
+    for keyword in [
+        "$schema",
+        "$id",
+        "$comment",
+        "$anchor",
+        "$defs",
+        "definitions",
+    ] {
         object.remove(keyword);
     }
     if old {

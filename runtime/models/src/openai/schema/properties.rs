@@ -84,7 +84,10 @@ fn any_leaf() -> BoxedStrategy<Value> {
 }
 
 /// An object over some of the names.
-fn object(member: BoxedStrategy<Value>, rest: BoxedStrategy<Option<Value>>) -> BoxedStrategy<Value> {
+fn object(
+    member: BoxedStrategy<Value>,
+    rest: BoxedStrategy<Option<Value>>,
+) -> BoxedStrategy<Value> {
     let members = proptest::collection::btree_map(
         proptest::sample::select(&NAMES[..]),
         (member, any::<bool>()),
@@ -226,7 +229,12 @@ fn sayable_whole() -> BoxedStrategy<Value> {
 }
 
 /// A value that a schema likely accepts, chosen by these numbers.
-fn likely(schema: &Value, root: &Value, choices: &mut std::slice::Iter<'_, u8>, depth: u8) -> Value {
+fn likely(
+    schema: &Value,
+    root: &Value,
+    choices: &mut std::slice::Iter<'_, u8>,
+    depth: u8,
+) -> Value {
     let mut choose = |most: usize| {
         let choice = choices.next().copied().unwrap_or_default();
         usize::from(choice) % most.max(1)
@@ -258,7 +266,9 @@ fn likely(schema: &Value, root: &Value, choices: &mut std::slice::Iter<'_, u8>, 
         Some("object") => {
             let mut object = Map::new();
             for (name, member) in schema["properties"].as_object().into_iter().flatten() {
-                let required = schema["required"].as_array().is_some_and(|r| r.contains(&json!(name)));
+                let required = schema["required"]
+                    .as_array()
+                    .is_some_and(|r| r.contains(&json!(name)));
                 let skip = choices.next().is_none_or(|choice| choice % 2 == 0);
                 if required || !(skip || depth > 6) {
                     object.insert(name.clone(), likely(member, root, choices, depth + 1));
@@ -472,7 +482,11 @@ fn older_drafts_words_become_the_newest() {
         "dependencies": {"pair": ["n"], "n": {"required": ["pair"]}}
     });
     let new = plain(&old);
-    assert_eq!(new["properties"]["n"], json!({"type": "integer"}), "beside a reference nothing counts there");
+    assert_eq!(
+        new["properties"]["n"],
+        json!({"type": "integer"}),
+        "beside a reference nothing counts there"
+    );
     for value in [
         json!({"pair": ["x", 1], "n": 1}),
         json!({"pair": ["x", 1]}),
@@ -485,7 +499,10 @@ fn older_drafts_words_become_the_newest() {
     }
     let four = json!({"$schema": "http://json-schema.org/draft-04/schema#", "type": "object",
         "properties": {"a": {"type": "integer", "minimum": 1, "exclusiveMinimum": true}}});
-    assert_eq!(plain(&four)["properties"]["a"], json!({"type": "integer", "exclusiveMinimum": 1}));
+    assert_eq!(
+        plain(&four)["properties"]["a"],
+        json!({"type": "integer", "exclusiveMinimum": 1})
+    );
 }
 
 #[test]
@@ -494,12 +511,17 @@ fn references_that_double_at_each_step_or_lead_away_stay() {
     definitions.insert("d0".to_owned(), json!({"type": "string"}));
     for step in 1..60 {
         let inner = format!("#/$defs/d{}", step - 1);
-        let both = json!({"type": "object", "properties": {"a": {"$ref": inner}, "b": {"$ref": inner}}});
+        let both =
+            json!({"type": "object", "properties": {"a": {"$ref": inner}, "b": {"$ref": inner}}});
         definitions.insert(format!("d{step}"), both);
     }
     let bomb = json!({"$ref": "#/$defs/d59", "$defs": definitions});
     assert_eq!(plain(&bomb), bomb);
-    for elsewhere in ["https://example.com/other", "#/$defs/missing", "other.json#/a"] {
+    for elsewhere in [
+        "https://example.com/other",
+        "#/$defs/missing",
+        "other.json#/a",
+    ] {
         let schema = json!({"type": "object", "properties": {"a": {"$ref": elsewhere}}});
         assert_eq!(plain(&schema), schema);
         assert_eq!(strict(&simple(&plain(&schema))), None);
@@ -509,10 +531,14 @@ fn references_that_double_at_each_step_or_lead_away_stay() {
 #[test]
 fn what_strict_mode_cannot_say_is_left_to_the_check() {
     for schema in [
-        json!({"type": "object"}).as_object().cloned().map(|mut open| {
-            open.insert("additionalProperties".into(), json!(true));
-            Value::Object(open)
-        }).unwrap(),
+        json!({"type": "object"})
+            .as_object()
+            .cloned()
+            .map(|mut open| {
+                open.insert("additionalProperties".into(), json!(true));
+                Value::Object(open)
+            })
+            .unwrap(),
         json!({"type": "array", "items": {"type": "string"}}),
         json!({"type": "object", "properties": {"a": {"type": "string", "maxLength": 3}}}),
         json!({"type": "object", "properties": {"a": {"type": "object"}}}),
@@ -523,7 +549,10 @@ fn what_strict_mode_cannot_say_is_left_to_the_check() {
         assert_eq!(strict(&simple(&plain(&schema))), None, "{schema}");
     }
     let none = json!({"type": "object", "properties": {}});
-    assert!(strict(&simple(&plain(&none))).is_some(), "a tool without arguments");
+    assert!(
+        strict(&simple(&plain(&none))).is_some(),
+        "a tool without arguments"
+    );
 }
 
 #[test]

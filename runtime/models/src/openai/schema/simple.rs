@@ -81,11 +81,17 @@ fn rename(object: &mut Map<String, Value>, from: &str, to: &str) {
 
 /// A list of one schema is that schema, where nothing but annotations stands beside it.
 fn unwrap_single(object: &mut Map<String, Value>, list: &str) {
-    let Some([Value::Object(only)]) = object.get(list).and_then(Value::as_array).map(Vec::as_slice)
+    let Some([Value::Object(only)]) = object
+        .get(list)
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
     else {
         return;
     };
-    if object.keys().all(|keyword| keyword == list || annotates(keyword)) {
+    if object
+        .keys()
+        .all(|keyword| keyword == list || annotates(keyword))
+    {
         let mut only = only.clone();
         object.remove(list);
         only.append(object);
@@ -124,7 +130,10 @@ fn merge_all(object: &mut Map<String, Value>) {
             match (keyword.as_str(), value) {
                 ("properties", Value::Object(named)) => {
                     for (name, property) in named {
-                        if properties.get(&name).is_some_and(|known| *known != property) {
+                        if properties
+                            .get(&name)
+                            .is_some_and(|known| *known != property)
+                        {
                             return;
                         }
                         properties.insert(name, property);
@@ -203,11 +212,14 @@ fn exclude(one: &Value, other: &Value, depth: usize) -> bool {
         return false;
     }
     if let (Some(these), Some(those)) = (values(one), values(other)) {
-        return these.iter().all(|value| !those.iter().any(|that| same(value, that)));
+        return these
+            .iter()
+            .all(|value| !those.iter().any(|that| same(value, that)));
     }
     if let (Some(these), Some(those)) = (types(one), types(other)) {
         // An integer is a number too.
-        let numeric = |types: &BTreeSet<&str>| types.contains("integer") || types.contains("number");
+        let numeric =
+            |types: &BTreeSet<&str>| types.contains("integer") || types.contains("number");
         if these.is_disjoint(&those) && !(numeric(&these) && numeric(&those)) {
             return true;
         }
@@ -228,7 +240,10 @@ fn exclude(one: &Value, other: &Value, depth: usize) -> bool {
 }
 
 fn same(one: &Value, other: &Value) -> bool {
-    one == other || one.as_f64().is_some_and(|number| Some(number) == other.as_f64())
+    one == other
+        || one
+            .as_f64()
+            .is_some_and(|number| Some(number) == other.as_f64())
 }
 
 fn values(object: &Map<String, Value>) -> Option<Vec<&Value>> {

@@ -15,7 +15,15 @@ const MOST_CHARACTERS: usize = 120_000;
 const DEEPEST: usize = 10;
 /// Formats of texts that it holds a model to.
 const FORMATS: [&str; 9] = [
-    "date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid",
+    "date-time",
+    "time",
+    "date",
+    "duration",
+    "email",
+    "hostname",
+    "ipv4",
+    "ipv6",
+    "uuid",
 ];
 /// Keywords that it enforces as they are.
 const KEPT: [&str; 9] = [
@@ -106,7 +114,8 @@ impl Writer<'_> {
             let alone = schema.keys().filter(asserts).count() == 1;
             let name = reference.as_str()?.strip_prefix("#/$defs/")?;
             let known = self.definitions.get(name).is_some();
-            return (alone && known).then(|| Map::from_iter([("$ref".to_owned(), reference.clone())]));
+            return (alone && known)
+                .then(|| Map::from_iter([("$ref".to_owned(), reference.clone())]));
         }
         if let Some(Value::Array(branches)) = schema.get("anyOf") {
             if schema.keys().filter(asserts).count() != 1 {
@@ -178,7 +187,10 @@ impl Writer<'_> {
                 Value::Array(values) if keyword == "enum" => values.as_slice(),
                 one => std::slice::from_ref(one),
             };
-            if listed.iter().any(|each| each.is_object() || each.is_array()) {
+            if listed
+                .iter()
+                .any(|each| each.is_object() || each.is_array())
+            {
                 return None;
             }
             self.values += listed.len();
