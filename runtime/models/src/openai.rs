@@ -268,8 +268,6 @@ impl OpenAi {
                 let used = assembly.usage.input_tokens + assembly.usage.output_tokens;
                 if used > 0 {
                     turn.took(used);
-                } else {
-                    turn.unknown();
                 }
                 Ok(Outcome::Reply(Box::new(assembly)))
             }
@@ -277,8 +275,6 @@ impl OpenAi {
                 // A refusal read nothing; what broke off may have.
                 if failure.refusal.is_some() {
                     turn.took(0);
-                } else {
-                    turn.unknown();
                 }
                 let weaker = failure
                     .refusal

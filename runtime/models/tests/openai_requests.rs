@@ -455,3 +455,18 @@ async fn an_endpoint_may_be_asked_not_to_stream_and_given_fields_of_its_own() {
     );
     assert!(sent.get("stream_options").is_none());
 }
+
+#[tokio::test]
+async fn an_answer_that_is_no_object_is_asked_for_in_words_where_only_objects_are_taken() {
+    let list = json!({"type": "array", "items": {"type": "string"}});
+    let request = ChatRequest {
+        response_schema: Some(list.clone()),
+        ..ask()
+    };
+    let sent = body(Dialect::OpenAi, request.clone()).await;
+    assert!(sent.get("response_format").is_none(), "{sent}");
+    let said = sent["messages"][0]["content"].as_str().unwrap();
+    assert!(said.contains(&list.to_string()), "{said}");
+    let sent = body(Dialect::Vllm, request).await;
+    assert_eq!(sent["response_format"]["json_schema"]["schema"], list);
+}

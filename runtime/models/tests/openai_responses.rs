@@ -83,7 +83,9 @@ async fn a_conversation_goes_out_as_items_and_comes_back_as_events() {
             },
         ],
         tools: vec![tool("docs.search", schema.clone())],
-        response_schema: Some(json!({"type": "array"})),
+        response_schema: Some(
+            json!({"type": "object", "additionalProperties": {"type": "string"}}),
+        ),
         sampling: Sampling {
             temperature: Some(0.2),
             max_tokens: Some(99),
@@ -113,7 +115,7 @@ async fn a_conversation_goes_out_as_items_and_comes_back_as_events() {
         "max_output_tokens": 99, "top_logprobs": 3,
         "include": ["message.output_text.logprobs", "reasoning.encrypted_content"],
         "reasoning": {"effort": "medium", "summary": "auto"},
-        "text": {"format": {"type": "json_schema", "name": "reply", "strict": false, "schema": {"type": "array"}}},
+        "text": {"format": {"type": "json_schema", "name": "reply", "strict": false, "schema": {"type": "object", "additionalProperties": {"type": "string"}}}},
         "tools": [{"type": "function", "name": "docs_search", "strict": true, "parameters": {
             "type": "object", "additionalProperties": false, "required": ["q", "n"],
             "properties": {"q": {"type": "string"}, "n": {"type": ["integer", "null"]}}}}],

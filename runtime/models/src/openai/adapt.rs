@@ -158,16 +158,12 @@ impl Asking {
             next.without.insert("stream_options");
             return Some(next);
         }
-        if text.contains("max_completion_tokens") != text.contains("max_tokens")
-            || (text.contains("max_completion_tokens") && text.contains("instead"))
-        {
-            let limited = ["max_tokens", "max_completion_tokens"]
-                .iter()
-                .any(|field| sent.get(*field).is_some() && names(&text, field));
-            if limited && !self.other_limit && not_known(&text) {
-                next.other_limit = true;
-                return Some(next);
-            }
+        let limited = ["max_tokens", "max_completion_tokens"]
+            .iter()
+            .any(|field| sent.get(*field).is_some() && names(&text, field));
+        if limited && !self.other_limit && not_known(&text) {
+            next.other_limit = true;
+            return Some(next);
         }
         if not_known(&text) || text.contains("must be") || text.contains("invalid value") {
             if next.think_otherwise(sent, &text) {

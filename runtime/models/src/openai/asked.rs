@@ -32,6 +32,8 @@ pub(super) struct Asked<'a> {
     pub sampling: Sampling,
     /// The schema of the answer as the dialect takes it.
     pub answer: Option<Shaped>,
+    /// How the answer is held to it.
+    pub form: AnswerForm,
     /// The tools on offer.
     pub tools: Vec<Tool>,
 }
@@ -62,8 +64,17 @@ impl<'a> Asked<'a> {
         turns: &'a Turns,
     ) -> (Self, AddedNulls) {
         let mut nulls = AddedNulls::default();
+        let form = match &request.response_schema {
+            // There it must be an object; this says nothing about other schemas.
+            Some(schema)
+                if dialect == Dialect::OpenAi && schema.get("type") != Some(&json!("object")) =>
+            {
+                AnswerForm::Prompt
+            }
+            _ => asking.answer,
+        };
         let answer = request.response_schema.as_ref().map(|schema| {
-            let shaped = Shaped::of(schema, dialect, asking.answer == AnswerForm::Strict);
+            let shaped = Shaped::of(schema, dialect, form == AnswerForm::Strict);
             if shaped.strict {
                 nulls.answer = Some(Nulls::of(schema));
             }
@@ -96,6 +107,7 @@ impl<'a> Asked<'a> {
             turns,
             sampling: sampling(&request.sampling, &config.sampling),
             answer,
+            form,
             tools,
         };
         (asked, nulls)
@@ -104,7 +116,7 @@ impl<'a> Asked<'a> {
     /// The schema in words, where the endpoint takes it in no better form.
     pub(super) fn instructions(&self) -> Option<String> {
         let schema = self.request.response_schema.as_ref()?;
-        (self.asking.answer >= AnswerForm::Object).then(|| {
+        (self.form >= AnswerForm::Object).then(|| {
             format!(
                 "Answer with JSON alone, no other words, that satisfies this JSON schema:\n{schema}"
             )

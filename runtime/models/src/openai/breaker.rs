@@ -107,7 +107,7 @@ impl Passage<'_> {
         let mut state = self.lock();
         match &*state {
             // A late answer says nothing about what failed since.
-            State::Open { .. } if !self.probe => {}
+            State::Open { .. } | State::Probing { .. } if !self.probe => {}
             _ => *state = State::Closed { failed: 0 },
         }
     }

@@ -122,7 +122,7 @@ fn own_fields(
     if let Some(grammar) = &asked.request.grammar {
         body.extend(dialect.grammar(grammar).map_err(NotSayable)?);
     }
-    if asked.asking.answer == AnswerForm::Object && dialect.schema_in_json_object() {
+    if asked.form == AnswerForm::Object && dialect.schema_in_json_object() {
         if let (Some(answer), Some(Value::Object(format))) =
             (&asked.answer, body.get_mut("response_format"))
         {
@@ -134,7 +134,7 @@ fn own_fields(
 
 fn format(asked: &Asked<'_>) -> Option<ResponseFormat> {
     let answer = asked.answer.as_ref()?;
-    match asked.asking.answer {
+    match asked.form {
         AnswerForm::Strict | AnswerForm::Schema => Some(ResponseFormat::JsonSchema {
             json_schema: ResponseFormatJsonSchema {
                 description: None,

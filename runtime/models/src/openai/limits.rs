@@ -49,6 +49,7 @@ impl Limits {
             slot: None,
             requests: 0,
             tokens: 0,
+            begun: false,
         };
         if let Some(slots) = &self.slots {
             let slot = tokio::time::timeout_at(deadline, slots.acquire());
@@ -115,7 +116,8 @@ fn take(
     }
 }
 
-/// A request's turn. Until [`Self::begun`] it can still be given back whole.
+/// A request's turn. Until [`Self::begun`] it is given back whole when dropped; after that the
+/// estimate stands unless it is corrected.
 #[derive(Debug)]
 pub(super) struct Turn<'a> {
     limits: &'a Limits,
@@ -123,26 +125,18 @@ pub(super) struct Turn<'a> {
     slot: Option<SemaphorePermit<'a>>,
     requests: u64,
     tokens: u64,
+    begun: bool,
 }
 
 impl Turn<'_> {
     /// The request goes out: it counts from now on, whatever becomes of it.
     pub(super) fn begun(&mut self) {
-        self.requests = 0;
+        self.begun = true;
     }
 
-    /// The reply told how many tokens it took.
-    pub(super) fn took(&mut self, tokens: u64) {
-        self.settle(tokens);
-    }
-
-    /// What became of the request is not told: the estimate stands.
-    pub(super) fn unknown(&mut self) {
-        self.tokens = 0;
-    }
-
-    fn settle(&mut self, real: u64) {
-        let estimate = std::mem::take(&mut self.tokens);
+    /// How many tokens it took is known.
+    pub(super) fn took(&mut self, real: u64) {
+        let estimate = std::mem::replace(&mut self.tokens, real);
         if let Some(bucket) = &self.limits.tokens {
             let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
             bucket.give_back(estimate);
@@ -153,14 +147,17 @@ impl Turn<'_> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        if self.requests > 0 {
-            if let Some(bucket) = &self.limits.requests {
-                let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
-                bucket.give_back(self.requests);
+        if !self.begun {
+            let taken = [
+                (&self.limits.requests, self.requests),
+                (&self.limits.tokens, self.tokens),
+            ];
+            for (bucket, amount) in taken {
+                if let (Some(bucket), true) = (bucket, amount > 0) {
+                    let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
+                    bucket.give_back(amount);
+                }
             }
-        }
-        if self.tokens > 0 {
-            self.settle(0);
         }
         drop(self.slot.take());
     }
@@ -286,6 +283,7 @@ mod tests {
             Duration::ZERO,
             "what was not used is free again"
         );
+        turn.begun();
         turn.took(1_300);
         drop(turn);
         limits.enter(100).await.unwrap();

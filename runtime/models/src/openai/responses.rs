@@ -98,7 +98,7 @@ pub(super) fn build(asked: &Asked<'_>) -> Result<Value, NotSayable> {
 
 fn format(asked: &Asked<'_>) -> Option<TextResponseFormatConfiguration> {
     let answer = asked.answer.as_ref()?;
-    match asked.asking.answer {
+    match asked.form {
         AnswerForm::Strict | AnswerForm::Schema => Some(
             TextResponseFormatConfiguration::JsonSchema(ResponseFormatJsonSchema {
                 description: None,
