@@ -1,7 +1,9 @@
 //! The one seam to whatever does the reasoning.
 
+use std::time::{Duration, SystemTime};
+
 use async_trait::async_trait;
-use ropewalk_core::message::{ChatReply, ChatRequest, Delta};
+use ropewalk_core::message::{ChatReply, ChatRequest, Delta, Usage};
 use tokio::sync::mpsc;
 
 /// What an engine says of itself.
@@ -50,6 +52,11 @@ impl DeltaSink {
         Self(None)
     }
 
+    /// Whether anybody listens.
+    pub fn is_heard(&self) -> bool {
+        self.0.as_ref().is_some_and(|sender| !sender.is_closed())
+    }
+
     /// Passes a delta on; a listener that went away is no error.
     pub fn send(&self, delta: Delta) {
         if let Some(sender) = &self.0 {
@@ -86,6 +93,8 @@ pub enum EngineError {
         seconds: u64,
         /// What for: `connecting`, `waiting for the first token`, `waiting for more`.
         waiting_for: &'static str,
+        /// What it had cost by then, as far as the endpoint told.
+        usage: Usage,
     },
     /// The endpoint answered with an error.
     #[error("{engine}: {url} answered {status}: {message}")]
@@ -98,6 +107,8 @@ pub enum EngineError {
         status: u16,
         /// What it said, with a hint where one is known.
         message: String,
+        /// What it had cost by then, as far as the endpoint told.
+        usage: Usage,
     },
     /// The endpoint answered with something that is not the protocol.
     #[error(
@@ -120,6 +131,55 @@ pub enum EngineError {
         url: String,
         /// What ended it.
         message: String,
+        /// What it had cost by then, as far as the endpoint told.
+        usage: Usage,
+    },
+    /// The endpoint failed so often in a row that it is left alone for a while.
+    #[error(
+        "{engine}: {url} has failed repeatedly and is not asked again {}: {last}", when(*left, *until)
+    )]
+    CircuitOpen {
+        /// Which engine.
+        engine: String,
+        /// Which address.
+        url: String,
+        /// How long until a request is let through; zero while one is finding out.
+        left: Duration,
+        /// When that is.
+        until: SystemTime,
+        /// What failed last.
+        last: String,
+    },
+    /// A limit of the configuration leaves no room for the request.
+    #[error("{engine}: {message}")]
+    OverLimit {
+        /// Which engine.
+        engine: String,
+        /// Which limit, and what to change.
+        message: String,
+        /// How long until there would be room; none where there never is.
+        wait: Option<Duration>,
+    },
+    /// The conversation does not fit the model's context.
+    #[error(
+        "{engine}: the conversation is too long for the model{}: {message}; shorten it, or use a model with a longer context",
+        sizes(*prompt, *context)
+    )]
+    TooLong {
+        /// Which engine.
+        engine: String,
+        /// Tokens of the conversation, where known.
+        prompt: Option<u64>,
+        /// Tokens that fit, where known.
+        context: Option<u64>,
+        /// What was said of it.
+        message: String,
+    },
+    /// Every engine of a list failed.
+    #[error("no engine answered: {}", listed(failures))]
+    AllFailed {
+        /// How each failed, in the order they were asked.
+        failures: Vec<EngineError>,
     },
     /// A key is needed and not there.
     #[error("{engine}: no API key: set the environment variable {variable}")]
@@ -128,6 +188,16 @@ pub enum EngineError {
         engine: String,
         /// The variable that was looked for.
         variable: String,
+    },
+    /// The system keyring gave no key.
+    #[error("{engine}: no API key from the keyring entry `{entry}`: {message}")]
+    Keyring {
+        /// Which engine.
+        engine: String,
+        /// The entry, as `service/user`.
+        entry: String,
+        /// Why, and how to store one.
+        message: String,
     },
     /// The request cannot be served as it is.
     #[error("{engine}: {message}")]
@@ -155,4 +225,78 @@ pub enum EngineError {
         /// What failed.
         message: String,
     },
+}
+
+impl EngineError {
+    /// What the failed request cost, as far as the endpoint told.
+    pub fn usage(&self) -> Usage {
+        match self {
+            Self::TimedOut { usage, .. }
+            | Self::Refused { usage, .. }
+            | Self::BrokeOff { usage, .. } => *usage,
+            Self::AllFailed { failures } => failures
+                .iter()
+                .map(EngineError::usage)
+                .fold(Usage::default(), Usage::plus),
+            _ => Usage::default(),
+        }
+    }
+
+    /// The same error with what the request cost.
+    #[must_use]
+    pub(crate) fn costing(mut self, cost: Usage) -> Self {
+        if let Self::TimedOut { usage, .. }
+        | Self::Refused { usage, .. }
+        | Self::BrokeOff { usage, .. } = &mut self
+        {
+            *usage = cost;
+        }
+        self
+    }
+
+    /// Whether the endpoint itself failed, rather than refused what it was asked.
+    pub fn is_endpoint_failure(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::BrokeOff { .. } => true,
+            Self::Refused { status, .. } => *status >= 500 && *status != 501,
+            _ => false,
+        }
+    }
+
+    /// Whether another engine may well answer where this one did not: it is not there, has too
+    /// much to do, or the conversation is too long for it. Mistakes in a request or in a
+    /// configuration are none of these: they are to be mended.
+    pub fn another_may_answer(&self) -> bool {
+        match self {
+            Self::CircuitOpen { .. }
+            | Self::OverLimit { .. }
+            | Self::TooLong { .. }
+            | Self::NotTheProtocol { .. } => true,
+            Self::Refused { status, .. } => matches!(status, 408 | 409 | 425 | 429 | 500..),
+            Self::AllFailed { failures } => failures.iter().all(EngineError::another_may_answer),
+            other => other.is_endpoint_failure(),
+        }
+    }
+}
+
+fn when(left: Duration, until: SystemTime) -> String {
+    if left.is_zero() {
+        return "while one request finds out whether it answers".to_owned();
+    }
+    let seconds = left.as_secs_f64().ceil();
+    format!("for {seconds} s, until {}", httpdate::fmt_http_date(until))
+}
+
+fn sizes(prompt: Option<u64>, context: Option<u64>) -> String {
+    match (prompt, context) {
+        (Some(prompt), Some(context)) => format!(" ({prompt} tokens of {context})"),
+        (Some(prompt), None) => format!(" ({prompt} tokens)"),
+        (None, Some(context)) => format!(" ({context} tokens fit)"),
+        (None, None) => String::new(),
+    }
+}
+
+fn listed(failures: &[EngineError]) -> String {
+    let each: Vec<String> = failures.iter().map(ToString::to_string).collect();
+    each.join("; then ")
 }

@@ -1,74 +1,107 @@
-//! Any OpenAI-compatible endpoint: streamed chat completions with tool calls.
+//! Any OpenAI-compatible endpoint: streamed replies with tool calls, by chat completions or
+//! Responses.
 //!
 //! Requests are built from async-openai's types. The transport is our own, because its client
 //! shows neither the headers of an error (`Retry-After`), nor what a body that is not the
 //! protocol looked like, and has no bound on what it reads.
 //!
 //! Read it in this order:
-//! - `config`: which endpoint and model, and how patiently.
-//! - `request`: our conversation in the provider's words; tool names within its letters.
-//! - `sse`: events from bytes cut anywhere.
-//! - `reply`: a reply put together from the stream's pieces.
-//! - `failure`: what went wrong, in words that say what to do; never with the key in them.
+//! - `config`, `dialect`, `key`: which endpoint and model, what it is, and with which key.
+//! - `asked`: a request as both protocols say it, with `names` within the provider's letters and
+//!   `schema`s in the dialect's words; `adapt`: what an endpoint turned out not to take.
+//! - `chat` and `responses`: the two protocols, out and back; `reply`: what their pieces come to;
+//!   `kept`: what goes back with later turns.
+//! - `transport`: one attempt over HTTP; `sse`: events from bytes cut anywhere.
+//! - `limits` and `breaker`: when a request may go out at all.
+//! - `failure`, `too_long`, `secrets`: what went wrong, in words that say what to do; never with
+//!   the key in them.
 
+mod adapt;
+mod asked;
+mod breaker;
+mod chat;
 mod config;
+mod dialect;
 mod failure;
+mod kept;
+mod key;
+mod limits;
+mod names;
 mod reply;
-mod request;
+mod responses;
+mod schema;
+mod secrets;
 mod sse;
+mod too_long;
+mod transport;
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use ropewalk_core::message::{ChatReply, ChatRequest, Message};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::engine::{DeltaSink, Engine, EngineError, EngineInfo};
+use adapt::Asking;
+use asked::{Asked, NotSayable};
+use breaker::Breaker;
 use failure::{Endpoint, Failure, Retry};
-use reply::{Assembly, Chunk};
-use request::Names;
-use sse::Events;
+use kept::{Place, Turns};
+use key::Key;
+use limits::Limits;
+use names::Names;
+use reply::{AddedNulls, Assembly};
+use secrets::Secrets;
+use transport::{Listening, Protocol, Tally, Transport};
 
 pub use config::{DEFAULT_BASE_URL, DEFAULT_KEY_ENV, OpenAiConfig};
+pub use dialect::{Api, Dialect};
 
-/// Most bytes read of one reply.
-const LARGEST_REPLY: usize = 32 * 1024 * 1024;
-/// Most bytes read of what is not a reply.
-const LARGEST_EXPLANATION: usize = 16 * 1024;
 /// Most time spent waiting between the attempts of one request.
 const LONGEST_WAITS: Duration = Duration::from_secs(90);
-/// First wait between attempts; it doubles.
-const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// Longest first wait between attempts; it doubles.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// Tokens that a reply is taken to have when nothing bounds it.
+const USUAL_REPLY: u64 = 500;
+/// Bytes that a token is taken to have.
+const BYTES_PER_TOKEN: usize = 4;
 
 /// An engine behind an OpenAI-compatible endpoint.
 pub struct OpenAi {
     info: EngineInfo,
     config: OpenAiConfig,
-    endpoint: Endpoint,
-    client: reqwest::Client,
-    /// Set when the endpoint refused `stream_options`.
-    no_usage: AtomicBool,
+    dialect: Dialect,
+    base: reqwest::Url,
+    transport: Transport,
+    breaker: Breaker,
+    limits: Limits,
+    /// What the endpoint turned out not to take.
+    asking: Mutex<Asking>,
+    turns: Turns,
 }
 
 impl std::fmt::Debug for OpenAi {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("OpenAi")
             .field("config", &self.config)
+            .field("dialect", &self.dialect)
             .finish_non_exhaustive()
     }
 }
 
 impl OpenAi {
-    /// An engine as configured, its key read from the environment.
+    /// An engine as configured, its key read from the environment or the system keyring. The
+    /// keyring may take a while to answer, at most half a minute.
     ///
     /// # Errors
     /// A key that is needed and not there, no model, an address or header that is none.
     pub fn new(config: OpenAiConfig) -> Result<Self, EngineError> {
-        let key = std::env::var(config.key_variable()).ok();
-        Self::with_key(config, key)
+        let key = key::find(&config, &format!("openai:{}", config.model))?;
+        Self::build(config, key)
     }
 
     /// As [`Self::new`] with the key in hand.
@@ -76,6 +109,11 @@ impl OpenAi {
     /// # Errors
     /// As [`Self::new`].
     pub fn with_key(config: OpenAiConfig, key: Option<String>) -> Result<Self, EngineError> {
+        let place = format!("the environment variable {}", config.key_variable());
+        Self::build(config, Key { value: key, place })
+    }
+
+    fn build(config: OpenAiConfig, key: Key) -> Result<Self, EngineError> {
         let engine = format!("openai:{}", config.model);
         let bad = |message: String| EngineError::BadRequest {
             engine: engine.clone(),
@@ -87,288 +125,282 @@ impl OpenAi {
                 message: "no model; set `model` under [engine]".to_owned(),
             });
         }
-        let key = key
+        let value = key
+            .value
             .map(|key| key.trim().to_owned())
             .filter(|key| !key.is_empty());
-        if key.is_none() && (config.key_env.is_some() || config.is_default_endpoint()) {
+        if value.is_none() && (config.key_env.is_some() || config.is_default_endpoint()) {
             let variable = config.key_variable().to_owned();
             return Err(EngineError::NoKey { engine, variable });
         }
-        let url = format!("{}/chat/completions", config.base_url.trim_end_matches('/'));
-        let parsed = reqwest::Url::parse(&url)
-            .map_err(|error| bad(format!("base_url `{}` is no URL: {error}", config.base_url)))?;
-        if !matches!(parsed.scheme(), "http" | "https") {
-            return Err(bad(format!(
-                "base_url `{}` must be http or https",
-                config.base_url
-            )));
-        }
-        let mut headers = HeaderMap::new();
-        for (name, value) in &config.headers {
-            let key = HeaderName::from_bytes(name.as_bytes())
-                .map_err(|_| bad(format!("`{name}` under [engine.headers] is no header name")))?;
-            let mut value = HeaderValue::from_str(value).map_err(|_| {
-                bad(format!(
-                    "the value of header `{name}` has characters it may not"
-                ))
-            })?;
-            value.set_sensitive(true);
-            headers.insert(key, value);
-        }
-        if let Some(key) = &key {
-            let variable = config.key_variable();
-            let mut value = HeaderValue::from_str(&format!("Bearer {key}")).map_err(|_| {
-                bad(format!(
-                    "the key in {variable} has characters that no key has"
-                ))
-            })?;
-            value.set_sensitive(true);
-            headers.insert(reqwest::header::AUTHORIZATION, value);
-        }
+        let base = address(&config.base_url).map_err(&bad)?;
+        let headers = headers(&config, value.as_deref(), &key.place).map_err(&bad)?;
         let client = reqwest::Client::builder()
             .connect_timeout(Duration::from_secs(config.connect_timeout))
             .redirect(reqwest::redirect::Policy::none())
+            // A packed body may be small and unpack into one that is not.
+            .no_gzip()
+            .no_brotli()
+            .no_zstd()
+            .no_deflate()
             .default_headers(headers)
             .build()
             .map_err(|error| bad(format!("cannot set up HTTP: {}", failure::chain(&error))))?;
-        let info = EngineInfo {
-            id: engine.clone(),
-            context_tokens: config.context_tokens,
-            tools: true,
-            structured_output: true,
-            streaming: true,
-        };
-        let secrets = key
-            .into_iter()
-            .chain(config.headers.values().cloned())
-            .collect();
+        let host = base.host_str().unwrap_or_default();
+        let dialect = config
+            .dialect
+            .unwrap_or_else(|| Dialect::of_host(host, base.port()));
+        let mut shown = base.clone();
+        shown.set_query(None);
         let endpoint = Endpoint {
-            engine,
-            url,
+            engine: engine.clone(),
+            url: shown.to_string(),
             model: config.model.clone(),
-            key_variable: config.key_variable().to_owned(),
-            secrets,
+            key_place: key.place,
+            secrets: Secrets::new(value.into_iter().chain(config.headers.values().cloned())),
         };
         Ok(Self {
-            info,
+            info: EngineInfo {
+                id: engine,
+                context_tokens: config.context_tokens,
+                tools: true,
+                structured_output: true,
+                streaming: config.stream,
+            },
+            dialect,
+            base,
+            transport: Transport {
+                client,
+                endpoint,
+                connect_timeout: config.connect_timeout,
+                first_token_timeout: config.first_token_timeout,
+                idle_timeout: config.idle_timeout,
+            },
+            breaker: Breaker::new(
+                config.breaker_failures,
+                Duration::from_secs(config.breaker_cooldown),
+            ),
+            limits: Limits::of(&config),
+            asking: Mutex::default(),
+            turns: Turns::default(),
             config,
-            endpoint,
-            client,
-            no_usage: AtomicBool::new(false),
         })
     }
 
-    /// One attempt. A failure says whether another may help.
-    async fn attempt(
+    /// Attempts until one succeeds or none is left.
+    async fn attempts(
+        &self,
+        request: &ChatRequest,
+        deltas: &DeltaSink,
+        tally: &Tally,
+    ) -> Result<ChatReply, EngineError> {
+        let names = Names::of(request);
+        let mut asking = self.asking().clone();
+        let mut attempt = 0;
+        let mut waited = Duration::ZERO;
+        loop {
+            let (protocol, body, nulls) = self.written(request, &names, &asking)?;
+            let listening = Listening {
+                protocol,
+                names: &names,
+                deltas,
+                tally,
+            };
+            let outcome = self.one(&body, &asking, &listening).await?;
+            tally.next();
+            let (failure, opened) = match outcome {
+                Outcome::Reply(assembly) => {
+                    self.learn(&asking);
+                    return Ok(self.reply(request, *assembly, &names, &nulls));
+                }
+                Outcome::Otherwise(error, weaker) => {
+                    tracing::info!(%error, "asking the endpoint in another form");
+                    asking = weaker;
+                    continue;
+                }
+                Outcome::Failed(failure, opened) => (failure, opened),
+            };
+            let wait = match failure.retry {
+                Retry::Never => return Err(failure.error),
+                Retry::After(Some(asked)) => asked,
+                Retry::After(None) => {
+                    failure::jitter(FIRST_WAIT.saturating_mul(2_u32.saturating_pow(attempt)))
+                }
+            };
+            if opened || attempt >= self.config.max_retries || waited + wait > LONGEST_WAITS {
+                return Err(failure.error);
+            }
+            attempt += 1;
+            waited += wait;
+            tracing::info!(error = %failure.error, attempt, ?wait, "trying the endpoint again");
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// One attempt within the limits and past the breaker. An error means that nothing was sent.
+    async fn one(
+        &self,
+        body: &Value,
+        asking: &Asking,
+        listening: &Listening<'_>,
+    ) -> Result<Outcome, EngineError> {
+        self.breaker
+            .look(Instant::now())
+            .map_err(|open| self.open(open))?;
+        let mut turn =
+            self.limits
+                .enter(estimate(body))
+                .await
+                .map_err(|refused| EngineError::OverLimit {
+                    engine: self.info.id.clone(),
+                    message: refused.message,
+                    wait: refused.wait,
+                })?;
+        let passage = self
+            .breaker
+            .admit(Instant::now())
+            .map_err(|open| self.open(open))?;
+        turn.begun();
+        let url = self.url(listening.protocol);
+        match self.transport.attempt(url, body, listening).await {
+            Ok(assembly) => {
+                passage.answered();
+                let used = assembly.usage.input_tokens + assembly.usage.output_tokens;
+                if used > 0 {
+                    turn.took(used);
+                }
+                Ok(Outcome::Reply(Box::new(assembly)))
+            }
+            Err(failure) => {
+                // A refusal read nothing; what broke off may have.
+                if failure.refusal.is_some() {
+                    turn.took(0);
+                }
+                let weaker = failure
+                    .refusal
+                    .as_ref()
+                    .and_then(|(status, refusal)| asking.weaker(body, *status, refusal));
+                if let Some(weaker) = weaker {
+                    passage.answered();
+                    return Ok(Outcome::Otherwise(failure.error, weaker));
+                }
+                let opened = if failure.error.is_endpoint_failure() {
+                    passage.failed(Instant::now(), &failure.error.to_string())
+                } else {
+                    passage.answered();
+                    false
+                };
+                if opened {
+                    tracing::warn!(error = %failure.error, "the endpoint is left alone for a while");
+                }
+                Ok(Outcome::Failed(failure, opened))
+            }
+        }
+    }
+
+    /// The request in the words of the protocol that it goes by.
+    fn written(
         &self,
         request: &ChatRequest,
         names: &Names,
-        deltas: &DeltaSink,
-    ) -> Result<Assembly, Failure> {
-        let ask_for_usage = !self.no_usage.load(Ordering::Relaxed);
-        let body = request::build(
-            &self.config.model,
+        asking: &Asking,
+    ) -> Result<(Protocol, Value, AddedNulls), EngineError> {
+        let (asked, nulls) = Asked::new(
             request,
-            &self.config.sampling,
+            &self.config,
+            self.dialect,
+            asking,
             names,
-            ask_for_usage,
-            self.config.is_default_endpoint(),
+            &self.turns,
         );
-        let deadline = Instant::now() + Duration::from_secs(self.config.first_token_timeout);
-        let sending = self.client.post(&self.endpoint.url).json(&body).send();
-        let response = tokio::time::timeout_at(deadline, sending)
-            .await
-            .map_err(|_| self.late(true))?
-            .map_err(|error| self.endpoint.not_sent(&error, self.config.connect_timeout))?;
-        let status = response.status();
-        let kind = response
-            .headers()
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
-            .to_ascii_lowercase();
-        if !status.is_success() {
-            let headers = response.headers().clone();
-            let body = self.explanation(response).await;
-            if ask_for_usage && failure::refuses_usage(status, &body) {
-                self.no_usage.store(true, Ordering::Relaxed);
-                return Err(Failure {
-                    retry: Retry::AtOnce,
-                    error: self.endpoint.refused(status, &kind, &body),
-                });
-            }
-            return Err(self.endpoint.status(status, &headers, &kind, &body));
-        }
-        if kind.contains("json") && !kind.contains("stream") {
-            return self.whole(response, names, deltas, deadline).await;
-        }
-        if !kind.is_empty() && !kind.contains("event-stream") && !kind.contains("text/plain") {
-            let body = self.explanation(response).await;
-            return Err(Failure::last(self.endpoint.not_the_protocol(&kind, &body)));
-        }
-        self.stream(response, names, deltas, deadline, &kind).await
-    }
-
-    /// Reads a streamed reply.
-    async fn stream(
-        &self,
-        mut response: reqwest::Response,
-        names: &Names,
-        deltas: &DeltaSink,
-        deadline: Instant,
-        kind: &str,
-    ) -> Result<Assembly, Failure> {
-        let mut events = Events::default();
-        let mut assembly = Assembly::default();
-        let mut start = Vec::new();
-        let mut read = 0_usize;
-        let mut any = false;
-        loop {
-            let begun = assembly.begun;
-            let until = if begun {
-                self.idle_deadline()
-            } else {
-                deadline
-            };
-            let next = tokio::time::timeout_at(until, response.chunk())
-                .await
-                .map_err(|_| self.late(!begun))?;
-            let bytes =
-                next.map_err(|error| self.endpoint.broke_off(&failure::chain(&error), begun))?;
-            let Some(bytes) = bytes else { break };
-            read += bytes.len();
-            if read > LARGEST_REPLY {
-                return Err(self.endpoint.too_large(LARGEST_REPLY));
-            }
-            if start.len() < LARGEST_EXPLANATION && !any {
-                start.extend_from_slice(&bytes);
-            }
-            let data = events
-                .feed(&bytes)
-                .map_err(|_| self.endpoint.too_large(LARGEST_REPLY))?;
-            for data in data {
-                any = true;
-                if self.event(&data, &mut assembly, names, deltas)? {
-                    return Ok(assembly);
+        let protocol = match self.config.api {
+            Api::Chat => Protocol::Chat,
+            Api::Responses => Protocol::Responses,
+            Api::Auto => {
+                let offered = self.base.host_str() == Some("api.openai.com");
+                if offered && responses::lacks(&asked).is_none() {
+                    Protocol::Responses
+                } else {
+                    Protocol::Chat
                 }
             }
-        }
-        if let Some(data) = events.finish() {
-            any = true;
-            if self.event(&data, &mut assembly, names, deltas)? {
-                return Ok(assembly);
-            }
-        }
-        if !any {
-            return Err(Failure::last(self.endpoint.not_the_protocol(kind, &start)));
-        }
-        if !assembly.finished() {
-            return Err(self
-                .endpoint
-                .broke_off("the body ended early", assembly.begun));
-        }
-        Ok(assembly)
-    }
-
-    /// Takes in one event; true at the end of the stream.
-    fn event(
-        &self,
-        data: &str,
-        assembly: &mut Assembly,
-        names: &Names,
-        deltas: &DeltaSink,
-    ) -> Result<bool, Failure> {
-        let data = data.trim();
-        if data == "[DONE]" {
-            return if assembly.begun {
-                Ok(true)
-            } else {
-                Err(self
-                    .endpoint
-                    .broke_off("the stream ended without a reply", false))
-            };
-        }
-        if data.is_empty() {
-            return Ok(false);
-        }
-        let chunk: Chunk = serde_json::from_str(data).map_err(|error| {
-            let what = format!("an event that is no chat completion ({error})");
-            Failure::last(self.endpoint.not_the_protocol(&what, data.as_bytes()))
-        })?;
-        if let Some(error) = &chunk.error {
-            return Err(self.endpoint.error_object(error, assembly.begun));
-        }
-        assembly.take(chunk, names, deltas);
-        Ok(false)
-    }
-
-    /// Reads a reply from an endpoint that answers in one piece.
-    async fn whole(
-        &self,
-        mut response: reqwest::Response,
-        names: &Names,
-        deltas: &DeltaSink,
-        deadline: Instant,
-    ) -> Result<Assembly, Failure> {
-        let mut body = Vec::new();
-        loop {
-            let next = tokio::time::timeout_at(deadline, response.chunk())
-                .await
-                .map_err(|_| self.late(true))?;
-            let next =
-                next.map_err(|error| self.endpoint.broke_off(&failure::chain(&error), false))?;
-            let Some(bytes) = next else { break };
-            body.extend_from_slice(&bytes);
-            if body.len() > LARGEST_REPLY {
-                return Err(self.endpoint.too_large(LARGEST_REPLY));
-            }
-        }
-        let not_it = || Failure::last(self.endpoint.not_the_protocol("application/json", &body));
-        let chunk: Chunk = serde_json::from_slice(&body).map_err(|_| not_it())?;
-        if let Some(error) = &chunk.error {
-            return Err(self.endpoint.error_object(error, false));
-        }
-        let mut assembly = Assembly::default();
-        assembly.take(chunk, names, deltas);
-        if assembly.begun {
-            Ok(assembly)
-        } else {
-            Err(not_it())
-        }
-    }
-
-    /// The start of a body that explains a failure; what cannot be read is left out.
-    async fn explanation(&self, mut response: reqwest::Response) -> Vec<u8> {
-        let mut body = Vec::new();
-        let until = self.idle_deadline();
-        while body.len() < LARGEST_EXPLANATION {
-            match tokio::time::timeout_at(until, response.chunk()).await {
-                Ok(Ok(Some(bytes))) => body.extend_from_slice(&bytes),
-                _ => break,
-            }
-        }
-        body.truncate(LARGEST_EXPLANATION);
-        body
-    }
-
-    fn idle_deadline(&self) -> Instant {
-        Instant::now() + Duration::from_secs(self.config.idle_timeout)
-    }
-
-    fn late(&self, first: bool) -> Failure {
-        let (seconds, waiting_for) = if first {
-            (
-                self.config.first_token_timeout,
-                "waiting for the first token (`first_token_timeout`)",
-            )
-        } else {
-            (
-                self.config.idle_timeout,
-                "waiting for more (`idle_timeout`)",
-            )
         };
-        Failure::last(self.endpoint.timed_out(seconds, waiting_for))
+        let body = match protocol {
+            Protocol::Chat => chat::build(&asked),
+            Protocol::Responses => responses::build(&asked),
+        };
+        let mut body = body.map_err(|NotSayable(message)| EngineError::BadRequest {
+            engine: self.info.id.clone(),
+            message,
+        })?;
+        asking.prune(&mut body);
+        if let Some(body) = body.as_object_mut() {
+            body.extend(self.config.extra.clone());
+        }
+        Ok((protocol, body, nulls))
     }
+
+    fn reply(
+        &self,
+        request: &ChatRequest,
+        assembly: Assembly,
+        names: &Names,
+        nulls: &AddedNulls,
+    ) -> ChatReply {
+        let mut taken: HashSet<String> = HashSet::new();
+        for message in &request.messages {
+            if let Message::Assistant { calls, .. } = message {
+                taken.extend(calls.iter().map(|call| call.id.clone()));
+            }
+        }
+        let (reply, turn) = assembly.finish(names, &mut taken, nulls);
+        self.turns
+            .remember(&Place::after(&request.messages), &reply.calls, turn);
+        reply
+    }
+
+    fn asking(&self) -> std::sync::MutexGuard<'_, Asking> {
+        self.asking.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The endpoint took what it was asked in this form.
+    fn learn(&self, asking: &Asking) {
+        let mut known = self.asking();
+        if *known != *asking {
+            *known = asking.clone();
+        }
+    }
+
+    fn url(&self, protocol: Protocol) -> reqwest::Url {
+        let mut url = self.base.clone();
+        let path = match protocol {
+            Protocol::Chat => "chat/completions",
+            Protocol::Responses => "responses",
+        };
+        let whole = format!("{}/{path}", url.path().trim_end_matches('/'));
+        url.set_path(&whole);
+        url
+    }
+
+    fn open(&self, open: breaker::Open) -> EngineError {
+        EngineError::CircuitOpen {
+            engine: self.info.id.clone(),
+            url: self.transport.endpoint.url.clone(),
+            left: open.left,
+            until: SystemTime::now() + open.left,
+            last: open.last,
+        }
+    }
+}
+
+/// What an attempt came to.
+enum Outcome {
+    /// A reply.
+    Reply(Box<Assembly>),
+    /// A refusal, and how to ask after it.
+    Otherwise(EngineError, Asking),
+    /// A failure, and whether it opened the breaker.
+    Failed(Failure, bool),
 }
 
 #[async_trait]
@@ -382,37 +414,66 @@ impl Engine for OpenAi {
         request: ChatRequest,
         deltas: DeltaSink,
     ) -> Result<ChatReply, EngineError> {
-        let names = Names::of(&request);
-        let mut taken: HashSet<String> = HashSet::new();
-        for message in &request.messages {
-            if let Message::Assistant { calls, .. } = message {
-                taken.extend(calls.iter().map(|call| call.id.clone()));
+        let tally = Tally::default();
+        let longest = Duration::from_secs(self.config.total_timeout);
+        let attempts = self.attempts(&request, &deltas, &tally);
+        let outcome = tokio::time::timeout(longest, attempts)
+            .await
+            .unwrap_or_else(|_| {
+                let waiting_for = "waiting for the whole reply (`total_timeout`)";
+                let seconds = self.config.total_timeout;
+                Err(self.transport.endpoint.timed_out(seconds, waiting_for))
+            });
+        let cost = self.config.priced(tally.total());
+        match outcome {
+            Ok(mut reply) => {
+                reply.usage = cost;
+                Ok(reply)
             }
-        }
-        let mut attempt = 0;
-        let mut waited = Duration::ZERO;
-        loop {
-            let failure = match self.attempt(&request, &names, &deltas).await {
-                Ok(assembly) => {
-                    let mut reply = assembly.finish(&names, &mut taken);
-                    reply.usage = self.config.priced(reply.usage);
-                    return Ok(reply);
-                }
-                Err(failure) => failure,
-            };
-            let wait = match failure.retry {
-                Retry::Never => return Err(failure.error),
-                Retry::AtOnce => continue,
-                Retry::After(Some(asked)) => asked,
-                Retry::After(None) => failure::jitter(FIRST_WAIT * 2_u32.saturating_pow(attempt)),
-            };
-            if attempt >= self.config.max_retries || waited + wait > LONGEST_WAITS {
-                return Err(failure.error);
-            }
-            attempt += 1;
-            waited += wait;
-            tracing::info!(error = %failure.error, attempt, ?wait, "trying the endpoint again");
-            tokio::time::sleep(wait).await;
+            Err(error) => Err(error.costing(cost)),
         }
     }
+}
+
+/// Tokens that a request is taken to cost before its reply tells.
+fn estimate(body: &Value) -> u64 {
+    let read = body.to_string().len() / BYTES_PER_TOKEN;
+    let limits = ["max_tokens", "max_completion_tokens", "max_output_tokens"];
+    let written = limits
+        .iter()
+        .find_map(|field| body.get(*field).and_then(Value::as_u64));
+    u64::try_from(read)
+        .unwrap_or(u64::MAX)
+        .saturating_add(written.unwrap_or(USUAL_REPLY))
+}
+
+fn address(base_url: &str) -> Result<reqwest::Url, String> {
+    let url = reqwest::Url::parse(base_url)
+        .map_err(|error| format!("`base_url` under [engine] is no URL: {error}"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("base_url `{base_url}` must be http or https"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("`base_url` must not hold a password; put it into [engine.headers]".to_owned());
+    }
+    Ok(url)
+}
+
+fn headers(config: &OpenAiConfig, key: Option<&str>, place: &str) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &config.headers {
+        let key = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| format!("`{name}` under [engine.headers] is no header name"))?;
+        let mut value = HeaderValue::from_str(value)
+            .map_err(|_| format!("the value of header `{name}` has characters it may not"))?;
+        value.set_sensitive(true);
+        headers.insert(key, value);
+    }
+    if let Some(key) = key {
+        let mut value = HeaderValue::from_str(&format!("Bearer {key}"))
+            .map_err(|_| format!("the key in {place} has characters that no key has"))?;
+        value.set_sensitive(true);
+        headers.insert(reqwest::header::AUTHORIZATION, value);
+    }
+    Ok(headers)
 }

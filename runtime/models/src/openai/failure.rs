@@ -6,8 +6,11 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
+use ropewalk_core::message::Usage;
 use serde_json::Value;
 
+use super::secrets::Secrets;
+use super::too_long::too_long;
 use crate::engine::EngineError;
 
 /// Characters of a foreign body that a message shows.
@@ -22,6 +25,8 @@ pub(super) struct Failure {
     pub error: EngineError,
     /// Whether another may help.
     pub retry: Retry,
+    /// The status and the body of a refusal, to ask otherwise.
+    pub refusal: Option<(StatusCode, Vec<u8>)>,
 }
 
 /// When to try again.
@@ -29,8 +34,6 @@ pub(super) struct Failure {
 pub(super) enum Retry {
     /// Another attempt would fail alike, or part of a reply has been shown already.
     Never,
-    /// The next attempt asks differently.
-    AtOnce,
     /// After as long as the endpoint asked for, or after a pause that grows.
     After(Option<Duration>),
 }
@@ -40,6 +43,19 @@ impl Failure {
         Self {
             error,
             retry: Retry::Never,
+            refusal: None,
+        }
+    }
+
+    fn again(error: EngineError, again: bool) -> Self {
+        Self {
+            error,
+            retry: if again {
+                Retry::After(None)
+            } else {
+                Retry::Never
+            },
+            refusal: None,
         }
     }
 }
@@ -47,11 +63,13 @@ impl Failure {
 /// The endpoint as messages name it, and what must never stand in one.
 pub(super) struct Endpoint {
     pub engine: String,
+    /// Its address without what follows a question mark.
     pub url: String,
     pub model: String,
-    pub key_variable: String,
+    /// Where the key is from, or would be.
+    pub key_place: String,
     /// The key and the values of configured headers.
-    pub secrets: Vec<String>,
+    pub secrets: Secrets,
 }
 
 impl Endpoint {
@@ -66,10 +84,7 @@ impl Endpoint {
                 message: self.clean(&chain(error)),
             }
         };
-        Failure {
-            error,
-            retry: Retry::After(None),
-        }
+        Failure::again(error, true)
     }
 
     pub(super) fn timed_out(&self, seconds: u64, waiting_for: &'static str) -> EngineError {
@@ -78,70 +93,59 @@ impl Endpoint {
             url: self.url.clone(),
             seconds,
             waiting_for,
+            usage: Usage::default(),
         }
     }
 
     /// A body that is not the protocol: its content type and first characters.
     pub(super) fn not_the_protocol(&self, kind: &str, body: &[u8]) -> EngineError {
         let kind = if kind.is_empty() {
-            "a body without a content type"
+            "a body without a content type".to_owned()
         } else {
-            kind
+            self.clean(kind)
         };
         EngineError::NotTheProtocol {
             engine: self.engine.clone(),
             url: self.url.clone(),
-            message: format!("it sent {kind}: {}", self.clean(&shown(body))),
+            message: format!("it sent {kind}: {}", self.shown(body)),
         }
     }
 
-    /// The connection or the body ended before the reply did.
+    /// The connection or the body ended before the reply did. What has been shown cannot be taken
+    /// back, so another attempt is made only where nothing was.
     pub(super) fn broke_off(&self, message: &str, begun: bool) -> Failure {
         let error = EngineError::BrokeOff {
             engine: self.engine.clone(),
             url: self.url.clone(),
             message: self.clean(message),
+            usage: Usage::default(),
         };
-        // What has been shown cannot be taken back.
-        Failure {
-            error,
-            retry: if begun {
-                Retry::Never
-            } else {
-                Retry::After(None)
-            },
-        }
+        Failure::again(error, !begun)
     }
 
     pub(super) fn too_large(&self, bytes: usize) -> Failure {
         let mib = bytes / (1024 * 1024);
-        Failure::last(EngineError::BrokeOff {
-            engine: self.engine.clone(),
-            url: self.url.clone(),
-            message: format!("more than {mib} MiB came, which no reply has"),
-        })
+        let error = self.broke_off(
+            &format!("more than {mib} MiB came, which no reply has"),
+            true,
+        );
+        Failure::last(error.error)
     }
 
     /// An error object where a reply was due.
     pub(super) fn error_object(&self, error: &Value, begun: bool) -> Failure {
         let code = error.get("code").or_else(|| error.get("status"));
         let code = code.and_then(|code| match code {
-            Value::String(text) => text.parse().ok(),
+            Value::String(text) => text.parse().ok().or_else(|| known_code(text)),
             other => other.as_u64().and_then(|number| u16::try_from(number).ok()),
         });
         let status = code.and_then(|code| StatusCode::from_u16(code).ok());
         let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let message = said(error).unwrap_or_else(|| error.to_string());
-        let error = self.refusal(status, message);
         let again = !begun && (status.is_server_error() || status.as_u16() == 429);
-        Failure {
-            error,
-            retry: if again {
-                Retry::After(None)
-            } else {
-                Retry::Never
-            },
-        }
+        let error = self.refusal(status, error, &message);
+        let again = again && !matches!(error, EngineError::TooLong { .. });
+        Failure::again(error, again)
     }
 
     /// An HTTP status that is no success.
@@ -150,44 +154,53 @@ impl Endpoint {
         status: StatusCode,
         headers: &HeaderMap,
         kind: &str,
-        body: &[u8],
+        body: Vec<u8>,
     ) -> Failure {
-        let error = self.refused(status, kind, body);
-        // A quota that is used up does not come back in a minute.
-        let spent = String::from_utf8_lossy(body).contains("insufficient_quota");
-        let again = status.is_server_error() || matches!(status.as_u16(), 408 | 409 | 429);
-        let retry = if again && !spent && status.as_u16() != 501 {
-            Retry::After(retry_after(headers))
-        } else {
-            Retry::Never
+        let parsed = serde_json::from_slice::<Value>(&body).unwrap_or_default();
+        // Google's endpoint wraps its error in a list.
+        let parsed = match parsed {
+            Value::Array(list) => list.into_iter().next().unwrap_or_default(),
+            other => other,
         };
-        Failure { error, retry }
+        let message = said(&parsed).unwrap_or_else(|| match body.as_slice() {
+            [] => "no explanation".to_owned(),
+            _ if kind.is_empty() => self.shown(&body),
+            _ => format!("({kind}) {}", self.shown(&body)),
+        });
+        let error = self.refusal(status, &parsed, &message);
+        // A quota that is used up does not come back in a minute.
+        let spent = String::from_utf8_lossy(&body).contains("insufficient_quota");
+        let again = status.is_server_error() || matches!(status.as_u16(), 408 | 409 | 425 | 429);
+        let hopeless = spent
+            || matches!(status.as_u16(), 501 | 505)
+            || matches!(error, EngineError::TooLong { .. });
+        Failure {
+            error,
+            retry: if again && !hopeless {
+                Retry::After(retry_after(headers))
+            } else {
+                Retry::Never
+            },
+            refusal: Some((status, body)),
+        }
     }
 
-    pub(super) fn refused(&self, status: StatusCode, kind: &str, body: &[u8]) -> EngineError {
-        let parsed = serde_json::from_slice::<Value>(body).ok();
-        let message = parsed
-            .as_ref()
-            .and_then(said)
-            .unwrap_or_else(|| match body {
-                [] => "no explanation".to_owned(),
-                _ if kind.is_empty() => shown(body),
-                _ => format!("({kind}) {}", shown(body)),
-            });
-        self.refusal(status, message)
-    }
-
-    fn refusal(&self, status: StatusCode, message: String) -> EngineError {
+    fn refusal(&self, status: StatusCode, error: &Value, message: &str) -> EngineError {
+        if let Some(numbers) = too_long(error, message) {
+            return EngineError::TooLong {
+                engine: self.engine.clone(),
+                prompt: numbers.prompt,
+                context: numbers.context,
+                message: self.clean(message),
+            };
+        }
         let hint = match status.as_u16() {
             401 | 403 if self.secrets.is_empty() => {
-                format!(
-                    "; no key was sent: set the environment variable {}",
-                    self.key_variable
-                )
+                format!("; no key was sent: set {}", self.key_place)
             }
             401 | 403 => format!(
                 "; is the key in {} right for this endpoint?",
-                self.key_variable
+                self.key_place
             ),
             404 => format!(
                 "; does the endpoint have a model named `{}`, and does the base URL end in /v1?",
@@ -201,25 +214,41 @@ impl Endpoint {
             engine: self.engine.clone(),
             url: self.url.clone(),
             status: status.as_u16(),
-            message: self.clean(&message) + &hint,
+            message: self.clean(message) + &hint,
+            usage: Usage::default(),
         }
     }
 
     /// Endpoints repeat keys in their messages; ours must not.
     fn clean(&self, message: &str) -> String {
-        let mut clean: String = message.chars().take(LONGEST_MESSAGE).collect();
-        for secret in self.secrets.iter().filter(|secret| secret.len() >= 4) {
-            clean = clean.replace(secret.as_str(), "***");
+        // First the secrets, then the length: a cut through a secret would leave a part of it.
+        let clean = self.secrets.removed(message);
+        clean.chars().take(LONGEST_MESSAGE).collect()
+    }
+
+    /// The first characters of a body, in one line.
+    fn shown(&self, body: &[u8]) -> String {
+        let text = self.secrets.removed(&String::from_utf8_lossy(body));
+        let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        if line.is_empty() {
+            return "nothing".to_owned();
         }
-        clean
+        if let Some((end, _)) = line.char_indices().nth(SHOWN) {
+            line.truncate(end);
+            line.push('…');
+        }
+        format!("{line:?}")
     }
 }
 
-/// Whether a refusal is about the request for token counts.
-pub(super) fn refuses_usage(status: StatusCode, body: &[u8]) -> bool {
-    let body = String::from_utf8_lossy(body);
-    matches!(status.as_u16(), 400 | 422)
-        && (body.contains("stream_options") || body.contains("include_usage"))
+/// Statuses that the Responses API names in words.
+fn known_code(code: &str) -> Option<u16> {
+    match code {
+        "rate_limit_exceeded" => Some(429),
+        "server_error" | "internal_error" => Some(500),
+        "context_length_exceeded" | "invalid_prompt" | "invalid_request_error" => Some(400),
+        _ => None,
+    }
 }
 
 /// An error and its causes in one line.
@@ -236,11 +265,10 @@ pub(super) fn chain(error: &dyn Error) -> String {
     text
 }
 
-/// Between half of a wait and all of it, so that clients that failed together part ways.
+/// Anything up to a wait, so that clients that failed together part ways.
 pub(super) fn jitter(wait: Duration) -> Duration {
     let random = RandomState::new().build_hasher().finish() % 1_000;
-    let share = 0.5 + f64::from(u32::try_from(random).unwrap_or(0)) / 2_000.0;
-    wait.mul_f64(share)
+    wait.mul_f64(f64::from(u32::try_from(random).unwrap_or(0)) / 1_000.0)
 }
 
 /// How long a server asks to wait: in milliseconds as some put it, in seconds, or until a date.
@@ -273,19 +301,6 @@ fn said(body: &Value) -> Option<String> {
         .iter()
         .find_map(|name| body.get(*name).and_then(text))
         .or_else(|| body.as_str().map(str::to_owned))
-}
-
-fn shown(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
-    let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.is_empty() {
-        return "nothing".to_owned();
-    }
-    if let Some((end, _)) = line.char_indices().nth(SHOWN) {
-        line.truncate(end);
-        line.push('…');
-    }
-    format!("{line:?}")
 }
 
 #[cfg(test)]

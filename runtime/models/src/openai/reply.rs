@@ -1,88 +1,55 @@
-//! A reply put together from the pieces a stream brings.
+//! A reply put together from the pieces that either protocol brings.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use ropewalk_core::message::{ChatReply, Delta, FinishReason, Usage};
+use ropewalk_core::message::{ChatReply, Delta, FinishReason, TokenLogprob, Usage};
 use ropewalk_core::tool::ToolCall;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::request::Names;
+use super::kept::Turn;
+use super::names::Names;
+use super::schema::Nulls;
 use crate::engine::DeltaSink;
-
-/// One event's data. Endpoints leave out and add fields as they please, so all is optional.
-#[derive(Debug, Deserialize)]
-pub(super) struct Chunk {
-    #[serde(default)]
-    choices: Option<Vec<Choice>>,
-    #[serde(default)]
-    usage: Option<WireUsage>,
-    /// An error in place of, or in the middle of, a reply.
-    #[serde(default)]
-    pub error: Option<Value>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Choice {
-    #[serde(default)]
-    index: u32,
-    /// `message` where the endpoint does not stream.
-    #[serde(default, alias = "message")]
-    delta: Option<Piece>,
-    #[serde(default)]
-    finish_reason: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Piece {
-    #[serde(default)]
-    content: Value,
-    #[serde(default)]
-    reasoning_content: Value,
-    #[serde(default)]
-    reasoning: Value,
-    #[serde(default)]
-    refusal: Option<String>,
-    #[serde(default)]
-    tool_calls: Option<Vec<CallPiece>>,
-}
-
-#[derive(Debug, Deserialize)]
-struct CallPiece {
-    #[serde(default)]
-    index: Option<usize>,
-    #[serde(default)]
-    id: Option<String>,
-    #[serde(default)]
-    function: Option<FunctionPiece>,
-}
-
-#[derive(Debug, Deserialize)]
-struct FunctionPiece {
-    #[serde(default)]
-    name: Option<String>,
-    #[serde(default)]
-    arguments: Value,
-}
-
-#[derive(Debug, Deserialize)]
-struct WireUsage {
-    #[serde(default)]
-    prompt_tokens: u64,
-    #[serde(default)]
-    completion_tokens: u64,
-}
 
 /// The reply so far.
 #[derive(Debug, Default)]
 pub(super) struct Assembly {
     text: String,
     thinking: String,
+    thinking_field: Option<&'static str>,
     calls: Vec<PartialCall>,
-    finish: Option<String>,
-    usage: Usage,
+    finish: Option<FinishReason>,
+    logprobs: Vec<TokenLogprob>,
+    items: Vec<Value>,
+    /// Tokens it has cost as far as told.
+    pub usage: Usage,
     /// Whether anything of a reply has come.
     pub begun: bool,
+}
+
+/// A piece of one call.
+#[derive(Debug, Default)]
+pub(super) struct CallPiece {
+    /// Its position among the calls, where told.
+    pub index: Option<usize>,
+    /// Its id, where told.
+    pub id: Option<String>,
+    /// The tool's name on the wire, where told.
+    pub name: Option<String>,
+    /// More of its arguments.
+    pub fragment: String,
+    /// What the endpoint wants back with it.
+    pub extra: Option<Value>,
+}
+
+/// Where nulls that strict mode asked for are taken out again.
+#[derive(Debug, Default)]
+pub(super) struct AddedNulls {
+    /// By tool.
+    pub tools: HashMap<String, Nulls>,
+    /// Of the answer.
+    pub answer: Option<Nulls>,
 }
 
 #[derive(Debug, Default)]
@@ -91,6 +58,7 @@ struct PartialCall {
     id: String,
     name: String,
     arguments: String,
+    extra: Option<Value>,
 }
 
 impl Assembly {
@@ -99,55 +67,75 @@ impl Assembly {
         self.finish.is_some()
     }
 
-    /// Takes in one event and tells the listener what is new.
-    pub(super) fn take(&mut self, chunk: Chunk, names: &Names, deltas: &DeltaSink) {
-        if let Some(usage) = chunk.usage {
-            self.usage = Usage {
-                input_tokens: usage.prompt_tokens,
-                output_tokens: usage.completion_tokens,
-                cached_tokens: 0,
-                cost_micros: 0,
-            };
-        }
-        for choice in chunk
-            .choices
-            .into_iter()
-            .flatten()
-            .filter(|choice| choice.index == 0)
-        {
-            if let Some(piece) = choice.delta {
-                self.piece(piece, names, deltas);
-            }
-            if choice.finish_reason.is_some() {
-                self.begun = true;
-                self.finish = choice.finish_reason;
-            }
-        }
+    /// Counts add up within one stream on some endpoints and come once on others; none shrinks.
+    pub(super) fn used(&mut self, told: Usage) {
+        self.usage = Usage {
+            input_tokens: self.usage.input_tokens.max(told.input_tokens),
+            output_tokens: self.usage.output_tokens.max(told.output_tokens),
+            cached_tokens: self.usage.cached_tokens.max(told.cached_tokens),
+            cost_micros: 0,
+        };
     }
 
-    fn piece(&mut self, piece: Piece, names: &Names, deltas: &DeltaSink) {
-        let mut thinking = words(&piece.reasoning_content);
-        if thinking.is_empty() {
-            thinking = words(&piece.reasoning);
-        }
-        if !thinking.is_empty() {
-            self.begun = true;
-            self.thinking.push_str(&thinking);
-            deltas.send(Delta::Thinking { text: thinking });
-        }
-        let text = words(&piece.content) + piece.refusal.as_deref().unwrap_or_default();
+    /// The endpoint said why it ended.
+    pub(super) fn ended(&mut self, reason: FinishReason) {
+        self.begun = true;
+        self.finish = Some(reason);
+    }
+
+    /// More of the answer.
+    pub(super) fn say(&mut self, text: String, deltas: &DeltaSink) {
         if !text.is_empty() {
             self.begun = true;
             self.text.push_str(&text);
             deltas.send(Delta::Text { text });
         }
-        for call in piece.tool_calls.into_iter().flatten() {
+    }
+
+    /// More of the thinking, and the field it came in.
+    pub(super) fn think(&mut self, text: String, field: &'static str, deltas: &DeltaSink) {
+        if !text.is_empty() {
             self.begun = true;
-            self.call(call, names, deltas);
+            self.thinking_field.get_or_insert(field);
+            self.thinking.push_str(&text);
+            deltas.send(Delta::Thinking { text });
         }
     }
 
-    fn call(&mut self, piece: CallPiece, names: &Names, deltas: &DeltaSink) {
+    /// How likely the next tokens were.
+    pub(super) fn likely(&mut self, tokens: impl IntoIterator<Item = TokenLogprob>) {
+        self.logprobs.extend(tokens);
+    }
+
+    /// An item that is to be sent back with the next turn; the same one may come twice.
+    pub(super) fn keep(&mut self, item: Value) {
+        let id = item.get("id").filter(|id| id.is_string());
+        let known = |other: &Value| *other == item || (id.is_some() && other.get("id") == id);
+        if !self.items.iter().any(known) {
+            self.items.push(item);
+        }
+    }
+
+    /// Whether nothing of the answer itself has come.
+    pub(super) fn silent(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    /// A call as a whole; what has come of its arguments already is not added again.
+    pub(super) fn whole_call(&mut self, mut piece: CallPiece, names: &Names, deltas: &DeltaSink) {
+        let at = self.place(piece.index, piece.id.as_deref());
+        if let Some(call) = self.calls.get(at).filter(|call| !call.arguments.is_empty()) {
+            piece.fragment = String::new();
+            if piece.name.as_ref().is_none_or(|name| *name == call.name) {
+                return;
+            }
+        }
+        self.call(piece, names, deltas);
+    }
+
+    /// More of a call.
+    pub(super) fn call(&mut self, piece: CallPiece, names: &Names, deltas: &DeltaSink) {
+        self.begun = true;
         let id = piece.id.filter(|id| !id.is_empty());
         let at = self.place(piece.index, id.as_deref());
         let Some(call) = self.calls.get_mut(at) else {
@@ -156,25 +144,25 @@ impl Assembly {
         if let Some(id) = id {
             call.id = id;
         }
-        let Some(function) = piece.function else {
-            return;
-        };
-        if let Some(name) = function.name {
+        if piece.extra.is_some() {
+            call.extra = piece.extra;
+        }
+        if let Some(name) = piece.name {
             // A name comes whole, and from some endpoints with every piece.
             if call.name != name {
                 call.name.push_str(&name);
             }
         }
-        let fragment = match function.arguments {
-            Value::String(fragment) => fragment,
-            Value::Null => String::new(),
-            whole => whole.to_string(),
-        };
-        call.arguments.push_str(&fragment);
+        // Some endpoints close a call by sending it once more. Nothing can follow a whole object,
+        // so what equals it is that.
+        if piece.fragment == call.arguments && is_object(&call.arguments) {
+            return;
+        }
+        call.arguments.push_str(&piece.fragment);
         deltas.send(Delta::CallArguments {
             index: at,
             name: names.ours(&call.name),
-            fragment,
+            fragment: piece.fragment,
         });
     }
 
@@ -196,10 +184,39 @@ impl Assembly {
         })
     }
 
-    /// The whole reply. Call ids that are missing or already taken are replaced.
-    pub(super) fn finish(self, names: &Names, taken: &mut HashSet<String>) -> ChatReply {
+    /// The whole reply, and what is to be remembered with it. Call ids that are missing or
+    /// already taken are replaced.
+    pub(super) fn finish(
+        self,
+        names: &Names,
+        taken: &mut HashSet<String>,
+        nulls: &AddedNulls,
+    ) -> (ChatReply, Turn) {
+        let mut turn = Turn {
+            thinking: self
+                .thinking_field
+                .map(|field| (field, self.thinking.clone())),
+            items: self.items,
+            ..Turn::default()
+        };
         let mut calls: Vec<ToolCall> = Vec::new();
+        let mut came: Vec<(String, usize)> = Vec::new();
         for call in self.calls {
+            let name = names.ours(&call.name);
+            let mut value = arguments(call.arguments);
+            if let (true, Some(nulls)) = (value.is_object(), nulls.tools.get(&name)) {
+                value = nulls.removed(value);
+            }
+            // The same call under the same id is one call, however often it was sent.
+            let again = came.iter().any(|(id, at)| {
+                *id == call.id
+                    && calls
+                        .get(*at)
+                        .is_some_and(|known| known.name == name && known.arguments == value)
+            });
+            if again && !call.id.is_empty() {
+                continue;
+            }
             let mut id = call.id.clone();
             let mut number = taken.len() + 1;
             while id.is_empty() || taken.contains(&id) {
@@ -207,30 +224,38 @@ impl Assembly {
                 number += 1;
             }
             taken.insert(id.clone());
-            let name = names.ours(&call.name);
+            came.push((call.id, calls.len()));
+            if let Some(extra) = call.extra {
+                turn.extra.insert(id.clone(), extra);
+            }
             calls.push(ToolCall {
                 id,
                 name,
-                arguments: arguments(call.arguments),
+                arguments: value,
             });
         }
-        let finish = match self.finish.as_deref() {
-            Some("length" | "max_tokens") => FinishReason::Length,
-            Some("content_filter") => FinishReason::ContentFilter,
-            // Some endpoints say `stop` after a call.
+        let finish = match self.finish {
+            Some(FinishReason::Length) => FinishReason::Length,
+            Some(FinishReason::ContentFilter) => FinishReason::ContentFilter,
+            // Some endpoints say that they stopped after a call.
             _ if !calls.is_empty() => FinishReason::ToolCalls,
             _ => FinishReason::Stop,
         };
-        ChatReply {
-            text: self.text,
+        let reply = ChatReply {
+            text: without_nulls(self.text, nulls.answer.as_ref()),
             thinking: (!self.thinking.is_empty()).then_some(self.thinking),
             calls,
             finish,
             usage: self.usage,
-            logprobs: Vec::new(),
+            logprobs: self.logprobs,
             abstained: false,
-        }
+        };
+        (reply, turn)
     }
+}
+
+fn is_object(text: &str) -> bool {
+    text.starts_with('{') && text.ends_with('}') && serde_json::from_str::<Value>(text).is_ok()
 }
 
 /// Arguments as JSON. No text at all means no arguments; text that is no JSON is passed on as a
@@ -246,14 +271,122 @@ fn arguments(text: String) -> Value {
     }
 }
 
-/// Text, or the texts of a list of parts.
-fn words(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(parts) => parts
+fn without_nulls(text: String, nulls: Option<&Nulls>) -> String {
+    let Some(nulls) = nulls else { return text };
+    let Ok(value) = serde_json::from_str::<Value>(&text) else {
+        return text;
+    };
+    let removed = nulls.removed(value.clone());
+    if removed == value {
+        text
+    } else {
+        removed.to_string()
+    }
+}
+
+/// A token and how likely it was, as both protocols write it.
+#[derive(Debug, Deserialize)]
+pub(super) struct WireLogprob {
+    #[serde(default)]
+    token: String,
+    #[serde(default)]
+    logprob: Option<f32>,
+    #[serde(default)]
+    top_logprobs: Option<Vec<WireTop>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct WireTop {
+    #[serde(default)]
+    token: String,
+    #[serde(default)]
+    logprob: Option<f32>,
+}
+
+impl From<WireLogprob> for TokenLogprob {
+    fn from(wire: WireLogprob) -> Self {
+        // Endpoints write null for what is not finite.
+        let known = |logprob: Option<f32>| logprob.unwrap_or(f32::MIN);
+        let mut top: Vec<(String, f32)> = wire
+            .top_logprobs
+            .into_iter()
+            .flatten()
+            .map(|top| (top.token, known(top.logprob)))
+            .collect();
+        top.sort_by(|one, other| other.1.total_cmp(&one.1));
+        Self {
+            token: wire.token,
+            logprob: known(wire.logprob),
+            top,
+        }
+    }
+}
+
+/// Counts as both protocols write them, under either's names.
+pub(super) fn usage(wire: &Value) -> Usage {
+    let count = |value: &Value| {
+        let float = || value.as_f64().filter(|number| *number >= 0.0);
+        value
+            .as_u64()
+            .or_else(|| float().map(|number| number as u64))
+    };
+    let of = |names: &[&str]| {
+        names
             .iter()
-            .filter_map(|part| part.get("text")?.as_str())
-            .collect(),
-        _ => String::new(),
+            .find_map(|name| wire.pointer(name).and_then(count))
+    };
+    let input = of(&["/prompt_tokens", "/input_tokens"]).unwrap_or(0);
+    let output = of(&["/completion_tokens", "/output_tokens"]).unwrap_or(0);
+    let reasoning = of(&[
+        "/completion_tokens_details/reasoning_tokens",
+        "/output_tokens_details/reasoning_tokens",
+    ]);
+    let reasoning = reasoning.unwrap_or(0);
+    // Most count thinking among what they write. Where the sum shows that it is not, or where
+    // more was thought than written in all, it is added.
+    let sum = of(&["/total_tokens"]).unwrap_or(0);
+    let beyond = sum.saturating_sub(input.saturating_add(output));
+    let cached = of(&[
+        "/prompt_tokens_details/cached_tokens",
+        "/input_tokens_details/cached_tokens",
+        "/prompt_cache_hit_tokens",
+    ]);
+    if reasoning > 0 {
+        tracing::debug!(reasoning, "tokens of thinking");
+    }
+    Usage {
+        input_tokens: input,
+        output_tokens: output.saturating_add(beyond).max(reasoning),
+        cached_tokens: cached.unwrap_or(0),
+        cost_micros: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn counts(value: &Value) -> (u64, u64, u64) {
+        let usage = usage(value);
+        (usage.input_tokens, usage.output_tokens, usage.cached_tokens)
+    }
+
+    #[test]
+    fn counts_are_read_under_every_name() {
+        let chat = json!({"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15,
+            "prompt_tokens_details": {"cached_tokens": 4},
+            "completion_tokens_details": {"reasoning_tokens": 3}});
+        assert_eq!(counts(&chat), (10, 5, 4));
+        let responses = json!({"input_tokens": 10, "output_tokens": 5,
+            "input_tokens_details": {"cached_tokens": 4},
+            "output_tokens_details": {"reasoning_tokens": 3}});
+        assert_eq!(counts(&responses), (10, 5, 4));
+        let thinking_apart = json!({"prompt_tokens": 10, "completion_tokens": 5,
+            "total_tokens": 22, "completion_tokens_details": {"reasoning_tokens": 7}});
+        assert_eq!(counts(&thinking_apart), (10, 12, 0));
+        let nulls = json!({"prompt_tokens": null, "input_tokens": 3, "completion_tokens": 1.0,
+            "prompt_tokens_details": null, "prompt_cache_hit_tokens": 2});
+        assert_eq!(counts(&nulls), (3, 1, 2));
     }
 }

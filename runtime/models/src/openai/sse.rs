@@ -3,11 +3,16 @@
 /// Longest event in bytes; a line without an end must not fill the memory.
 const LONGEST_EVENT: usize = 8 * 1024 * 1024;
 
-/// Collects the `data` of events. Other fields and comments are passed over.
+/// Collects the `data` of events. Other fields and comments are passed over. A line ends with a
+/// line feed, a carriage return, or both.
 #[derive(Debug, Default)]
 pub(super) struct Events {
     line: Vec<u8>,
     data: Option<String>,
+    /// Whether the last byte was a carriage return: a line feed after it ends no line of its own.
+    returned: bool,
+    /// Whether a line has been read: the first may begin with a byte order mark.
+    started: bool,
 }
 
 /// An event is longer than any that the protocol has use for.
@@ -18,12 +23,21 @@ impl Events {
     /// Takes in more bytes and gives the events that are complete.
     pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<Vec<String>, TooLong> {
         let mut events = Vec::new();
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            self.line.extend_from_slice(piece);
+        for piece in bytes.split_inclusive(|byte| matches!(byte, b'\n' | b'\r')) {
+            let (text, ending) = match piece {
+                [text @ .., ending @ (b'\n' | b'\r')] => (text, Some(*ending)),
+                text => (text, None),
+            };
+            let second = std::mem::take(&mut self.returned);
+            if second && text.is_empty() && ending == Some(b'\n') {
+                continue;
+            }
+            self.line.extend_from_slice(text);
             if self.line.len() + self.data.as_ref().map_or(0, String::len) > LONGEST_EVENT {
                 return Err(TooLong);
             }
-            if piece.ends_with(b"\n") {
+            if let Some(ending) = ending {
+                self.returned = ending == b'\r';
                 events.extend(self.end_line());
             }
         }
@@ -39,7 +53,10 @@ impl Events {
     fn end_line(&mut self) -> Option<String> {
         let line = std::mem::take(&mut self.line);
         let line = String::from_utf8_lossy(&line);
-        let line = line.trim_end_matches(['\n', '\r']);
+        let mut line = line.as_ref();
+        if !std::mem::replace(&mut self.started, true) {
+            line = line.strip_prefix('\u{feff}').unwrap_or(line);
+        }
         if line.is_empty() {
             return self.data.take();
         }
