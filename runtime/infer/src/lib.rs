@@ -24,6 +24,7 @@ pub mod decoder;
 pub mod error;
 pub mod file;
 pub mod kv;
+pub mod model;
 pub mod sampling;
 pub mod spec;
 pub mod stop;

@@ -152,12 +152,7 @@ impl Sampler {
         self.seen.dedup();
     }
 
-    fn draw(
-        &mut self,
-        logits: &[f32],
-        mask: Option<&TokenMask>,
-        temperature: f32,
-    ) -> Option<u32> {
+    fn draw(&mut self, logits: &[f32], mask: Option<&TokenMask>, temperature: f32) -> Option<u32> {
         self.candidates.clear();
         for_each(logits, mask, |candidate| self.candidates.push(candidate));
         if let Some(last) = self.last_kept() {
@@ -284,7 +279,15 @@ fn exp(power: f32) -> f32 {
     let rest = power - halvings * 0.693_359_4 - halvings * -2.121_944_4e-4;
     // The series of e^x, enough of it for |x| <= ln(2)/2.
     let mut series = 1.0 / 5_040.0;
-    for term in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
+    for term in [
+        1.0 / 720.0,
+        1.0 / 120.0,
+        1.0 / 24.0,
+        1.0 / 6.0,
+        0.5,
+        1.0,
+        1.0,
+    ] {
         series = series * rest + term;
     }
     let scale = f32::from_bits(((halvings as i32 + 127) as u32) << 23);

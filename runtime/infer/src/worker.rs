@@ -342,7 +342,13 @@ impl Work {
                 at += 1;
             }
         }
-        self.resting.retain(|running| !running.cancelled());
+        let resting = std::mem::take(&mut self.resting).into_iter();
+        let (ended, kept): (VecDeque<Running>, _) = resting.partition(Running::cancelled);
+        self.resting = kept;
+        for running in ended {
+            lock(&self.shared.queue).running -= 1;
+            running.end(Ok(EndReason::Cancelled));
+        }
     }
 
     /// One batch.
@@ -405,7 +411,7 @@ impl Work {
         let mut ended = Vec::new();
         for (at, (running, count)) in self.running.iter_mut().zip(taken).enumerate() {
             running.done += count;
-            self.cache.share(&mut running.held, running.computed());
+            running.share(&mut self.cache);
             if running.pending() > 0 {
                 continue;
             }

@@ -71,8 +71,8 @@ fn sampling() -> impl Strategy<Value = Sampling> {
         prop::option::of(0_u8..6),
         any::<i64>(),
     )
-        .prop_map(|([temperature, top_p, min_p, repetition, presence], top_k, logprobs, seed)| {
-            Sampling {
+        .prop_map(
+            |([temperature, top_p, min_p, repetition, presence], top_k, logprobs, seed)| Sampling {
                 temperature,
                 top_p,
                 top_k,
@@ -82,8 +82,8 @@ fn sampling() -> impl Strategy<Value = Sampling> {
                 logprobs,
                 seed: Some(seed),
                 ..Sampling::default()
-            }
-        })
+            },
+        )
 }
 
 proptest! {

@@ -76,8 +76,10 @@ impl Running {
         self.tokens.len() - self.done
     }
 
-    pub(super) fn computed(&self) -> &[u32] {
-        self.tokens.get(..self.done).unwrap_or_default()
+    /// Shares the pages that are full.
+    pub(super) fn share(&mut self, cache: &mut PageCache) {
+        let computed = self.tokens.get(..self.done).unwrap_or_default();
+        cache.share(&mut self.held, computed);
     }
 
     /// Its part of a batch: the next `count` tokens.
