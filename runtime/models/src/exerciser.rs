@@ -83,6 +83,8 @@ impl Engine for Exerciser {
             usage,
             logprobs: Vec::new(),
             abstained: false,
+            engine: None,
+            passed_over: Vec::new(),
         })
     }
 }

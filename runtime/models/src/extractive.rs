@@ -261,6 +261,8 @@ fn said(text: String) -> ChatReply {
         usage: Usage::default(),
         logprobs: Vec::new(),
         abstained: false,
+        engine: None,
+        passed_over: Vec::new(),
     }
 }
 

@@ -121,6 +121,8 @@ impl Engine for Scripted {
             usage: Usage::default(),
             logprobs: Vec::new(),
             abstained: false,
+            engine: None,
+            passed_over: Vec::new(),
         })
     }
 }

@@ -105,4 +105,11 @@ impl Library for Shelf {
             _ => known(&["longest"]),
         }
     }
+
+    fn engine(&self, name: &str) -> Found<()> {
+        match name {
+            "small" => Found::Yes(()),
+            _ => known(&["default", "small"]),
+        }
+    }
 }

@@ -229,6 +229,8 @@ impl Assembly {
             usage: self.usage,
             logprobs: Vec::new(),
             abstained: false,
+            engine: None,
+            passed_over: Vec::new(),
         }
     }
 }

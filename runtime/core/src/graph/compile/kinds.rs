@@ -21,6 +21,7 @@ impl Compiler<'_> {
         reads: &mut Vec<ChannelId>,
     ) -> Option<Work> {
         let found = self.library.agent(&agent.name);
+        self.engine(agent.engine.as_deref(), path);
         let prompt = self.prompt(&agent.prompt, &format!("{path}.prompt"), names, reads);
         let path = format!("{path}.name");
         let definition = match found {
@@ -61,6 +62,7 @@ impl Compiler<'_> {
             Some(system) => Some(self.prompt(system, &format!("{path}.system"), names, reads)?),
         };
         self.schema(model.schema.as_ref(), path);
+        self.engine(model.engine.as_deref(), path);
         Some(Work::Model {
             prompt: prompt?,
             system,
@@ -68,6 +70,21 @@ impl Compiler<'_> {
             engine: model.engine.clone(),
             sampling: model.sampling.clone().unwrap_or_default(),
         })
+    }
+
+    fn engine(&mut self, engine: Option<&str>, path: &str) {
+        if let Some(engine) = engine
+            && let Found::No(known) = self.library.engine(engine)
+        {
+            let message = format!("there is no engine `{engine}`");
+            let hint = near(engine, &known);
+            self.error(
+                Code::UnknownEngine,
+                &format!("{path}.engine"),
+                message,
+                &hint,
+            );
+        }
     }
 
     pub(super) fn map(
