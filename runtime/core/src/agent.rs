@@ -46,7 +46,7 @@ pub struct OfferedTool {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
     /// Call the model and feed back [`Input::Reply`] or [`Input::ModelFailed`].
-    CallModel(ChatRequest),
+    CallModel(Box<ChatRequest>),
     /// Ask a person about each of these calls and feed back [`Input::Approval`] for each.
     AskHuman(Vec<ToolCall>),
     /// Run these calls, at once if possible, and feed back [`Input::ToolResult`] for each, in
@@ -263,8 +263,8 @@ impl AgentMachine {
     /// What to do next. Asking changes nothing: the same step is given until it is done.
     pub fn next(&self) -> Step {
         match &self.phase {
-            Phase::Model => Step::CallModel(self.request()),
-            Phase::Summary { summing } => Step::CallModel(self.summary_request(summing)),
+            Phase::Model => Step::CallModel(Box::new(self.request())),
+            Phase::Summary { summing } => Step::CallModel(Box::new(self.summary_request(summing))),
             Phase::Done { answer } => Step::Done(answer.clone()),
             Phase::Tools { open } => {
                 let in_state = |wanted: &CallState| {

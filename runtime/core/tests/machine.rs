@@ -96,7 +96,7 @@ fn result(id: &str, outcome: ToolOutcome) -> Input {
 
 fn request(machine: &AgentMachine) -> ChatRequest {
     match machine.next() {
-        Step::CallModel(request) => request,
+        Step::CallModel(request) => *request,
         other => panic!("expected a model call, got {other:?}"),
     }
 }

@@ -24,6 +24,7 @@ impl Default for Exerciser {
             tools: true,
             structured_output: false,
             streaming: false,
+            charges: false,
         };
         Self { info }
     }

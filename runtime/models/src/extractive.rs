@@ -66,6 +66,7 @@ impl Extractive {
             tools: true,
             structured_output: false,
             streaming: false,
+            charges: false,
         };
         let shared = Shared {
             embedder,

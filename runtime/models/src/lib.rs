@@ -1,8 +1,12 @@
 //! Reasoning engines, all behind one trait.
 //!
 //! - [`engine`]: the trait, what an engine says of itself, and how it fails.
-//! - [`scripted`] and [`exerciser`]: for tests of agents and of servers.
+//! - [`lazy`]: an engine that is built when it is first asked.
+//! - [`registry`]: engines by name, built when they are first needed.
 //! - [`choose`]: which engine a configuration comes to, and why.
+//! - [`route`]: engines over other engines: a cascade, a choice by what is asked.
+//! - [`fitting`]: whether a reply is what was asked for.
+//! - [`scripted`] and [`exerciser`]: for tests of agents and of servers.
 //! - [`extractive`]: no generation: tools chosen by meaning, answers made of quotations.
 //! - [`openai`]: any OpenAI-compatible endpoint.
 
@@ -10,5 +14,9 @@ pub mod choose;
 pub mod engine;
 pub mod exerciser;
 pub mod extractive;
+pub mod fitting;
+pub mod lazy;
 pub mod openai;
+pub mod registry;
+pub mod route;
 pub mod scripted;

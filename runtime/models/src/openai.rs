@@ -137,6 +137,7 @@ impl OpenAi {
             tools: true,
             structured_output: true,
             streaming: true,
+            charges: config.input_price > 0.0 || config.output_price > 0.0,
         };
         let secrets = key
             .into_iter()

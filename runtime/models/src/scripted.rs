@@ -43,6 +43,7 @@ impl Scripted {
             tools: true,
             structured_output: false,
             streaming: true,
+            charges: false,
         };
         Self {
             info,

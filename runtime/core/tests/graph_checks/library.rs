@@ -108,8 +108,8 @@ impl Library for Shelf {
 
     fn engine(&self, name: &str) -> Found<()> {
         match name {
-            "small" => Found::Yes(()),
-            _ => known(&["default", "small"]),
+            "small" | "local" => Found::Yes(()),
+            _ => known(&["default", "local", "small"]),
         }
     }
 }

@@ -42,6 +42,7 @@ pub(super) fn model(engine: &str) -> Span {
         otel.kind = "client",
         gen_ai.operation.name = "chat",
         gen_ai.request.model = engine,
+        gen_ai.response.model = tracing::field::Empty,
         gen_ai.usage.input_tokens = tracing::field::Empty,
         gen_ai.usage.output_tokens = tracing::field::Empty,
         error.type = tracing::field::Empty,

@@ -21,7 +21,7 @@ impl Compiler<'_> {
         reads: &mut Vec<ChannelId>,
     ) -> Option<Work> {
         let found = self.library.agent(&agent.name);
-        self.engine(agent.engine.as_deref(), path);
+        self.engine(agent.engine.as_deref(), &format!("{path}.engine"));
         let prompt = self.prompt(&agent.prompt, &format!("{path}.prompt"), names, reads);
         let path = format!("{path}.name");
         let definition = match found {
@@ -42,10 +42,15 @@ impl Compiler<'_> {
             }
             Found::Unchecked => return None,
         };
+        let own = definition.settings.engine.clone();
+        let engine = agent.engine.clone().or_else(|| {
+            self.engine(own.as_deref(), &path);
+            own
+        });
         Some(Work::Agent {
             agent: definition,
             prompt: prompt?,
-            engine: agent.engine.clone(),
+            engine,
         })
     }
 
@@ -62,7 +67,7 @@ impl Compiler<'_> {
             Some(system) => Some(self.prompt(system, &format!("{path}.system"), names, reads)?),
         };
         self.schema(model.schema.as_ref(), path);
-        self.engine(model.engine.as_deref(), path);
+        self.engine(model.engine.as_deref(), &format!("{path}.engine"));
         Some(Work::Model {
             prompt: prompt?,
             system,
@@ -77,13 +82,7 @@ impl Compiler<'_> {
             && let Found::No(known) = self.library.engine(engine)
         {
             let message = format!("there is no engine `{engine}`");
-            let hint = near(engine, &known);
-            self.error(
-                Code::UnknownEngine,
-                &format!("{path}.engine"),
-                message,
-                &hint,
-            );
+            self.error(Code::UnknownEngine, path, message, &near(engine, &known));
         }
     }
 
