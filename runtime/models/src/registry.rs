@@ -57,6 +57,8 @@ pub struct Registry {
     engines: BTreeMap<String, Lazy>,
     /// Why the default is what it is.
     reason: String,
+    /// What is wrong with engines that are made of others, by name.
+    problems: Vec<(String, String)>,
 }
 
 impl std::fmt::Debug for Registry {
@@ -94,11 +96,12 @@ impl Registry {
             resources,
             engines: BTreeMap::new(),
             path: Vec::new(),
+            problems: Vec::new(),
         };
         for name in configs.keys() {
             building.engine(name)?;
         }
-        let mut engines = building.engines;
+        let (mut engines, problems) = (building.engines, building.problems);
         for (name, config) in configs
             .iter()
             .filter(|(_, config)| config.kind == EngineKind::Route)
@@ -112,7 +115,29 @@ impl Registry {
         Ok(Self {
             engines,
             reason: choose::choose(default, &resources.models).reason,
+            problems,
         })
+    }
+
+    /// The same engines with another of them as the default.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn prefer(mut self, name: &str) -> Result<Self, RegistryError> {
+        let engine = self.get(Some(name)).ok_or_else(|| RegistryError::Unknown {
+            within: DEFAULT.to_owned(),
+            name: name.to_owned(),
+            known: self.names(),
+        })?;
+        self.reason = format!("{}, because `{name}` was asked for", engine.info().id);
+        self.engines.insert(DEFAULT.to_owned(), engine);
+        Ok(self)
+    }
+
+    /// What is wrong with engines that are made of others, by name: no stages, a pattern that is
+    /// none. Each says so when it is asked, too.
+    pub fn problems(&self) -> &[(String, String)] {
+        &self.problems
     }
 
     /// Every name that an engine is known by.
@@ -165,6 +190,7 @@ struct Building<'a> {
     engines: BTreeMap<String, Lazy>,
     /// What is being put together, outermost first.
     path: Vec<String>,
+    problems: Vec<(String, String)>,
 }
 
 impl Building<'_> {
@@ -204,7 +230,7 @@ impl Building<'_> {
     }
 
     fn lazy(
-        &self,
+        &mut self,
         name: &str,
         config: &EngineConfig,
         parts: BTreeMap<String, Arc<dyn Engine>>,
@@ -221,6 +247,9 @@ impl Building<'_> {
         match choice {
             Choice::Composed => {
                 let trial = composed(&name, &config, &parts, &resources);
+                if let Err(error) = &trial {
+                    self.problems.push((name.clone(), error.to_string()));
+                }
                 let expected = trial.as_ref().map_or_else(
                     // What is wrong with it is said when it is asked.
                     |_| EngineInfo {

@@ -555,6 +555,12 @@ async fn what_is_wrong_with_one_engine_is_said_when_it_is_asked() {
         error.contains("cascade:none") && error.contains("no stages"),
         "{error}"
     );
+    let (name, problem) = &registry.problems()[0];
+    assert_eq!((name.as_str(), problem), ("none", &error));
+    let extractive = registry.prefer("extractive").unwrap();
+    assert_eq!(extractive.get(None).unwrap().info().id, "extractive");
+    assert!(extractive.reason().contains("asked for"));
+    assert!(extractive.prefer("nobody").is_err());
 }
 
 #[test]

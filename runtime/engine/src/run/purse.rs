@@ -169,10 +169,11 @@ impl Shared {
         slot: &str,
         wanted: Spending,
     ) -> Result<(), Refused> {
+        // Only models have a price.
         let call = Call {
             booked: wanted,
             tokens: 0,
-            free: false,
+            free: true,
         };
         self.afford_call(account, path, slot, call).await
     }
