@@ -133,9 +133,11 @@ pub(crate) struct Ask {
     /// Collection to answer from, as `ropewalk ingest` made it.
     #[arg(long, value_name = "NAME", conflicts_with = "docs")]
     pub(crate) collection: Option<String>,
-    /// What does the reasoning; `auto` takes a configured endpoint, else extractive.
-    #[arg(long, value_enum)]
-    pub(crate) engine: Option<EngineName>,
+    /// What does the reasoning: `auto`, `openai`, `local`, `extractive`, or an engine that
+    /// ropewalk.toml defines; `auto` takes a configured endpoint, else a local model that is there,
+    /// else extractive.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) engine: Option<String>,
     /// Let tools that ask for permission run without asking.
     #[arg(long)]
     pub(crate) yes: bool,
@@ -152,9 +154,11 @@ pub(crate) struct Ask {
 /// How a run is run.
 #[derive(Args, Clone)]
 pub(crate) struct Running {
-    /// What does the reasoning; `auto` takes a configured endpoint, else extractive.
-    #[arg(long, value_enum)]
-    pub(crate) engine: Option<EngineName>,
+    /// What does the reasoning: `auto`, `openai`, `local`, `extractive`, or an engine that
+    /// ropewalk.toml defines; `auto` takes a configured endpoint, else a local model that is there,
+    /// else extractive.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) engine: Option<String>,
     /// Replies for tests instead of an engine: a JSON list of {"text", "calls", "when"}.
     #[arg(long, value_name = "FILE", conflicts_with = "engine")]
     pub(crate) script: Option<PathBuf>,
@@ -382,13 +386,6 @@ pub(crate) enum Format {
     Mermaid,
     Dot,
     Svg,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum EngineName {
-    Auto,
-    Extractive,
-    Openai,
 }
 
 #[derive(Args)]

@@ -10,10 +10,10 @@ use ropewalk_embed::Embedder;
 use ropewalk_engine::definitions::Definitions;
 use ropewalk_engine::report::RunReport;
 use ropewalk_engine::run::{self, RunOptions};
-use ropewalk_engine::services::{OneEngine, Services};
+use ropewalk_engine::services::Services;
 use ropewalk_engine::store::Stamped;
 use ropewalk_engine::{Unanswered, trace_lines};
-use ropewalk_models::choose::choose;
+use ropewalk_models::engine::Engine;
 use ropewalk_vector::chunk::ChunkSettings;
 use ropewalk_vector::collection;
 use ropewalk_vector::ingest::{IngestReport, IngestSettings, Ingestor};
@@ -33,23 +33,23 @@ pub(crate) async fn run(options: Ask, cancel: CancellationToken) -> anyhow::Resu
     if question.is_empty() {
         anyhow::bail!("the question is empty; write it after `ask`, in quotes");
     }
-    let mut configuration = configuration::load(&options.setup)?;
-    if let Some(name) = options.engine {
-        configuration.engine.kind = session::kind(name);
+    let configuration = configuration::load(&options.setup)?;
+    let registry = configuration.engines(options.engine.as_deref())?;
+    let definitions = Definitions::new(session::folders()).with_engines(&*registry);
+    let graph = session::graph("assistant", &definitions)?;
+    if let Some(engine) = registry.get(None) {
+        // What keeps it from answering is better said before documents are read.
+        engine.prepare().await?;
     }
-    let graph = session::graph("assistant", &Definitions::new(session::folders()))?;
     let embedder = workplace::embedder(&configuration.vector).await?;
     let store = workplace::store(&configuration.vector).await?;
-    let chosen = choose(&configuration.engine, || {
-        Ok::<_, ropewalk_embed::EmbedError>(embedder.clone())
-    })?;
     let Some(collection) = prepare(&options, &store, &embedder, &cancel).await? else {
         return Ok(Ending::Interrupted);
     };
     let vector = VectorServer::new(store, embedder, &collection);
     let (host, _) = session::start_host(&configuration, vector).await;
     let services = Services {
-        engines: Arc::new(OneEngine(Arc::clone(&chosen.engine))),
+        engines: registry.clone(),
         tools: host.clone(),
         functions: Arc::default(),
         store: Some(session::tidy_runs(&configuration).await?),
@@ -80,7 +80,7 @@ pub(crate) async fn run(options: Ask, cancel: CancellationToken) -> anyhow::Resu
     if options.json {
         print(&as_json(&report)?);
     } else {
-        show(&report, &chosen.reason);
+        show(&report, registry.reason());
     }
     if report.answer.stop == StopReason::Cancelled && !options.json {
         say(&format!("to go on: ropewalk runs resume {}", report.run));

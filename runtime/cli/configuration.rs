@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
+use ropewalk_embed::Embedder;
 use ropewalk_host::ServerConfig;
 use ropewalk_host::config::parse_mcp_json;
-use ropewalk_models::choose::EngineConfig;
+use ropewalk_models::choose::{EngineConfig, EngineKind, Resources};
+use ropewalk_models::registry::{Registry, RegistryError};
 use serde::Deserialize;
 
 use crate::arguments::Setup;
+use crate::workplace;
 
 /// Everything a user can set.
 #[derive(Debug, Default, Deserialize)]
@@ -17,6 +21,8 @@ use crate::arguments::Setup;
 pub(crate) struct Configuration {
     /// What does the reasoning.
     pub(crate) engine: EngineConfig,
+    /// Other engines, for graphs, agents and engines that name them.
+    pub(crate) engines: BTreeMap<String, EngineConfig>,
     /// MCP servers whose tools agents may use.
     pub(crate) servers: BTreeMap<String, ServerConfig>,
     /// Where vectors are kept, and what makes them.
@@ -25,6 +31,46 @@ pub(crate) struct Configuration {
     pub(crate) telemetry: TelemetryConfig,
     /// What becomes of runs.
     pub(crate) runs: RunsConfig,
+}
+
+impl Configuration {
+    /// Its engines, with the one that the command line names as the default: a kind, or a name
+    /// under `[engines]`. Nothing is loaded yet.
+    pub(crate) fn engines(&self, named: Option<&str>) -> anyhow::Result<Arc<Registry>> {
+        let kind = named.and_then(kind);
+        let registry = match (named, kind) {
+            (_, Some(kind)) => self.registry(&EngineConfig {
+                kind,
+                ..self.engine.clone()
+            })?,
+            (Some(name), None) => self.registry(&self.engine)?.prefer(name)?,
+            (None, None) => self.registry(&self.engine)?,
+        };
+        Ok(Arc::new(registry))
+    }
+
+    fn registry(&self, default: &EngineConfig) -> Result<Registry, RegistryError> {
+        let folder = self.vector.model_folder.clone();
+        let resources = Resources {
+            embedder: Arc::new(move || match &folder {
+                Some(folder) => Embedder::open(folder),
+                None => Embedder::shipped(),
+            }),
+            models: workplace::home().join("models"),
+        };
+        Registry::new(default, &self.engines, &resources)
+    }
+}
+
+/// The kind of engine that a word means which needs no parts.
+fn kind(name: &str) -> Option<EngineKind> {
+    match name {
+        "auto" => Some(EngineKind::Auto),
+        "extractive" => Some(EngineKind::Extractive),
+        "local" => Some(EngineKind::Local),
+        "openai" => Some(EngineKind::OpenAi),
+        _ => None,
+    }
 }
 
 /// What becomes of runs.
@@ -70,6 +116,9 @@ pub(crate) fn load(setup: &Setup) -> anyhow::Result<Configuration> {
             .check()
             .map_err(|problem| anyhow!("ropewalk.toml: [servers.{name}]: {problem}"))?;
     }
+    configuration
+        .registry(&configuration.engine)
+        .map_err(|problem| anyhow!("ropewalk.toml: {problem}"))?;
     if let Some(path) = named_or_usual(setup.mcp.as_deref(), ".mcp.json") {
         for (name, server) in parse_mcp_json(&read(&path)?, &path)? {
             configuration.servers.entry(name).or_insert(server);

@@ -1,8 +1,9 @@
 //! `ropewalk doctor`: what works here, what does not, and how to fix it.
 
+use anyhow::anyhow;
 use ropewalk_engine::store::ListQuery;
 use ropewalk_host::{Endpoint, Host};
-use ropewalk_models::choose::choose;
+use ropewalk_models::engine::Engine;
 use serde::Serialize;
 use serde_json::json;
 
@@ -59,9 +60,8 @@ pub(crate) async fn run(options: Doctor) -> anyhow::Result<Ending> {
     checks.push(check("embedding model", embedding(&configuration).await));
     checks.push(check("vector store", vector_store(&configuration).await));
     checks.push(check("runs", runs().await));
-    let chosen = choose(&configuration.engine, ropewalk_embed::Embedder::shipped);
-    let engine = chosen.map(|chosen| chosen.reason);
-    checks.push(check("engine", engine.map_err(Into::into)));
+    checks.push(check("engine", engine(&configuration).await));
+    checks.extend(engines(&configuration));
     checks.extend(servers(&configuration).await);
     let ok = checks.iter().all(|check| check.ok);
     if options.json {
@@ -75,6 +75,33 @@ pub(crate) async fn run(options: Doctor) -> anyhow::Result<Ending> {
         }
     }
     Ok(if ok { Ending::Done } else { Ending::Failed })
+}
+
+async fn engine(configuration: &Configuration) -> anyhow::Result<String> {
+    let registry = configuration.engines(None)?;
+    if let Some(engine) = registry.get(None) {
+        engine.prepare().await?;
+    }
+    Ok(registry.reason().to_owned())
+}
+
+/// What can be told of the other engines without loading them.
+fn engines(configuration: &Configuration) -> Vec<Check> {
+    let Ok(registry) = configuration.engines(None) else {
+        return Vec::new();
+    };
+    let told = configuration.engines.keys().map(|name| {
+        let mut problems = registry.problems().iter();
+        let says = match problems.find(|(of, _)| of == name) {
+            Some((_, problem)) => Err(anyhow!(problem.clone())),
+            None => {
+                let engine = registry.get(Some(name));
+                Ok(engine.map_or_else(String::new, |engine| engine.info().id.clone()))
+            }
+        };
+        check(&format!("engine {name}"), says)
+    });
+    told.collect()
 }
 
 async fn embedding(configuration: &Configuration) -> anyhow::Result<String> {

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::arguments::{Graph, Running, Setup};
 use crate::progress::{print, say};
 use crate::session::{self, Needs, Session};
-use crate::{Ending, drawing};
+use crate::{Ending, configuration, drawing};
 
 /// Made from the types; a test keeps it current.
 const SCHEMA: &str = include_str!("../../docs/graph.schema.json");
@@ -29,7 +29,9 @@ pub(crate) async fn run(graph: Graph) -> anyhow::Result<Ending> {
 }
 
 async fn check(name: &str, json: bool, no_tools: bool, setup: Setup) -> anyhow::Result<Ending> {
-    let mut compiled = Definitions::new(session::folders()).compile(name)?;
+    let registry = configuration::load(&setup)?.engines(None)?;
+    let definitions = Definitions::new(session::folders()).with_engines(&*registry);
+    let mut compiled = definitions.compile(name)?;
     let needs = compiled.graph.as_deref().map(Needs::of);
     if let Some(needs) = needs.filter(|needs| needs.names_tools && !no_tools) {
         let running = Running::quiet(setup);

@@ -29,8 +29,8 @@ pub(crate) async fn run(options: Run, cancel: CancellationToken) -> anyhow::Resu
     let inputs = inputs(&options, &graph)?;
     let needs = Needs::of(&graph);
     let session = Session::open(&options.running, needs).await?;
-    // Once more, now that it is known what tools there are.
-    let graph = if needs.names_tools {
+    // Once more, now that it is known what tools and engines there are.
+    let graph = if needs.names_tools || needs.engine {
         session::graph(&options.graph, &session.definitions())?
     } else {
         graph

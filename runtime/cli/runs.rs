@@ -11,7 +11,7 @@ use ropewalk_core::interrupt::Reply;
 use ropewalk_engine::definitions::Definitions;
 use ropewalk_engine::report::{Steps, outcome_in_words};
 use ropewalk_engine::run::{self, Resumed, RunOptions, RunResult};
-use ropewalk_engine::services::{Engines, NoTools, OneEngine, Services};
+use ropewalk_engine::services::{Engines, NoTools, Services, StandIn};
 use ropewalk_engine::store::{ListQuery, RunState, RunSummary, Stamped, Store};
 use ropewalk_engine::{RunId, step_lines};
 use ropewalk_models::scripted::Scripted;
@@ -293,7 +293,7 @@ async fn replay(
         Some(name) => Some(session::graph(&name, &definitions)?),
         None => None,
     };
-    let engines: Arc<dyn Engines> = Arc::new(OneEngine(Arc::new(Scripted::new(Vec::new()))));
+    let engines: Arc<dyn Engines> = Arc::new(StandIn(Arc::new(Scripted::new(Vec::new()))));
     let services = Services {
         engines,
         tools: Arc::new(NoTools),

@@ -7,19 +7,18 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use ropewalk_core::graph::diagnostic::Diagnostic;
 use ropewalk_core::graph::ir::{Graph, Node, Work};
-use ropewalk_embed::Embedder;
 use ropewalk_engine::definitions::Definitions;
-use ropewalk_engine::services::{Engines, NoEngine, NoTools, OneEngine, Services, Tools};
+use ropewalk_engine::services::{Engines, NoEngine, NoTools, Services, StandIn, Tools};
 use ropewalk_engine::store::Store;
 use ropewalk_engine::store::sqlite::SqliteStore;
 use ropewalk_host::{Endpoint, Host};
-use ropewalk_models::choose::{EngineKind, choose};
 use ropewalk_models::engine::Engine;
+use ropewalk_models::registry::Registry;
 use ropewalk_models::scripted::Scripted;
 use ropewalk_vector::server::VectorServer;
 use tokio_util::sync::CancellationToken;
 
-use crate::arguments::{EngineName, Running};
+use crate::arguments::Running;
 use crate::configuration::{self, Configuration};
 use crate::progress::say;
 use crate::workplace;
@@ -30,6 +29,8 @@ const DUPLEX_BYTES: usize = 1 << 20;
 /// What runs work with, and what must be shut down after them.
 pub(crate) struct Session {
     pub(crate) services: Services,
+    /// The engines of the configuration, unless a script stands in for all of them.
+    registry: Option<Arc<Registry>>,
     host: Option<Arc<Host>>,
     /// Servers that did not start.
     missing: Vec<String>,
@@ -38,33 +39,29 @@ pub(crate) struct Session {
 impl Session {
     /// With an engine and tools only where some are needed: they take time to start.
     pub(crate) async fn open(running: &Running, needs: Needs) -> anyhow::Result<Self> {
-        let mut configuration = configuration::load(&running.setup)?;
-        if let Some(name) = running.engine {
-            configuration.engine.kind = kind(name);
+        let configuration = configuration::load(&running.setup)?;
+        let registry = match &running.script {
+            Some(_) => None,
+            None => Some(configuration.engines(running.engine.as_deref())?),
+        };
+        let engines: Arc<dyn Engines> = match (&running.script, &registry) {
+            (Some(path), _) => Arc::new(StandIn(script(path)?)),
+            (None, Some(registry)) if needs.engine => registry.clone(),
+            _ => Arc::new(NoEngine),
+        };
+        if needs.own_engine
+            && let Some(engine) = registry.as_ref().and_then(|registry| registry.get(None))
+        {
+            // What keeps it from answering is better said before the run than in it.
+            engine.prepare().await?;
         }
-        let quotes = needs.engine
-            && running.script.is_none()
-            && configuration.engine.kind != EngineKind::OpenAi;
-        let embedder = if needs.tools || quotes {
-            Some(workplace::embedder(&configuration.vector).await?)
+        let host = if needs.tools {
+            let embedder = workplace::embedder(&configuration.vector).await?;
+            let store = workplace::store(&configuration.vector).await?;
+            let vector = VectorServer::new(store, embedder, &running.collection);
+            Some(start_host(&configuration, vector).await)
         } else {
             None
-        };
-        let engines: Arc<dyn Engines> = match &running.script {
-            Some(path) => Arc::new(OneEngine(script(path)?)),
-            None if needs.engine => {
-                let quoting = || embedder.clone().map_or_else(Embedder::shipped, Ok);
-                Arc::new(OneEngine(choose(&configuration.engine, quoting)?.engine))
-            }
-            None => Arc::new(NoEngine),
-        };
-        let host = match embedder.filter(|_| needs.tools) {
-            None => None,
-            Some(embedder) => {
-                let store = workplace::store(&configuration.vector).await?;
-                let vector = VectorServer::new(store, embedder, &running.collection);
-                Some(start_host(&configuration, vector).await)
-            }
         };
         let (host, missing) =
             host.map_or((None, Vec::new()), |(host, missing)| (Some(host), missing));
@@ -80,16 +77,21 @@ impl Session {
         };
         Ok(Self {
             services,
+            registry,
             host,
             missing,
         })
     }
 
-    /// The user's definitions, with names of tools checked against the tools there are.
+    /// The user's definitions, with names of tools and engines checked against those there are.
     pub(crate) fn definitions(&self) -> Definitions {
         let definitions = Definitions::new(folders());
-        match self.host {
+        let definitions = match self.host {
             Some(_) => definitions.with_services(&self.services, &self.missing),
+            None => definitions,
+        };
+        match &self.registry {
+            Some(registry) => definitions.with_engines(&**registry),
             None => definitions,
         }
     }
@@ -107,15 +109,6 @@ fn script(path: &PathBuf) -> anyhow::Result<Arc<dyn Engine>> {
         std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let engine = Scripted::from_json(&text).with_context(|| format!("{}", path.display()))?;
     Ok(Arc::new(engine))
-}
-
-/// What the command line calls an engine.
-pub(crate) fn kind(name: EngineName) -> EngineKind {
-    match name {
-        EngineName::Auto => EngineKind::Auto,
-        EngineName::Extractive => EngineKind::Extractive,
-        EngineName::Openai => EngineKind::OpenAi,
-    }
 }
 
 /// The store of runs in the state folder.
@@ -169,7 +162,10 @@ pub(crate) fn graph(name: &str, definitions: &Definitions) -> anyhow::Result<Arc
 /// What a graph cannot run without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Needs {
-    engine: bool,
+    /// Some engine.
+    pub(crate) engine: bool,
+    /// The one for nodes that name none.
+    own_engine: bool,
     tools: bool,
     /// It calls tools by name.
     pub(crate) names_tools: bool,
@@ -179,6 +175,7 @@ impl Needs {
     /// Whatever there is.
     pub(crate) const ALL: Needs = Needs {
         engine: true,
+        own_engine: true,
         tools: true,
         names_tools: true,
     };
@@ -187,6 +184,7 @@ impl Needs {
     pub(crate) fn only_tools(self) -> Self {
         Self {
             engine: false,
+            own_engine: false,
             ..self
         }
     }
@@ -194,6 +192,7 @@ impl Needs {
     pub(crate) fn of(graph: &Graph) -> Self {
         let mut needs = Self {
             engine: false,
+            own_engine: false,
             tools: false,
             names_tools: false,
         };
@@ -209,9 +208,13 @@ impl Needs {
                 self.tools = true;
                 self.names_tools = true;
             }
-            Work::Model { .. } => self.engine = true,
-            Work::Agent { agent, .. } => {
+            Work::Model { engine, .. } => {
                 self.engine = true;
+                self.own_engine |= engine.is_none();
+            }
+            Work::Agent { agent, engine, .. } => {
+                self.engine = true;
+                self.own_engine |= engine.is_none();
                 self.tools |= !agent.settings.tools.is_empty();
             }
             Work::Map { each, .. } => self.add(each),

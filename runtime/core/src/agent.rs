@@ -8,9 +8,12 @@
 //! repeats itself or cites what nobody found. See [`crate::answer::StopReason`].
 
 mod ending;
+mod summary;
+mod trim;
 mod turn;
+mod window;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -21,8 +24,14 @@ use crate::definition::{AgentDefinition, Limits};
 use crate::message::{ChatReply, ChatRequest, Message, Sampling, Usage};
 use crate::tool::{Permission, ToolCall, ToolOutcome, ToolSpec};
 
-/// Version of the machine's stored form.
-pub const MACHINE_VERSION: u32 = 1;
+pub use self::window::Room;
+use self::window::{Goal, Plan};
+
+/// Version of the machine's stored form. Form 1 knew nothing of compaction and is read as well.
+pub const MACHINE_VERSION: u32 = 2;
+
+/// The oldest form that is read.
+const OLDEST_VERSION: u32 = 1;
 
 /// A tool the agent may see, and whether it may run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,7 +46,7 @@ pub struct OfferedTool {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
     /// Call the model and feed back [`Input::Reply`] or [`Input::ModelFailed`].
-    CallModel(ChatRequest),
+    CallModel(Box<ChatRequest>),
     /// Ask a person about each of these calls and feed back [`Input::Approval`] for each.
     AskHuman(Vec<ToolCall>),
     /// Run these calls, at once if possible, and feed back [`Input::ToolResult`] for each, in
@@ -85,6 +94,12 @@ pub enum Input {
     BudgetSpent {
         /// Which bound.
         message: String,
+    },
+    /// The request that the machine asks for is too large for its engine. It becomes smaller, over
+    /// some calls of the model if need be, or the machine ends because it cannot.
+    Compact {
+        /// What there is room for.
+        room: Room,
     },
     /// The run is cancelled from outside. Accepted at any step.
     Cancelled,
@@ -141,14 +156,41 @@ pub struct AgentMachine {
     empty_replies: u32,
     /// How often each call came to the same result.
     repeats: BTreeMap<String, Repeat>,
+    /// Calls of the model that wrote summaries; they do not count against the limit on turns.
+    #[serde(default)]
+    summary_calls: u32,
+    /// How often older rounds were put together into one message.
+    #[serde(default)]
+    compactions: u32,
+    /// Ids of calls that are no longer in the conversation.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    forgotten_calls: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "phase", rename_all = "snake_case")]
 enum Phase {
     Model,
+    Summary { summing: Summing },
     Tools { open: Vec<OpenCall> },
     Done { answer: Box<Answer> },
+}
+
+/// A summary in the making. Sizes are estimates.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Summing {
+    /// What it is to stand for.
+    plan: Plan,
+    /// How long the conversation may be after it.
+    goal: Goal,
+    /// Tokens of what is summarised at once.
+    part: u64,
+    /// Summaries of summaries are of a higher level.
+    level: u32,
+    /// Texts still to be summarised.
+    pending: Vec<String>,
+    /// Summaries of those before them.
+    done: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -210,6 +252,9 @@ impl AgentMachine {
             corrections: 0,
             empty_replies: 0,
             repeats: BTreeMap::new(),
+            summary_calls: 0,
+            compactions: 0,
+            forgotten_calls: BTreeSet::new(),
         };
         machine.enter_model();
         machine
@@ -218,7 +263,8 @@ impl AgentMachine {
     /// What to do next. Asking changes nothing: the same step is given until it is done.
     pub fn next(&self) -> Step {
         match &self.phase {
-            Phase::Model => Step::CallModel(self.request()),
+            Phase::Model => Step::CallModel(Box::new(self.request())),
+            Phase::Summary { summing } => Step::CallModel(Box::new(self.summary_request(summing))),
             Phase::Done { answer } => Step::Done(answer.clone()),
             Phase::Tools { open } => {
                 let in_state = |wanted: &CallState| {
@@ -248,6 +294,11 @@ impl AgentMachine {
         }
         match (input, &mut self.phase) {
             (Input::Cancelled, _) => self.end_cancelled(),
+            (Input::Compact { room }, Phase::Model | Phase::Summary { .. }) => self.compact(room),
+            (Input::Reply { reply }, Phase::Summary { .. }) => self.take_summary(reply),
+            (Input::ModelFailed { .. } | Input::BudgetSpent { .. }, Phase::Summary { .. }) => {
+                self.give_summary_up();
+            }
             (Input::BudgetSpent { message }, Phase::Model) => self.end_spent(&message),
             (Input::BudgetSpent { .. }, Phase::Tools { .. }) => {
                 self.last_turn = Some(LastTurn::Budget);
@@ -318,10 +369,25 @@ impl AgentMachine {
         }
         let stored = |error: serde_json::Error| MachineError::Stored(error.to_string());
         let Versioned { version } = serde_json::from_str(text).map_err(stored)?;
-        if version != MACHINE_VERSION {
+        if !(OLDEST_VERSION..=MACHINE_VERSION).contains(&version) {
             return Err(MachineError::Version { found: version });
         }
-        serde_json::from_str(text).map_err(stored)
+        let machine: Self = serde_json::from_str(text).map_err(stored)?;
+        // What later forms added has defaults.
+        Ok(Self {
+            version: MACHINE_VERSION,
+            ..machine
+        })
+    }
+
+    /// How often older rounds of the conversation were put together into one message.
+    pub fn compactions(&self) -> u32 {
+        self.compactions
+    }
+
+    /// Whether the call it asks for writes a summary.
+    pub fn summarises(&self) -> bool {
+        matches!(self.phase, Phase::Summary { .. })
     }
 
     fn request(&self) -> ChatRequest {
@@ -370,6 +436,7 @@ impl Phase {
     fn waiting_for(&self) -> &'static str {
         match self {
             Phase::Model => "a reply of the model",
+            Phase::Summary { .. } => "a summary by the model",
             Phase::Tools { .. } => "results or approvals of its tool calls",
             Phase::Done { .. } => "nothing: it has ended",
         }
@@ -384,6 +451,7 @@ impl Input {
             Input::Approval { .. } => "an approval",
             Input::ToolResult { .. } => "a tool result",
             Input::BudgetSpent { .. } => "a spent budget",
+            Input::Compact { .. } => "a compaction",
             Input::Cancelled => "a cancellation",
         }
     }

@@ -28,6 +28,8 @@ pub enum StopReason {
     CitationsRefused,
     /// Its budget was spent.
     Budget,
+    /// The question and what must stand beside it are larger than the engine's context.
+    ContextFull,
     /// The run was cancelled from outside.
     Cancelled,
 }

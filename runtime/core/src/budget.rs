@@ -39,8 +39,9 @@ pub enum OnExceed {
     Stop,
     /// The run waits for a person who grants more, or does not.
     Ask,
-    /// An agent ends with what it has found: after a tool call, with an answer from it; before a
-    /// model call, with the passages alone. Other calls fail as with `stop`.
+    /// Where only money is at its end and the engine has a cheaper one that costs none, that one
+    /// goes on. Otherwise an agent ends with what it has found: after a tool call, with an answer
+    /// from it; before a model call, with the passages alone. Other calls fail as with `stop`.
     Degrade,
 }
 
@@ -161,6 +162,49 @@ impl Budget {
         Ok(AccountId(self.accounts.len() - 1))
     }
 
+    /// Whether a call that costs no money could be borne where one that may cost some is not.
+    ///
+    /// # Errors
+    /// The nearest other bound that the call would go over.
+    pub fn check_free(
+        &self,
+        account: AccountId,
+        wanted: Spending,
+        seconds: f64,
+    ) -> Result<(), Exceeded> {
+        self.check_bounds(account, wanted, seconds, true)
+    }
+
+    /// The smallest share that is left of any bound on tokens or cost, 0 to 1, of an account and
+    /// all above it; 1 where there is no such bound.
+    pub fn left(&self, account: AccountId) -> f64 {
+        let share = |spent: f64, most: f64| {
+            if most > 0.0 {
+                (1.0 - spent / most).clamp(0.0, 1.0)
+            } else {
+                0.0
+            }
+        };
+        let mut least = 1.0_f64;
+        for account in self.with_parents(account) {
+            let (limits, spent) = (&account.limits, &account.spent);
+            if let Some(most) = limits.tokens {
+                least = least.min(share(spent.tokens as f64, most as f64));
+            }
+            // A budget of nothing is for engines that cost nothing.
+            if let Some(most) = limits.cost {
+                least = least.min(share(spent.cost, most));
+            }
+        }
+        least
+    }
+
+    /// Whether an account or one above it has a bound on tokens.
+    pub fn bounds_tokens(&self, account: AccountId) -> bool {
+        self.with_parents(account)
+            .any(|account| account.limits.tokens.is_some())
+    }
+
     /// Whether an account and all above it can bear a call, before it is made. `seconds` is the
     /// time the run has worked.
     ///
@@ -171,6 +215,16 @@ impl Budget {
         account: AccountId,
         wanted: Spending,
         seconds: f64,
+    ) -> Result<(), Exceeded> {
+        self.check_bounds(account, wanted, seconds, false)
+    }
+
+    fn check_bounds(
+        &self,
+        account: AccountId,
+        wanted: Spending,
+        seconds: f64,
+        free: bool,
     ) -> Result<(), Exceeded> {
         for account in self.with_parents(account) {
             let after = account.spent.plus(wanted);
@@ -191,6 +245,7 @@ impl Budget {
             }
             if let Some(allowed) = limits
                 .cost
+                .filter(|_| !free)
                 .filter(|most| after.cost > *most || spent.cost >= *most && *most > 0.0)
             {
                 return Err(account.exceeded("cost", allowed, spent.cost));
@@ -315,6 +370,39 @@ mod tests {
         );
         budget.grant("model_calls", 1.0);
         budget.check(child, CALL, 0.0).unwrap();
+    }
+
+    #[test]
+    fn what_is_left_is_the_least_of_all_bounds() {
+        let mut budget = Budget::new(BudgetLimits {
+            tokens: Some(100),
+            ..BudgetLimits::default()
+        });
+        let root = budget.root();
+        let limits = BudgetLimits {
+            cost: Some(2.0),
+            ..BudgetLimits::default()
+        };
+        let child = budget.open(root, "a", limits, false).unwrap();
+        assert_eq!((budget.left(root), budget.left(child)), (1.0, 1.0));
+        let spent = Spending {
+            tokens: 50,
+            cost: 1.5,
+            ..Spending::default()
+        };
+        budget.spend(child, spent);
+        assert_eq!((budget.left(root), budget.left(child)), (0.5, 0.25));
+        assert!(budget.bounds_tokens(child));
+        budget.spend(child, spent);
+        let over = budget.check(child, CALL, 0.0).unwrap_err();
+        assert_eq!(over.what, "cost");
+        // Its own money is spent, and so are its parent's tokens.
+        assert_eq!(
+            budget.check_free(child, CALL, 0.0).unwrap_err().what,
+            "tokens"
+        );
+        budget.grant("tokens", 10.0);
+        budget.check_free(child, CALL, 0.0).unwrap();
     }
 
     #[test]

@@ -33,6 +33,53 @@ pub struct AgentSettings {
     /// How its model samples.
     #[serde(default)]
     pub sampling: Sampling,
+    /// The engine that reasons, where the node names none and it is not the run's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<String>,
+    /// When its conversation is made shorter.
+    #[serde(default, skip_serializing_if = "ContextSettings::is_default")]
+    pub context: ContextSettings,
+}
+
+/// When a conversation is made shorter, as shares (0 to 1) of what its engine can read beside the
+/// reply.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ContextSettings {
+    /// It is made shorter when it is longer than this.
+    pub compact_at: f64,
+    /// How long it is then.
+    pub compact_to: f64,
+}
+
+impl Default for ContextSettings {
+    fn default() -> Self {
+        Self {
+            compact_at: 0.8,
+            compact_to: 0.5,
+        }
+    }
+}
+
+impl ContextSettings {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The two shares of a number of tokens; shares that make no sense are moved to where they do.
+    pub fn shares(self, tokens: u64) -> (u64, u64) {
+        let at = if self.compact_at.is_finite() {
+            self.compact_at.clamp(0.1, 1.0)
+        } else {
+            1.0
+        };
+        let to = if self.compact_to.is_finite() {
+            self.compact_to.clamp(0.05, at)
+        } else {
+            at
+        };
+        ((tokens as f64 * at) as u64, (tokens as f64 * to) as u64)
+    }
 }
 
 /// What one run of an agent may spend.

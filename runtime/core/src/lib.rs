@@ -2,6 +2,7 @@
 //!
 //! Read it in this order:
 //! - [`message`]: what is said between people, models and tools.
+//! - [`tokens`]: about how many tokens a request has, without a tokenizer.
 //! - [`tool`]: what a tool is ([`tool::ToolSpec`]) and what a call came to ([`tool::ToolOutcome`]).
 //! - [`citation`]: where a statement comes from, and whether an answer's markers resolve.
 //! - [`definition`]: an agent as a person writes it (`agents/*.md`).
@@ -23,4 +24,5 @@ pub mod graph;
 pub mod interrupt;
 pub mod message;
 pub mod prompt;
+pub mod tokens;
 pub mod tool;

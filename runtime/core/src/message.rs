@@ -120,10 +120,11 @@ pub struct TokenLogprob {
 }
 
 /// Why a reply ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FinishReason {
     /// The model had said what it wanted.
+    #[default]
     Stop,
     /// It asks for tool calls.
     ToolCalls,
@@ -167,7 +168,7 @@ impl Usage {
 }
 
 /// An engine's answer to a [`ChatRequest`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ChatReply {
     /// Words for the reader.
     #[serde(default)]
@@ -189,6 +190,21 @@ pub struct ChatReply {
     /// The engine declines to answer: what it was given does not support one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub abstained: bool,
+    /// The engine that answered, where the one that was asked chose among several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<String>,
+    /// Engines that were tried or passed over before that one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passed_over: Vec<PassedOver>,
+}
+
+/// An engine whose answer was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PassedOver {
+    /// Which engine.
+    pub engine: String,
+    /// Why not.
+    pub reason: String,
 }
 
 /// A piece of a reply while it is being written.

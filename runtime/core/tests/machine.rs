@@ -9,7 +9,7 @@
 )]
 
 use proptest::prelude::*;
-use ropewalk_core::agent::{AgentMachine, Input, MachineError, OfferedTool, Step};
+use ropewalk_core::agent::{AgentMachine, Input, MachineError, OfferedTool, Room, Step};
 use ropewalk_core::answer::{Answer, StopReason};
 use ropewalk_core::definition::AgentDefinition;
 use ropewalk_core::message::{ChatReply, ChatRequest, FinishReason, Message, Usage};
@@ -62,6 +62,8 @@ fn reply(text: &str, calls: Vec<ToolCall>) -> Input {
             },
             logprobs: Vec::new(),
             abstained: false,
+            engine: None,
+            passed_over: Vec::new(),
         },
     }
 }
@@ -94,7 +96,7 @@ fn result(id: &str, outcome: ToolOutcome) -> Input {
 
 fn request(machine: &AgentMachine) -> ChatRequest {
     match machine.next() {
-        Step::CallModel(request) => request,
+        Step::CallModel(request) => *request,
         other => panic!("expected a model call, got {other:?}"),
     }
 }
@@ -330,11 +332,23 @@ fn long_results_are_cut_where_the_model_reads_them() {
 }
 
 #[test]
+fn a_machine_of_the_first_form_goes_on() {
+    let now = after_search("");
+    let mut stored: serde_json::Value = serde_json::from_str(&now.to_json().unwrap()).unwrap();
+    let fields = stored.as_object_mut().unwrap();
+    fields.insert("version".to_owned(), json!(1));
+    for later in ["summary_calls", "compactions", "forgotten_calls"] {
+        fields.remove(later);
+    }
+    assert_eq!(AgentMachine::from_json(&stored.to_string()).unwrap(), now);
+}
+
+#[test]
 fn a_machine_of_another_version_is_refused() {
     let text = machine("")
         .to_json()
         .unwrap()
-        .replacen("\"version\":1", "\"version\":99", 1);
+        .replacen("\"version\":2", "\"version\":99", 1);
     let error = AgentMachine::from_json(&text).unwrap_err();
     assert_eq!(error, MachineError::Version { found: 99 });
     assert!(matches!(
@@ -351,6 +365,7 @@ enum Move {
     Fail,
     Nonsense,
     Settle(usize, bool),
+    Compact(u64, bool),
 }
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
@@ -360,6 +375,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         1 => Just(Move::Fail),
         1 => Just(Move::Nonsense),
         8 => (0_usize..4, any::<bool>()).prop_map(|(which, good)| Move::Settle(which, good)),
+        1 => (0_u64..400, any::<bool>()).prop_map(|(most, sums)| Move::Compact(most, sums)),
     ];
     prop::collection::vec(one, 0..60)
 }
@@ -407,6 +423,15 @@ fn play(machine: &mut AgentMachine, next: &Move) -> Option<String> {
             machine.feed(result(&id, outcome)).unwrap();
             return Some(id);
         }
+        (Step::CallModel(_), Move::Compact(most, summarise)) => {
+            let room = Room {
+                counted: most + 1,
+                most: *most,
+                target: most / 2,
+                summarise: *summarise,
+            };
+            machine.feed(Input::Compact { room }).unwrap();
+        }
         (_, Move::Nonsense) => {
             let before = machine.clone();
             assert!(machine.feed(result("no such call", found(&[]))).is_err());
@@ -422,7 +447,9 @@ proptest! {
     fn whatever_comes_it_ends_or_waits_and_loses_nothing(moves in moves()) {
         let mut machine = machine("model_calls: 5, tool_calls: 6");
         let mut settled = Vec::new();
+        let mut summaries = 0;
         for next in &moves {
+            summaries += u32::from(machine.summarises());
             settled.extend(play(&mut machine, next));
             let stored = machine.to_json().unwrap();
             prop_assert_eq!(&AgentMachine::from_json(&stored).unwrap(), &machine);
@@ -439,13 +466,14 @@ proptest! {
                     prop_assert_eq!(
                         calls.iter().map(|call| &call.id).collect::<Vec<_>>(), results.clone()
                     );
-                    for id in &settled {
+                    for id in settled.iter().filter(|_| machine.compactions() == 0) {
                         prop_assert!(results.contains(&id), "the result of {} is lost", id);
                     }
                 }
                 Step::Done(answer) => {
                     prop_assert!(!answer.text.is_empty());
-                    prop_assert!(answer.model_calls <= 5 && answer.tool_calls <= 6);
+                    let turns = answer.model_calls.saturating_sub(summaries);
+                    prop_assert!(turns <= 5 && answer.tool_calls <= 6);
                     for citation in &answer.citations {
                         prop_assert!(machine.citations().contains(citation));
                     }

@@ -124,6 +124,8 @@ impl Library for Shelf {
                 tools: Vec::new(),
                 limits: Default::default(),
                 sampling: Default::default(),
+                engine: None,
+                context: Default::default(),
             },
             prompt: String::new(),
         }))

@@ -14,7 +14,7 @@ use ropewalk_core::graph::{Compiled, compile_text, yaml};
 use ropewalk_core::prompt::PromptDefinition;
 use ropewalk_core::tool::ToolSpec;
 
-use crate::services::{Functions, Services};
+use crate::services::{Engines, Functions, Services};
 
 static AGENTS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../agents");
 static GRAPHS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../graphs");
@@ -32,6 +32,7 @@ pub struct Definitions {
     /// Servers that should be there and are not: nothing is known of their tools.
     missing: Vec<String>,
     functions: Option<(BTreeSet<String>, BTreeSet<String>)>,
+    engines: Option<BTreeSet<String>>,
 }
 
 /// A prompt as it stands in its file.
@@ -94,7 +95,15 @@ impl Definitions {
         let tools = services.tools.tools().into_iter();
         self.tools = Some(tools.map(|tool| (tool.name.clone(), tool)).collect());
         self.missing = missing.to_vec();
-        self.with_functions(&services.functions)
+        self.with_engines(&*services.engines)
+            .with_functions(&services.functions)
+    }
+
+    /// With the engines there are.
+    #[must_use]
+    pub fn with_engines(mut self, engines: &dyn Engines) -> Self {
+        self.engines = engines.names().map(|names| names.into_iter().collect());
+        self
     }
 
     /// With the functions there are.
@@ -287,6 +296,10 @@ impl Library for Definitions {
 
     fn reducer(&self, name: &str) -> Found<()> {
         known(self.functions.as_ref().map(|(_, names)| names), name)
+    }
+
+    fn engine(&self, name: &str) -> Found<()> {
+        known(self.engines.as_ref(), name)
     }
 }
 

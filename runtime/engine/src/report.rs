@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use ropewalk_core::answer::{Answer, StopReason};
 use ropewalk_core::event::{EffectOutcome, EffectRequest, Event, NodeRecord, RunOutcome};
 use ropewalk_core::interrupt::{InterruptKind, Reply};
-use ropewalk_core::message::{ChatReply, Usage};
+use ropewalk_core::message::{ChatReply, PassedOver, Usage};
 use ropewalk_core::tool::ToolOutcome;
 use serde::Serialize;
 use serde_json::Value;
@@ -58,6 +58,12 @@ pub struct StepRecord {
     pub failed: bool,
     /// Whether it has ended.
     pub ended: bool,
+    /// The engine that answered, where the one that was asked chose among several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answered_by: Option<String>,
+    /// Engines whose answers were not taken, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub passed_over: Vec<PassedOver>,
 }
 
 /// The end of a question and the way there.
@@ -205,6 +211,12 @@ impl Steps {
             Event::EffectEnded { slot, outcome } => {
                 let (said, failed) = said(outcome);
                 self.end(slot, &said, failed, stamped.event.usage(), now);
+                if let EffectOutcome::Reply { reply } = outcome
+                    && let Some(record) = self.record_of(slot)
+                {
+                    record.answered_by.clone_from(&reply.engine);
+                    record.passed_over.clone_from(&reply.passed_over);
+                }
             }
             Event::InterruptRaised { id, interrupt } => {
                 let activation = path::activation_of(id);
@@ -307,13 +319,19 @@ impl Steps {
             outcome: String::new(),
             failed: false,
             ended: false,
+            answered_by: None,
+            passed_over: Vec::new(),
         });
         self.records.len() - 1
     }
 
-    fn end(&mut self, key: &str, outcome: &str, failed: bool, usage: Usage, now: u64) {
+    fn record_of(&mut self, key: &str) -> Option<&mut StepRecord> {
         let found = self.open.get(key).copied();
-        if let Some(record) = found.and_then(|step| self.records.get_mut(step)) {
+        found.and_then(|step| self.records.get_mut(step))
+    }
+
+    fn end(&mut self, key: &str, outcome: &str, failed: bool, usage: Usage, now: u64) {
+        if let Some(record) = self.record_of(key) {
             record.took_ms = now.saturating_sub(record.started_ms);
             record.outcome = shortened(outcome);
             record.failed = failed;

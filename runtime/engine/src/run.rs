@@ -14,6 +14,7 @@ mod replay;
 mod resume;
 mod spans;
 mod tool;
+mod window;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

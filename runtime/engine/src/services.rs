@@ -11,6 +11,7 @@ use ropewalk_core::graph::channel::Reducers;
 use ropewalk_core::tool::{Permission, ToolCall, ToolOutcome, ToolSpec};
 use ropewalk_host::{Host, ToolProgress};
 use ropewalk_models::engine::Engine;
+use ropewalk_models::registry::Registry;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
@@ -23,9 +24,41 @@ pub trait Engines: Send + Sync {
     /// # Errors
     /// A sentence that says what is there instead.
     fn engine(&self, name: Option<&str>) -> Result<Arc<dyn Engine>, String>;
+
+    /// Every name there is. A graph that names another is refused before it runs; where it is not
+    /// known which there are, none is.
+    fn names(&self) -> Option<Vec<String>> {
+        None
+    }
 }
 
-/// One engine, whatever it is called.
+impl Engines for Registry {
+    fn engine(&self, name: Option<&str>) -> Result<Arc<dyn Engine>, String> {
+        match self.get(name) {
+            Some(engine) => Ok(Arc::new(engine)),
+            None => Err(format!(
+                "there is no engine `{}`; there are: {}",
+                name.unwrap_or_default(),
+                self.names().join(", ")
+            )),
+        }
+    }
+
+    fn names(&self) -> Option<Vec<String>> {
+        Some(Registry::names(self))
+    }
+}
+
+/// One engine in the place of every other: a script, a recording.
+pub struct StandIn(pub Arc<dyn Engine>);
+
+impl Engines for StandIn {
+    fn engine(&self, _: Option<&str>) -> Result<Arc<dyn Engine>, String> {
+        Ok(Arc::clone(&self.0))
+    }
+}
+
+/// One engine, by its id or its kind, or by no name.
 pub struct OneEngine(pub Arc<dyn Engine>);
 
 impl Engines for OneEngine {

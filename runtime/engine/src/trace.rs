@@ -116,11 +116,20 @@ impl Tree<'_> {
             asked if asked.is_empty() => asked,
             asked => format!("{} ", self.paint(DIM, &asked)),
         };
+        let by = step.answered_by.as_ref();
+        let by = by.filter(|engine| **engine != step.name);
+        let by = by.map_or_else(String::new, |engine| format!(" by {engine}"));
+        let passed_over: Vec<String> = step
+            .passed_over
+            .iter()
+            .map(|passed| format!(", not {}: {}", passed.engine, cut(&passed.reason, 70)))
+            .collect();
         format!(
-            "{} {} {asked}{} → {outcome}",
+            "{} {}{by} {asked}{}{} → {outcome}",
             kind,
             self.paint(BOLD, &step.name),
-            self.paint(DIM, &cost)
+            self.paint(DIM, &cost),
+            self.paint(DIM, &passed_over.concat())
         )
     }
 }
@@ -160,6 +169,7 @@ fn cut(text: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use ropewalk_core::answer::{Answer, StopReason};
+    use ropewalk_core::message::PassedOver;
 
     use super::*;
     use crate::run_id::RunId;
@@ -176,6 +186,8 @@ mod tests {
             outcome: outcome.to_owned(),
             failed: outcome == "broken",
             ended: true,
+            answered_by: None,
+            passed_over: Vec::new(),
         }
     }
 
@@ -220,6 +232,22 @@ mod tests {
                 "│     └─ model inner {} 5 ms → thought",
                 "└─ model m {} 5 ms → It is so.",
             ]
+        );
+    }
+
+    #[test]
+    fn an_engine_that_answered_for_another_is_named_with_those_that_did_not() {
+        let mut cascade = step(StepKind::Model, "cascade:careful", None, "It is so.");
+        cascade.answered_by = Some("openai:big".to_owned());
+        cascade.passed_over = vec![PassedOver {
+            engine: "local:small".to_owned(),
+            reason: "the reply is empty".to_owned(),
+        }];
+        let lines = trace_lines(&report(vec![cascade]), false);
+        assert_eq!(
+            lines[1],
+            "└─ model cascade:careful by openai:big {} 5 ms, not local:small: the reply is empty → \
+             It is so."
         );
     }
 

@@ -1,170 +1,269 @@
-//! Which engine answers, and why.
+//! Which engine a configuration comes to, and why.
 
+mod config;
+mod models_folder;
+
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ropewalk_embed::{EmbedError, Embedder};
-use serde::{Deserialize, Serialize};
 
-use crate::engine::{Engine, EngineError};
+pub use self::config::{EngineConfig, EngineKind, FallbackConfig, LocalConfig};
+use crate::engine::{Engine, EngineError, EngineInfo};
 use crate::extractive::Extractive;
-use crate::openai::{DEFAULT_BASE_URL, OpenAi, OpenAiConfig};
+use crate::hub::registry;
+use crate::local::Local;
+use crate::openai::{DEFAULT_BASE_URL, OpenAi};
 
-/// Which kind of engine a person asks for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum EngineKind {
-    /// A configured endpoint, else quotations.
-    #[default]
-    Auto,
-    /// An OpenAI-compatible endpoint.
+/// Makes the embedding model when something needs it: the extractive engine, a route with labels.
+pub type MakeEmbedder = Arc<dyn Fn() -> Result<Embedder, EmbedError> + Send + Sync>;
+
+/// What engines are built with, beside their configuration.
+#[derive(Clone)]
+pub struct Resources {
+    /// Makes the embedding model.
+    pub embedder: MakeEmbedder,
+    /// Where local models are kept.
+    pub models: PathBuf,
+}
+
+impl Resources {
+    /// The shipped embedding model, and a folder of local models.
+    pub fn shipped(models: impl Into<PathBuf>) -> Self {
+        Self {
+            embedder: Arc::new(Embedder::shipped),
+            models: models.into(),
+        }
+    }
+}
+
+/// What a configuration comes to on this machine, before anything is loaded.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Choice {
+    /// The endpoint it names.
     OpenAi,
-    /// Quotations only, no language model.
+    /// A model in this program: where it is, or its name.
+    Local(String),
+    /// Quotations.
     Extractive,
+    /// Engines that it is made of.
+    Composed,
 }
 
-/// The engine to use: `[engine]` in `ropewalk.toml`.
-///
-/// `kind` stands beside the fields of [`OpenAiConfig`].
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "toml_like::Table", into = "toml_like::Table")]
-pub struct EngineConfig {
-    /// Which kind.
-    pub kind: EngineKind,
-    /// How an endpoint is reached, when one is.
-    pub openai: OpenAiConfig,
-}
-
-/// The flat form of [`EngineConfig`] in a file. Flattening with serde would no longer refuse
-/// unknown fields, so the fields are parted by hand.
-mod toml_like {
-    use super::{EngineConfig, EngineKind, OpenAiConfig};
-    use serde_json::{Map, Value};
-
-    pub(super) type Table = Map<String, Value>;
-
-    impl TryFrom<Table> for EngineConfig {
-        type Error = serde_json::Error;
-
-        fn try_from(mut table: Table) -> Result<Self, Self::Error> {
-            let kind = match table.remove("kind") {
-                Some(kind) => serde_json::from_value(kind)?,
-                None => EngineKind::default(),
-            };
-            let openai: OpenAiConfig = serde_json::from_value(Value::Object(table))?;
-            Ok(Self { kind, openai })
-        }
-    }
-
-    impl From<EngineConfig> for Table {
-        fn from(config: EngineConfig) -> Self {
-            let mut table = match serde_json::to_value(&config.openai) {
-                Ok(Value::Object(table)) => table,
-                _ => Table::new(),
-            };
-            if let Ok(kind) = serde_json::to_value(config.kind) {
-                table.insert("kind".to_owned(), kind);
-            }
-            table
-        }
-    }
-}
-
-/// An engine, and a sentence that says which and why.
+/// Which engine, and a sentence that says why.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Chosen {
-    /// The engine.
-    pub engine: Arc<dyn Engine>,
-    /// For people: `extractive, because no endpoint is configured`.
+    /// Which.
+    pub choice: Choice,
+    /// For people: `extractive, because no model is configured`.
     pub reason: String,
 }
 
-impl std::fmt::Debug for Chosen {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Chosen")
-            .field("engine", &self.engine.info().id)
-            .field("reason", &self.reason)
-            .finish()
-    }
-}
-
-/// The engine a configuration asks for. The embedding model is asked for only by the extractive
-/// engine: `choose(&config, Embedder::shipped)`.
-///
-/// # Errors
-/// An endpoint that is asked for and cannot be set up: no key, no model, no address.
-pub fn choose(
-    config: &EngineConfig,
-    embedder: impl FnOnce() -> Result<Embedder, EmbedError>,
-) -> Result<Chosen, EngineError> {
-    let embedder = || {
-        embedder().map_err(|error| EngineError::Internal {
-            engine: "extractive".to_owned(),
-            message: error.to_string(),
-        })
+/// What a configuration comes to. `auto` is a configured endpoint, else a local model that is
+/// named or in the folder of models, else quotations.
+pub fn choose(config: &EngineConfig, models: &Path) -> Chosen {
+    let asked = "the configuration asks for it";
+    let remote = |why: &str| Chosen {
+        choice: Choice::OpenAi,
+        reason: format!(
+            "openai:{} at {}, because {why}",
+            config.openai.model, config.openai.base_url
+        ),
     };
-    let quoting = |reason: &str, embedder: Embedder| Chosen {
-        engine: Arc::new(Extractive::new(embedder)),
-        reason: format!("extractive, because {reason}"),
+    let local = |model: String, why: &str| Chosen {
+        reason: format!("{}, because {why}", local_id(&model)),
+        choice: Choice::Local(model),
+    };
+    let quoting = |why: &str| Chosen {
+        choice: Choice::Extractive,
+        reason: format!("extractive, because {why}"),
     };
     match config.kind {
-        EngineKind::Extractive => Ok(quoting("the configuration asks for it", embedder()?)),
-        EngineKind::OpenAi => remote(config, "the configuration asks for it"),
-        EngineKind::Auto if !config.openai.model.is_empty() => {
-            remote(config, "a model is configured")
+        EngineKind::Extractive => quoting(asked),
+        EngineKind::OpenAi => remote(asked),
+        EngineKind::Local if config.local.model.is_empty() => match models_folder::first(models) {
+            Some((model, of)) => local(
+                model.display().to_string(),
+                &format!("it is the first of {of} in {}", models.display()),
+            ),
+            None => local(String::new(), asked),
+        },
+        EngineKind::Local => local(config.local.model.clone(), asked),
+        EngineKind::Cascade | EngineKind::Route | EngineKind::Fallback => Chosen {
+            choice: Choice::Composed,
+            reason: format!("{}, because {asked}", config.parts().join(", ")),
+        },
+        EngineKind::Auto => {
+            let model = &config.openai.model;
+            let elsewhere = config.openai.base_url != DEFAULT_BASE_URL;
+            if !elsewhere && models_folder::is_a_model(Path::new(model)) {
+                return local(model.clone(), "`model` is a file or a folder");
+            }
+            if !model.is_empty() {
+                return remote("a model is configured");
+            }
+            if elsewhere {
+                // Half a configuration is a mistake, not a wish for the default.
+                return remote("an endpoint is configured");
+            }
+            match models_folder::first(models) {
+                Some((model, of)) => local(
+                    model.display().to_string(),
+                    &format!(
+                        "no endpoint is configured and it is the first of {of} in {}",
+                        models.display()
+                    ),
+                ),
+                None => quoting(&format!(
+                    "no model is configured (set `model`, and `base_url` for an endpoint of your \
+                     own, under [engine]) and none is in {}",
+                    models.display()
+                )),
+            }
         }
-        EngineKind::Auto if config.openai.base_url != DEFAULT_BASE_URL => {
-            // Half a configuration is a mistake, not a wish for the default.
-            remote(config, "an endpoint is configured")
-        }
-        EngineKind::Auto => Ok(quoting(
-            "no model is configured (set `model`, and `base_url` for an endpoint of your own, \
-             under [engine])",
-            embedder()?,
-        )),
     }
 }
 
-fn remote(config: &EngineConfig, why: &str) -> Result<Chosen, EngineError> {
-    let engine = OpenAi::new(config.openai.clone())?;
-    let reason = format!(
-        "{} at {}, because {why}",
-        engine.info().id,
-        config.openai.base_url
-    );
-    Ok(Chosen {
-        engine: Arc::new(engine),
-        reason,
-    })
+fn local_id(model: &str) -> String {
+    let stem = Path::new(model).file_stem();
+    format!("local:{}", stem.unwrap_or_default().to_string_lossy())
+}
+
+/// What is known of an engine before it is built.
+pub(crate) fn expected(config: &EngineConfig, choice: &Choice) -> EngineInfo {
+    let able = EngineInfo {
+        tools: true,
+        structured_output: true,
+        streaming: true,
+        ..EngineInfo::default()
+    };
+    match choice {
+        Choice::OpenAi => EngineInfo {
+            id: format!("openai:{}", config.openai.model),
+            context_tokens: config.openai.context_tokens,
+            charges: config.openai.input_price > 0.0 || config.openai.output_price > 0.0,
+            ..able
+        },
+        Choice::Local(model) => EngineInfo {
+            id: local_id(model),
+            context_tokens: config.local.context_tokens,
+            ..able
+        },
+        Choice::Extractive | Choice::Composed => EngineInfo {
+            id: "extractive".to_owned(),
+            tools: true,
+            ..EngineInfo::default()
+        },
+    }
+}
+
+/// Builds an engine that is made of no others.
+///
+/// # Errors
+/// An endpoint that cannot be set up: no key, no model, no address. A local model that cannot be
+/// loaded.
+pub(crate) fn build(
+    config: &EngineConfig,
+    choice: &Choice,
+    resources: &Resources,
+) -> Result<Arc<dyn Engine>, EngineError> {
+    match choice {
+        Choice::OpenAi => Ok(Arc::new(OpenAi::new(config.openai.clone())?)),
+        Choice::Local(model) => local(config, model, resources),
+        Choice::Extractive => {
+            let embedder = (resources.embedder)().map_err(|error| EngineError::Internal {
+                engine: "extractive".to_owned(),
+                message: error.to_string(),
+            })?;
+            Ok(Arc::new(Extractive::new(embedder)))
+        }
+        Choice::Composed => Err(EngineError::BadRequest {
+            engine: "engine".to_owned(),
+            message: "an engine made of others is built from them".to_owned(),
+        }),
+    }
+}
+
+/// A model in this program: a path, or the name of one in the folder of models.
+fn local(
+    config: &EngineConfig,
+    model: &str,
+    resources: &Resources,
+) -> Result<Arc<dyn Engine>, EngineError> {
+    if model.is_empty() {
+        return Err(EngineError::BadRequest {
+            engine: "local".to_owned(),
+            message: format!(
+                "no model: set `model` under [engine] to a GGUF file or a folder with safetensors, \
+                 or pull one into {} with `ropewalk models pull OWNER/REPO`",
+                resources.models.display()
+            ),
+        });
+    }
+    let path = Path::new(model);
+    let path = if path.exists() {
+        path.to_owned()
+    } else {
+        registry::find(&resources.models, model).unwrap_or_else(|| path.to_owned())
+    };
+    Ok(Arc::new(Local::open(&path, &config.local)?))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::fs;
+
     use serde_json::json;
+
+    use super::*;
 
     fn config(value: serde_json::Value) -> EngineConfig {
         serde_json::from_value(value).unwrap()
     }
 
     #[test]
-    fn auto_takes_a_configured_endpoint_and_else_quotes() {
-        let none = choose(&config(json!({})), Embedder::shipped).unwrap();
-        assert_eq!(none.engine.info().id, "extractive");
+    fn auto_takes_an_endpoint_then_a_local_model_and_else_quotes() {
+        let folder = tempfile::tempdir().unwrap();
+        let models = folder.path().join("models");
+        let none = choose(&config(json!({})), &models);
+        assert_eq!(none.choice, Choice::Extractive);
         assert!(
             none.reason.contains("no model is configured"),
             "{}",
             none.reason
         );
-        let local = json!({"base_url": "http://127.0.0.1:9/v1", "model": "m"});
-        let some = choose(&config(local), Embedder::shipped).unwrap();
-        assert_eq!(some.engine.info().id, "openai:m");
-        assert!(some.reason.contains("127.0.0.1"), "{}", some.reason);
+        let endpoint = config(json!({"base_url": "http://127.0.0.1:9/v1", "model": "m"}));
+        let remote = choose(&endpoint, &models);
+        assert_eq!(remote.choice, Choice::OpenAi);
+        assert!(remote.reason.contains("127.0.0.1"), "{}", remote.reason);
+        fs::create_dir_all(models.join("org/b")).unwrap();
+        fs::write(models.join("org/b/config.json"), "{}").unwrap();
+        fs::write(models.join("notes.txt"), "").unwrap();
+        fs::write(models.join("c.gguf"), "").unwrap();
+        let local = choose(&config(json!({"threads": 2})), &models);
+        assert_eq!(
+            local.choice,
+            Choice::Local(models.join("c.gguf").display().to_string())
+        );
+        assert!(
+            local.reason.starts_with("local:c, because no endpoint")
+                && local.reason.contains("of 2"),
+            "{}",
+            local.reason
+        );
+        assert_eq!(choose(&endpoint, &models).choice, Choice::OpenAi);
+        let named = models.join("c.gguf").display().to_string();
+        let named = choose(&config(json!({"model": named})), Path::new("nowhere"));
+        assert!(named.reason.contains("is a file"), "{}", named.reason);
     }
 
     #[test]
     fn half_a_configuration_is_an_error() {
         let half = config(json!({"base_url": "http://127.0.0.1:9/v1"}));
-        let error = choose(&half, Embedder::shipped).unwrap_err();
-        assert!(error.to_string().contains("no model"), "{error}");
+        let chosen = choose(&half, Path::new("nowhere"));
+        let error = build(&half, &chosen.choice, &Resources::shipped("nowhere"));
+        let error = error.err().unwrap().to_string();
+        assert!(error.contains("no model"), "{error}");
     }
 
     #[test]
@@ -188,7 +287,25 @@ mod tests {
     fn unknown_fields_are_refused_and_a_configuration_survives_a_round_trip() {
         let wrong = serde_json::from_value::<EngineConfig>(json!({"modle": "x"}));
         assert!(wrong.unwrap_err().to_string().contains("modle"));
-        let all = config(json!({"kind": "openai", "model": "m", "idle_timeout": 3}));
-        assert_eq!(config(serde_json::to_value(&all).unwrap()), all);
+        for all in [
+            json!({"kind": "openai", "model": "m", "idle_timeout": 3, "cheaper": "small"}),
+            json!({"kind": "local", "model": "m.gguf", "cache_mib": 64, "parallel": 2}),
+            json!({"kind": "cascade", "stages": ["a", "b"], "confidence": 0.5, "refuse": ["x"]}),
+            json!({"kind": "fallback", "engines": ["a", "b"]}),
+            json!({"kind": "route", "default": "a", "rules": [{"engine": "b", "tools": true}],
+                "classes": {"code": {"engine": "b", "examples": ["write a function"]}}}),
+        ] {
+            let all = config(all);
+            assert_eq!(config(serde_json::to_value(&all).unwrap()), all);
+        }
+        for wrong in [
+            json!({"kind": "cascade", "stages": [], "model": "m"}),
+            json!({"kind": "route", "rules": [{"engine": "b", "tool": true}]}),
+            json!({"kind": "local", "base_url": "http://127.0.0.1"}),
+            json!({"kind": "oracle"}),
+        ] {
+            let read = serde_json::from_value::<EngineConfig>(wrong.clone());
+            assert!(read.is_err(), "{wrong}");
+        }
     }
 }

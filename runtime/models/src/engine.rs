@@ -1,13 +1,15 @@
 //! The one seam to whatever does the reasoning.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use ropewalk_core::message::{ChatReply, ChatRequest, Delta, Usage};
+use ropewalk_core::tokens::{self, TokenCount};
 use tokio::sync::mpsc;
 
 /// What an engine says of itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EngineInfo {
     /// Engine and model, as a person would name it: `extractive`, `openai:gpt-5-mini`.
     pub id: String,
@@ -19,6 +21,8 @@ pub struct EngineInfo {
     pub structured_output: bool,
     /// Whether deltas arrive while the reply is written.
     pub streaming: bool,
+    /// Whether its tokens have a price.
+    pub charges: bool,
 }
 
 /// Answers a conversation with words or with tool calls.
@@ -29,12 +33,39 @@ pub trait Engine: Send + Sync {
     /// What it is and what it can do.
     fn info(&self) -> &EngineInfo;
 
+    /// Loads what must be loaded before the first request. [`Engine::info`] may know more after it.
+    ///
+    /// # Errors
+    /// What would keep every request from being answered: no key, no model.
+    async fn prepare(&self) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    /// How many tokens a request has. An estimate, unless the engine has its model's tokenizer.
+    fn count(&self, request: &ChatRequest) -> TokenCount {
+        tokens::estimate(request)
+    }
+
+    /// The engine that takes over when a budget runs low, where there is one.
+    fn cheaper(&self) -> Option<Cheaper> {
+        None
+    }
+
     /// One reply. Deltas go to the sink while it is written; the reply is whole all the same.
     ///
     /// # Errors
     /// See [`EngineError`]; the message says what to do next.
     async fn chat(&self, request: ChatRequest, deltas: DeltaSink)
     -> Result<ChatReply, EngineError>;
+}
+
+/// The engine that takes over when a budget runs low.
+#[derive(Clone)]
+pub struct Cheaper {
+    /// The share of a budget (0 to 1) that is left when it takes over.
+    pub below: f64,
+    /// The engine.
+    pub engine: Arc<dyn Engine>,
 }
 
 /// Where an engine sends what it writes while it writes it. Nobody need listen.
@@ -160,6 +191,14 @@ pub enum EngineError {
         /// How long until there would be room; none where there never is.
         wait: Option<Duration>,
     },
+    /// A local model has as many requests as it may have.
+    #[error("{engine}: {message}")]
+    Busy {
+        /// Which engine.
+        engine: String,
+        /// How many wait, and what to do.
+        message: String,
+    },
     /// The conversation does not fit the model's context.
     #[error(
         "{engine}: the conversation is too long for the model{}: {message}; shorten it, or use a model with a longer context",
@@ -271,6 +310,7 @@ impl EngineError {
             Self::CircuitOpen { .. }
             | Self::OverLimit { .. }
             | Self::TooLong { .. }
+            | Self::Busy { .. }
             | Self::NotTheProtocol { .. } => true,
             Self::Refused { status, .. } => matches!(status, 408 | 409 | 425 | 429 | 500..),
             Self::AllFailed { failures } => failures.iter().all(EngineError::another_may_answer),

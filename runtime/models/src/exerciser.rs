@@ -24,6 +24,7 @@ impl Default for Exerciser {
             tools: true,
             structured_output: false,
             streaming: false,
+            charges: false,
         };
         Self { info }
     }
@@ -83,6 +84,8 @@ impl Engine for Exerciser {
             usage,
             logprobs: Vec::new(),
             abstained: false,
+            engine: None,
+            passed_over: Vec::new(),
         })
     }
 }

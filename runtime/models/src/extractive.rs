@@ -66,6 +66,7 @@ impl Extractive {
             tools: true,
             structured_output: false,
             streaming: false,
+            charges: false,
         };
         let shared = Shared {
             embedder,
@@ -261,6 +262,8 @@ fn said(text: String) -> ChatReply {
         usage: Usage::default(),
         logprobs: Vec::new(),
         abstained: false,
+        engine: None,
+        passed_over: Vec::new(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use ropewalk_core::message::{ChatReply, ChatRequest, Delta, Usage};
+use ropewalk_core::message::{ChatReply, ChatRequest, Delta, PassedOver, Usage};
 use tokio::sync::mpsc;
 
 use crate::engine::{DeltaSink, Engine, EngineError, EngineInfo};
@@ -25,6 +25,8 @@ pub struct Answered {
     pub engine: String,
     /// How those before it failed.
     pub failures: Vec<EngineError>,
+    /// Their ids, in the same order.
+    pub failed: Vec<String>,
 }
 
 impl std::fmt::Debug for Fallback {
@@ -49,6 +51,7 @@ impl Fallback {
             tools: all(|info| info.tools),
             structured_output: all(|info| info.structured_output),
             streaming: all(|info| info.streaming),
+            charges: infos.iter().any(|info| info.charges),
         };
         Self { engines, info }
     }
@@ -64,6 +67,7 @@ impl Fallback {
         deltas: &DeltaSink,
     ) -> Result<Answered, EngineError> {
         let mut failures: Vec<EngineError> = Vec::new();
+        let mut failed: Vec<String> = Vec::new();
         for engine in &self.engines {
             let info = engine.info();
             if too_small(info, &failures) {
@@ -83,11 +87,13 @@ impl Fallback {
                         reply,
                         engine: info.id.clone(),
                         failures,
+                        failed,
                     });
                 }
                 Err(error) => {
                     let last = shown || !error.another_may_answer();
                     failures.push(error);
+                    failed.push(info.id.clone());
                     if last {
                         break;
                     }
@@ -120,7 +126,20 @@ impl Engine for Fallback {
         deltas: DeltaSink,
     ) -> Result<ChatReply, EngineError> {
         let answered = self.answer(request, &deltas).await?;
-        Ok(answered.reply)
+        let mut reply = answered.reply;
+        let mut passed_over: Vec<PassedOver> = answered
+            .failures
+            .iter()
+            .zip(answered.failed)
+            .map(|(failure, engine)| PassedOver {
+                engine,
+                reason: failure.to_string(),
+            })
+            .collect();
+        passed_over.append(&mut reply.passed_over);
+        reply.passed_over = passed_over;
+        reply.engine.get_or_insert(answered.engine);
+        Ok(reply)
     }
 }
 

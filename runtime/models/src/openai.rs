@@ -166,6 +166,7 @@ impl OpenAi {
                 tools: true,
                 structured_output: true,
                 streaming: config.stream,
+                charges: config.input_price > 0.0 || config.output_price > 0.0,
             },
             dialect,
             base,

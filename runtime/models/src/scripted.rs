@@ -43,6 +43,7 @@ impl Scripted {
             tools: true,
             structured_output: false,
             streaming: true,
+            charges: false,
         };
         Self {
             info,
@@ -121,6 +122,8 @@ impl Engine for Scripted {
             usage: Usage::default(),
             logprobs: Vec::new(),
             abstained: false,
+            engine: None,
+            passed_over: Vec::new(),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! How the machine ends: with an answer whose citations resolve, or with words that say why not.
 
-use super::{AgentMachine, LastTurn, Phase};
+use super::{AgentMachine, LastTurn, Phase, Room};
 use crate::answer::{Answer, StopReason};
 use crate::citation::{self, Citation};
 use crate::message::Message;
@@ -108,6 +108,17 @@ impl AgentMachine {
         self.end_without(text, StopReason::Budget);
     }
 
+    /// What may not be left out is too much.
+    pub(super) fn end_full(&mut self, room: Room) {
+        let text = format!(
+            "The conversation has {} tokens and the engine has room for {}, although it was \
+             shortened as far as it can be, so there is no answer: use an engine with a larger \
+             context (`context_tokens`), offer fewer tools, or ask for less at once.",
+            room.counted, room.most
+        );
+        self.end_without(text, StopReason::ContextFull);
+    }
+
     pub(super) fn end_empty(&mut self) {
         let text = "The model replied with nothing, twice, so there is no answer.".to_owned();
         self.end_without(text, StopReason::EmptyReply);
@@ -148,7 +159,7 @@ impl AgentMachine {
             citations,
             uncited,
             truncated,
-            model_calls: self.model_calls,
+            model_calls: self.model_calls + self.summary_calls,
             tool_calls: self.tool_calls,
             usage: self.usage,
         };

@@ -205,7 +205,8 @@ impl AgentMachine {
             Message::Assistant { calls, .. } => Some(calls),
             _ => None,
         });
-        calls.flatten().map(|call| call.id.clone()).collect()
+        let used = calls.flatten().map(|call| call.id.clone());
+        used.chain(self.forgotten_calls.iter().cloned()).collect()
     }
 }
 

@@ -121,11 +121,14 @@ pub enum Code {
     /// Something that has no effect where it stands.
     #[serde(rename = "RW034")]
     NoEffect,
+    /// There is no such engine.
+    #[serde(rename = "RW035")]
+    UnknownEngine,
 }
 
 impl Code {
     /// Every code, in order.
-    pub const ALL: [Code; 34] = [
+    pub const ALL: [Code; 35] = [
         Code::Syntax,
         Code::Form,
         Code::Duplicate,
@@ -160,6 +163,7 @@ impl Code {
         Code::Arguments,
         Code::Schema,
         Code::NoEffect,
+        Code::UnknownEngine,
     ];
 }
 

@@ -41,6 +41,11 @@ pub trait Library {
 
     /// A registered reducer.
     fn reducer(&self, name: &str) -> Found<()>;
+
+    /// An engine. Where it is not known which there are, every name is taken for good.
+    fn engine(&self, _: &str) -> Found<()> {
+        Found::Unchecked
+    }
 }
 
 /// A library that knows nothing and takes every name for good, but for agents, prompts and

@@ -110,4 +110,11 @@ impl Library for Shelf {
             _ => known(&["longest"]),
         }
     }
+
+    fn engine(&self, name: &str) -> Found<()> {
+        match name {
+            "small" | "local" => Found::Yes(()),
+            _ => known(&["default", "local", "small"]),
+        }
+    }
 }

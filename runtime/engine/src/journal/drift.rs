@@ -85,6 +85,8 @@ pub(super) fn outcome_of(request: &EffectRequest, value: Value) -> EffectOutcome
                 usage: Usage::default(),
                 logprobs: Vec::new(),
                 abstained: false,
+                engine: None,
+                passed_over: Vec::new(),
             },
         },
         EffectRequest::Tool { .. } => EffectOutcome::Tool {

@@ -3,21 +3,24 @@
 use std::sync::Arc;
 
 use futures::stream::{FuturesUnordered, StreamExt};
-use ropewalk_core::agent::{AgentMachine, Input, Step};
+use ropewalk_core::agent::{AgentMachine, Input, Room, Step};
 use ropewalk_core::answer::{Answer, StopReason};
 use ropewalk_core::definition::AgentDefinition;
+use ropewalk_core::event::{EffectOutcome, EffectRequest};
 use ropewalk_core::graph::definition::ErrorKind;
 use ropewalk_core::graph::expression::Template;
 use ropewalk_core::graph::machine::{NodeError, NodeResult};
 use ropewalk_core::message::ChatRequest;
 use ropewalk_core::tool::{ToolCall, ToolOutcome};
 use ropewalk_models::engine::Engine;
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::attempt::{At, Halt};
 use super::purse::{self, Refused};
+use super::window::Window;
 use super::{model, spans, tool};
-use crate::journal::as_value;
+use crate::journal::{Effect, Mode, as_value};
 use crate::path;
 
 /// An agent at work. On every resume it goes the same way again through what the log holds.
@@ -28,6 +31,7 @@ struct AtWork<'a> {
     /// The next effect's position.
     next: u32,
     previous: Option<ChatRequest>,
+    window: Window,
     /// The latest call of the model: what the calls it asks for follow from.
     asked_by: Option<tracing::Span>,
 }
@@ -40,7 +44,8 @@ pub(super) async fn work(
     engine: Option<&str>,
 ) -> Result<NodeResult, Halt> {
     let question = prompt.render(&at.scope())?;
-    let engine = model::engine_of(at, engine)?;
+    let engine = model::engine_of(at, engine).await?;
+    // In one order, so that what an engine has read of them is of use to the next request.
     let mut tools: Vec<_> = at.shared.tools.values().cloned().collect();
     tools.sort_by(|a, b| a.spec.name.cmp(&b.spec.name));
     let mut work = AtWork {
@@ -49,12 +54,13 @@ pub(super) async fn work(
         machine: AgentMachine::new(agent, tools, &question),
         next: 0,
         previous: None,
+        window: Window::new(agent.settings.context),
         asked_by: None,
     };
     let answer = loop {
         match work.machine.next() {
             Step::Done(answer) => break *answer,
-            Step::CallModel(request) => work.call_model(request).await?,
+            Step::CallModel(request) => work.call_model(*request).await?,
             Step::AskHuman(calls) => work.ask(calls).await?,
             Step::CallTools(calls) => work.call_tools(calls).await?,
         }
@@ -65,7 +71,7 @@ pub(super) async fn work(
 /// An answer, whatever it says, is a result; that there could be none is a failure.
 fn ended(answer: Answer) -> Result<NodeResult, Halt> {
     let kind = match answer.stop {
-        StopReason::ModelFailed => ErrorKind::Model,
+        StopReason::ModelFailed | StopReason::ContextFull => ErrorKind::Model,
         StopReason::EmptyReply | StopReason::CitationsRefused => ErrorKind::Invalid,
         _ => {
             let details = as_value(&answer);
@@ -94,11 +100,17 @@ impl AtWork<'_> {
     }
 
     async fn call_model(&mut self, request: ChatRequest) -> Result<(), Halt> {
-        let slot = self.slot();
         let at = self.at;
+        let engine = at.shared.within_budget(at.account, &self.engine);
+        model::prepared(&engine).await?;
+        if let Some(room) = self.room(&*engine, &request).await? {
+            return self.feed(Input::Compact { room });
+        }
+        let slot = self.slot();
+        let call = at.shared.call_of(at.account, &*engine, &request);
         let paid = at
             .shared
-            .afford(at.account, &at.path, &slot, purse::MODEL_CALL)
+            .afford_call(at.account, &at.path, &slot, call)
             .await;
         let input = match paid {
             Err(Refused::Degrade(error)) => Input::BudgetSpent {
@@ -107,9 +119,9 @@ impl AtWork<'_> {
             Err(refused) => return Err(refused.into()),
             Ok(()) => {
                 let previous = self.previous.as_ref();
-                let span = spans::model(&self.engine.info().id);
+                let span = spans::model(&engine.info().id);
                 self.asked_by = Some(span.clone());
-                match model::spoken(at, slot, &self.engine, &request, previous, span).await {
+                match model::spoken(at, slot, &engine, &request, previous, span).await {
                     Ok(reply) => Input::Reply { reply },
                     Err(Halt::Failed(error)) if error.kind == ErrorKind::Model => {
                         Input::ModelFailed {
@@ -122,6 +134,51 @@ impl AtWork<'_> {
         };
         self.previous = Some(request);
         self.feed(input)
+    }
+
+    /// What there is room for, if a request is too large. What is decided goes in the log, since a
+    /// replay has other engines, or none, and must go the same way.
+    async fn room(
+        &mut self,
+        engine: &dyn Engine,
+        request: &ChatRequest,
+    ) -> Result<Option<Room>, Halt> {
+        let at = self.at;
+        let slot = path::slot(&at.path, at.attempt, self.next);
+        let journal = &at.shared.journal;
+        let logged = journal.with_past(|past| {
+            let effect = past.effects.get(&slot);
+            let outcome = effect.and_then(|effect| effect.outcome.as_ref());
+            outcome.map(|outcome| matches!(outcome, EffectOutcome::Value { .. }))
+        });
+        let room = match logged {
+            // The request was made.
+            Some(false) => return Ok(None),
+            Some(true) => None,
+            None if journal.mode() == Mode::Replay => return Ok(None),
+            None => {
+                let summary = self.machine.summarises();
+                match self.window.outgrown(engine, request, summary) {
+                    None => return Ok(None),
+                    room => room,
+                }
+            }
+        };
+        let about = "compaction".to_owned();
+        let effect = Effect::new(
+            self.slot(),
+            &at.path,
+            true,
+            EffectRequest::Decision { about },
+        );
+        let value = Arc::new(as_value(&room));
+        let outcome = at.effect(effect, |_, _| async { EffectOutcome::Value { value } });
+        let room = match outcome.await? {
+            EffectOutcome::Value { value } => Room::deserialize(&*value).ok(),
+            _ => None,
+        };
+        let unreadable = || Halt::failed(ErrorKind::Model, "the log holds something else");
+        room.map(Some).ok_or_else(unreadable)
     }
 
     async fn ask(&mut self, calls: Vec<ToolCall>) -> Result<(), Halt> {

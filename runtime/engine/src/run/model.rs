@@ -8,12 +8,13 @@ use ropewalk_core::graph::ir::Work;
 use ropewalk_core::graph::machine::{NodeError, NodeResult};
 use ropewalk_core::message::{ChatReply, ChatRequest, Delta, Message, Usage};
 use ropewalk_models::engine::{DeltaSink, Engine, EngineError};
+use ropewalk_models::fitting;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tracing::Instrument;
 
 use super::attempt::{At, Halt};
-use super::{Shared, purse, spans};
+use super::{Shared, spans};
 use crate::journal::{Effect, as_value};
 use crate::path;
 
@@ -32,7 +33,7 @@ pub(super) async fn work(at: &At<'_>) -> Result<NodeResult, Halt> {
     else {
         return Err(Halt::failed(ErrorKind::Invalid, "not a model node"));
     };
-    let engine = engine_of(at, engine.as_deref())?;
+    let engine = engine_of(at, engine.as_deref()).await?;
     let scope = at.scope();
     let mut messages = Vec::new();
     let mut instructions = match system {
@@ -69,7 +70,7 @@ pub(super) async fn work(at: &At<'_>) -> Result<NodeResult, Halt> {
         let reply = chat(at, index, &engine, &request, previous.as_ref()).await?;
         usage = usage.plus(reply.usage);
         let details = json!({
-            "engine": engine.info().id,
+            "engine": reply.engine.as_ref().unwrap_or(&engine.info().id),
             "finish": reply.finish,
             "usage": usage,
             "abstained": reply.abstained,
@@ -77,7 +78,7 @@ pub(super) async fn work(at: &At<'_>) -> Result<NodeResult, Halt> {
         let Some(schema) = schema else {
             return Ok(with_details(Value::String(reply.text), details));
         };
-        let problem = match fitting(&reply.text, schema) {
+        let problem = match fitting::json(&reply.text, schema) {
             Ok(value) => return Ok(with_details(value, details)),
             Err(problem) => problem,
         };
@@ -104,33 +105,17 @@ fn with_details(result: Value, details: Value) -> NodeResult {
     result
 }
 
-/// The JSON in a reply, if it fits.
-fn fitting(text: &str, schema: &Value) -> Result<Value, String> {
-    let json = unfenced(text);
-    let value: Value =
-        serde_json::from_str(json).map_err(|error| format!("it is not JSON: {error}"))?;
-    let validator = jsonschema::validator_for(schema).map_err(|error| error.to_string())?;
-    let problem = validator
-        .iter_errors(&value)
-        .next()
-        .map(|error| format!("at `{}`: {error}", error.instance_path()));
-    problem.map_or(Ok(value), Err)
-}
-
-/// What stands between fences, if anything does: many models cannot leave them out.
-fn unfenced(text: &str) -> &str {
-    let text = text.trim();
-    let Some((_, fenced)) = text.split_once("```") else {
-        return text;
-    };
-    let fenced = fenced.split_once("```").map_or(fenced, |(inner, _)| inner);
-    let start = fenced.find(['{', '[', '"', '\n']).unwrap_or(0);
-    fenced.get(start..).unwrap_or(fenced).trim()
-}
-
-pub(super) fn engine_of(at: &At<'_>, name: Option<&str>) -> Result<Arc<dyn Engine>, Halt> {
+/// The engine of a name, ready to be asked.
+pub(super) async fn engine_of(at: &At<'_>, name: Option<&str>) -> Result<Arc<dyn Engine>, Halt> {
     let engine = at.shared.services.engines.engine(name);
-    engine.map_err(|message| Halt::failed(ErrorKind::Model, message))
+    let engine = engine.map_err(|message| Halt::failed(ErrorKind::Model, message))?;
+    prepared(&engine).await?;
+    Ok(engine)
+}
+
+pub(super) async fn prepared(engine: &Arc<dyn Engine>) -> Result<(), Halt> {
+    let prepared = engine.prepare().await;
+    prepared.map_err(|error| Halt::failed(ErrorKind::Model, error.to_string()))
 }
 
 /// One call of a model, through the budget and the journal.
@@ -142,11 +127,13 @@ pub(super) async fn chat(
     previous: Option<&ChatRequest>,
 ) -> Result<ChatReply, Halt> {
     let slot = path::slot(&at.path, at.attempt, index);
+    let engine = at.shared.within_budget(at.account, engine);
+    let call = at.shared.call_of(at.account, &*engine, request);
     at.shared
-        .afford(at.account, &at.path, &slot, purse::MODEL_CALL)
+        .afford_call(at.account, &at.path, &slot, call)
         .await?;
     let span = spans::model(&engine.info().id);
-    spoken(at, slot, engine, request, previous, span).await
+    spoken(at, slot, &engine, request, previous, span).await
 }
 
 /// One call of a model that has been paid for.
@@ -223,6 +210,9 @@ async fn asked(
         Ok(reply) => {
             span.record("gen_ai.usage.input_tokens", reply.usage.input_tokens);
             span.record("gen_ai.usage.output_tokens", reply.usage.output_tokens);
+            if let Some(engine) = &reply.engine {
+                span.record("gen_ai.response.model", engine);
+            }
             EffectOutcome::Reply { reply }
         }
         Err(error) => {
@@ -247,30 +237,12 @@ fn kind_of(error: &EngineError) -> &'static str {
         EngineError::BrokeOff { .. } => "broke_off",
         EngineError::CircuitOpen { .. } => "circuit_open",
         EngineError::OverLimit { .. } => "over_limit",
+        EngineError::Busy { .. } => "busy",
         EngineError::TooLong { .. } => "too_long",
         EngineError::AllFailed { .. } => "all_failed",
         EngineError::NoKey { .. } | EngineError::Keyring { .. } => "no_key",
         EngineError::BadRequest { .. } => "bad_request",
         EngineError::Drift { .. } => "drift",
         EngineError::Internal { .. } => "internal",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn json_is_found_in_replies() {
-        let schema = json!({"type": "object", "required": ["a"]});
-        for text in [
-            "{\"a\": 1}",
-            " ```json\n{\"a\": 1}\n``` ",
-            "Here:\n```\n{\"a\": 1}\n```\nDone.",
-        ] {
-            assert_eq!(fitting(text, &schema), Ok(json!({"a": 1})), "{text}");
-        }
-        assert!(fitting("{\"b\": 1}", &schema).unwrap_err().contains("a"));
-        assert!(fitting("no", &schema).is_err());
     }
 }

@@ -1,11 +1,13 @@
 //! Budgets while a run runs: checked before a call, booked after it.
 
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use ropewalk_core::budget::{AccountId, Budget, BudgetLimits, Exceeded, OnExceed, Spending};
 use ropewalk_core::graph::definition::ErrorKind;
 use ropewalk_core::graph::machine::NodeError;
 use ropewalk_core::interrupt::{Interrupt, InterruptKind, Reply};
+use ropewalk_core::message::ChatRequest;
+use ropewalk_models::engine::Engine;
 use serde_json::{Value, json};
 
 use super::Shared;
@@ -28,6 +30,50 @@ pub(super) const TOOL_CALL: Spending = Spending {
     model_calls: 0,
     tool_calls: 1,
 };
+
+/// A call of a model, as far as it is known before it is made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Call {
+    /// What is booked at once.
+    booked: Spending,
+    /// Tokens it will read; they are booked when it has ended.
+    tokens: u64,
+    /// It costs no money.
+    free: bool,
+}
+
+impl Shared {
+    /// The engine for the next call: the cheaper one, where there is one and the budget runs low.
+    pub(super) fn within_budget(
+        &self,
+        account: AccountId,
+        engine: &Arc<dyn Engine>,
+    ) -> Arc<dyn Engine> {
+        match engine.cheaper() {
+            Some(cheaper) if self.purse().left(account) < cheaper.below => cheaper.engine,
+            _ => Arc::clone(engine),
+        }
+    }
+
+    /// What is known of a call before it is made. Tokens are counted where a bound asks for it.
+    pub(super) fn call_of(
+        &self,
+        account: AccountId,
+        engine: &dyn Engine,
+        request: &ChatRequest,
+    ) -> Call {
+        let bounded = self.purse().bounds_tokens(account);
+        Call {
+            booked: MODEL_CALL,
+            tokens: if bounded {
+                engine.count(request).tokens
+            } else {
+                0
+            },
+            free: !engine.info().charges,
+        }
+    }
+}
 
 /// The budget of a run, with what it has spent before.
 pub(super) fn opened(options: BudgetLimits, graph: BudgetLimits, past: &Past) -> Budget {
@@ -123,18 +169,48 @@ impl Shared {
         slot: &str,
         wanted: Spending,
     ) -> Result<(), Refused> {
+        // Only models have a price.
+        let call = Call {
+            booked: wanted,
+            tokens: 0,
+            free: true,
+        };
+        self.afford_call(account, path, slot, call).await
+    }
+
+    /// The same for a call of a model, of which more is known before it is made.
+    pub(super) async fn afford_call(
+        &self,
+        account: AccountId,
+        path: &str,
+        slot: &str,
+        call: Call,
+    ) -> Result<(), Refused> {
         if self
             .journal
             .with_past(|past| past.effects.contains_key(slot))
         {
             return Ok(());
         }
+        let wanted = Spending {
+            tokens: call.tokens,
+            ..call.booked
+        };
         loop {
             let exceeded = {
                 let mut purse = self.purse();
-                match purse.check(account, wanted, self.worked()) {
+                let mut outcome = purse.check(account, wanted, self.worked());
+                if let Err(exceeded) = &outcome
+                    && call.free
+                    && exceeded.what == "cost"
+                    && exceeded.on_exceed == OnExceed::Degrade
+                {
+                    // Money is at its end, and this needs none.
+                    outcome = purse.check_free(account, wanted, self.worked());
+                }
+                match outcome {
                     Ok(()) => {
-                        purse.spend(account, wanted);
+                        purse.spend(account, call.booked);
                         return Ok(());
                     }
                     Err(exceeded) => exceeded,

@@ -275,6 +275,8 @@ async fn counts_and_lists(store: &dyn Store) -> Checked {
                 },
                 logprobs: Vec::new(),
                 abstained: false,
+                engine: None,
+                passed_over: Vec::new(),
             },
         },
     });

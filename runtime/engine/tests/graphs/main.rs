@@ -10,6 +10,7 @@
 
 mod budgets;
 mod changes;
+mod engines;
 mod failures;
 mod many;
 mod maps;

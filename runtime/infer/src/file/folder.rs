@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use candle_core::quantized::GgmlDType;
-use safetensors::{Dtype, SafeTensors};
+use safetensors::Dtype;
+use safetensors::tensor::Metadata;
 use serde_json::Value;
 
 use super::{Header, ModelFile, Place};
@@ -91,12 +92,13 @@ fn add(
                 .to_owned(),
         ));
     }
-    let mut header = length.to_le_bytes().to_vec();
+    let mut header = Vec::new();
     (&mut file)
         .take(length)
         .read_to_end(&mut header)
         .map_err(unreadable)?;
-    let (_, metadata) = SafeTensors::read_metadata(&header)
+    // The crate's own reader wants the whole file in memory; this is its header's type.
+    let metadata: Metadata = serde_json::from_slice(&header)
         .map_err(|error| damaged(format!("its header cannot be read: {error}")))?;
     for (name, info) in metadata.tensors() {
         let Some(name) = gguf_name(&name) else {

@@ -249,6 +249,8 @@ impl Assembly {
             usage: self.usage,
             logprobs: self.logprobs,
             abstained: false,
+            engine: None,
+            passed_over: Vec::new(),
         };
         (reply, turn)
     }

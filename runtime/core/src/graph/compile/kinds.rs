@@ -21,6 +21,7 @@ impl Compiler<'_> {
         reads: &mut Vec<ChannelId>,
     ) -> Option<Work> {
         let found = self.library.agent(&agent.name);
+        self.engine(agent.engine.as_deref(), &format!("{path}.engine"));
         let prompt = self.prompt(&agent.prompt, &format!("{path}.prompt"), names, reads);
         let path = format!("{path}.name");
         let definition = match found {
@@ -41,10 +42,15 @@ impl Compiler<'_> {
             }
             Found::Unchecked => return None,
         };
+        let own = definition.settings.engine.clone();
+        let engine = agent.engine.clone().or_else(|| {
+            self.engine(own.as_deref(), &path);
+            own
+        });
         Some(Work::Agent {
             agent: definition,
             prompt: prompt?,
-            engine: agent.engine.clone(),
+            engine,
         })
     }
 
@@ -61,6 +67,7 @@ impl Compiler<'_> {
             Some(system) => Some(self.prompt(system, &format!("{path}.system"), names, reads)?),
         };
         self.schema(model.schema.as_ref(), path);
+        self.engine(model.engine.as_deref(), &format!("{path}.engine"));
         Some(Work::Model {
             prompt: prompt?,
             system,
@@ -68,6 +75,15 @@ impl Compiler<'_> {
             engine: model.engine.clone(),
             sampling: model.sampling.clone().unwrap_or_default(),
         })
+    }
+
+    fn engine(&mut self, engine: Option<&str>, path: &str) {
+        if let Some(engine) = engine
+            && let Found::No(known) = self.library.engine(engine)
+        {
+            let message = format!("there is no engine `{engine}`");
+            self.error(Code::UnknownEngine, path, message, &near(engine, &known));
+        }
     }
 
     pub(super) fn map(

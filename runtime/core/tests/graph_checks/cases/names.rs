@@ -191,6 +191,16 @@ pub const CASES: &[Case] = &[
         ("shortest", "longest"),
     ),
     error(
+        Code::UnknownEngine,
+        "name: a\nnodes:\n  a:\n    agent: {name: writer, prompt: Hello, engine: §smal}\n",
+        ("smal}", "small}"),
+    ),
+    error(
+        Code::UnknownEngine,
+        "name: a\nnodes:\n  a:\n    model: {prompt: Hello, engine: §large}\n",
+        ("large", "small"),
+    ),
+    error(
         Code::Recursion,
         "name: a\nchannels: {topic: string}\ninput: [topic]\nnodes:\n  a: {graph: {name: §a, inputs: {topic: topic}}}\n",
         ("name: a, inputs", "name: inner, inputs"),
