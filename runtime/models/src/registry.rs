@@ -37,6 +37,14 @@ pub enum RegistryError {
         /// What there is.
         known: Vec<String>,
     },
+    /// There is no engine of a name that was asked for.
+    #[error("there is no engine `{name}`; there are: {}", known.join(", "))]
+    NotThere {
+        /// The name.
+        name: String,
+        /// What there is.
+        known: Vec<String>,
+    },
     /// Engines are made of each other.
     #[error("[engines]: {} is made of itself", path.join(" -> "))]
     Circle {
@@ -125,11 +133,12 @@ impl Registry {
     /// # Errors
     /// When there is none of that name.
     pub fn prefer(mut self, name: &str) -> Result<Self, RegistryError> {
-        let engine = self.get(Some(name)).ok_or_else(|| RegistryError::Unknown {
-            within: DEFAULT.to_owned(),
-            name: name.to_owned(),
-            known: self.names(),
-        })?;
+        let engine = self
+            .get(Some(name))
+            .ok_or_else(|| RegistryError::NotThere {
+                name: name.to_owned(),
+                known: self.names(),
+            })?;
         self.reason = format!("{}, because `{name}` was asked for", engine.info().id);
         self.engines.insert(DEFAULT.to_owned(), engine);
         Ok(self)

@@ -15,11 +15,14 @@ use tracing::Instrument;
 
 use super::attempt::{At, Halt};
 use super::{Shared, spans};
-use crate::journal::{Effect, as_value};
+use crate::journal::{Effect, Mode, as_value};
 use crate::path;
 
 /// How often a model may mend a reply that breaks its schema.
 const MOST_CORRECTIONS: u32 = 2;
+
+/// What an engine is told that cannot hold its reply to a schema.
+const FITS: &str = "Reply with JSON alone, without any other words, that fits this JSON schema:";
 
 /// A `model` node.
 pub(super) async fn work(at: &At<'_>) -> Result<NodeResult, Halt> {
@@ -41,14 +44,12 @@ pub(super) async fn work(at: &At<'_>) -> Result<NodeResult, Halt> {
         None => String::new(),
     };
     if let Some(schema) = schema
-        && !engine.info().structured_output
+        && is_told_of_its_schema(at, &*engine)
     {
         if !instructions.is_empty() {
             instructions.push_str("\n\n");
         }
-        instructions.push_str(&format!(
-            "Reply with JSON alone, without any other words, that fits this JSON schema:\n{schema}"
-        ));
+        instructions.push_str(&format!("{FITS}\n{schema}"));
     }
     if !instructions.is_empty() {
         messages.push(Message::System { text: instructions });
@@ -97,6 +98,22 @@ pub(super) async fn work(at: &At<'_>) -> Result<NodeResult, Halt> {
         });
     }
     Err(Halt::failed(ErrorKind::Invalid, "no reply fits the schema"))
+}
+
+/// Whether the schema stands in the instructions: where the engine cannot hold a reply to it, and
+/// in a replay, which has no engine, where it stood in the recording.
+fn is_told_of_its_schema(at: &At<'_>, engine: &dyn Engine) -> bool {
+    let journal = &at.shared.journal;
+    if journal.mode() == Mode::Live {
+        return !engine.info().structured_output;
+    }
+    let first = path::slot(&at.path, at.attempt, 0);
+    journal.with_past(|past| {
+        let request = past.effects.get(&first).map(|effect| &effect.request);
+        let text = request.and_then(|request| request.pointer("/messages/0/text"));
+        text.and_then(Value::as_str)
+            .is_some_and(|text| text.contains(FITS))
+    })
 }
 
 fn with_details(result: Value, details: Value) -> NodeResult {

@@ -20,7 +20,7 @@ use ropewalk_models::engine::{Cheaper, DeltaSink, Engine, EngineError, EngineInf
 use ropewalk_models::registry::Registry;
 use ropewalk_models::route::cascade::{Cascade, CascadeConfig};
 use ropewalk_models::scripted::Scripted;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::place::{Place, agent_graph, graph};
 
@@ -158,6 +158,11 @@ async fn a_conversation_that_outgrows_its_engine_is_shortened_and_replays_the_sa
     assert!(heads.windows(2).all(|pair| pair[0] == pair[1]));
 
     // A replay knows nothing of the window: the log tells it what was decided.
+    assert_eq!(replayed(&place).await, outputs);
+}
+
+/// What comes of the log alone, without any engine.
+async fn replayed(place: &Place) -> Map<String, Value> {
     let events = place.events.lock().unwrap().clone();
     let services = Services {
         engines: Arc::new(StandIn(Arc::new(Scripted::new(Vec::new())))),
@@ -166,10 +171,52 @@ async fn a_conversation_that_outgrows_its_engine_is_shortened_and_replays_the_sa
         store: None,
     };
     let again = run::replay(&services, events, None, RunOptions::default()).await;
-    let RunResult::Completed { outputs: replayed } = again.unwrap().result else {
-        panic!()
-    };
-    assert_eq!(*replayed, outputs);
+    match again.unwrap().result {
+        RunResult::Completed { outputs } => (*outputs).clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Gives a reply that fits a schema, and is told of it or not.
+struct Holds(EngineInfo);
+
+#[async_trait]
+impl Engine for Holds {
+    fn info(&self) -> &EngineInfo {
+        &self.0
+    }
+
+    async fn chat(&self, request: ChatRequest, _: DeltaSink) -> Result<ChatReply, EngineError> {
+        let told = request.messages.iter().any(
+            |message| matches!(message, Message::System { text } if text.contains("JSON schema")),
+        );
+        assert_ne!(told, self.0.structured_output);
+        Ok(ChatReply {
+            text: "{\"a\": 1}".to_owned(),
+            ..ChatReply::default()
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_recording_replays_whether_its_engine_could_hold_to_a_schema_or_not() {
+    let text = "
+name: held
+channels: {a: object}
+nodes:
+  a: {model: {prompt: count, schema: {type: object, required: [a]}}, writes: a}
+";
+    for structured_output in [true, false] {
+        let info = EngineInfo {
+            id: "holds".to_owned(),
+            structured_output,
+            ..EngineInfo::default()
+        };
+        let place = place(Arc::new(Holds(info)));
+        let outputs = place.outputs(&graph(text), json!({})).await;
+        assert_eq!(outputs["a"], json!({"a": 1}));
+        assert_eq!(replayed(&place).await, outputs);
+    }
 }
 
 #[tokio::test]
