@@ -213,7 +213,8 @@ const MOST_LEXER_STATES: usize = 50_000;
 /// Symbols in the productions of a grammar.
 const LARGEST_GRAMMAR: usize = 250_000;
 
-/// For compiling. Only what is used of it takes memory.
+/// For compiling, about ten kilobytes for each value that a schema may have. Only what is used of it
+/// takes memory.
 const STACK: usize = 256 << 20;
 
 /// Longest regular expression or grammar, without inline schemas, in bytes.
@@ -257,11 +258,16 @@ fn too_long(bytes: usize) -> String {
 
 fn refused(what: &'static str, message: impl fmt::Display) -> InferError {
     let message = message.to_string();
-    // A marker of llguidance's own.
+    // Marks and traces of llguidance's own, and its word for a mask without tokens.
     let message = message.replace("<non-verbose/>", "");
+    let message = match message.trim() {
+        panic if panic.starts_with("panic:") => "it cannot be compiled",
+        "NoExtensionBias" => "it allows nothing",
+        message => message,
+    };
     InferError::Constraint {
         what,
-        message: message.trim().to_owned(),
+        message: message.to_owned(),
     }
 }
 

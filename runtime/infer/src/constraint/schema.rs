@@ -10,7 +10,8 @@
 //!   number whose digits are sampled.
 //! - An object that lists its properties, and says nothing of others, has no others, unless other
 //!   parts of the schema may add some or tell objects apart by them (`allOf`, `oneOf`).
-//! - Where anything may stand, it nests at most [`ANY_DEPTH`] deep.
+//! - Where anything may stand, it nests at most [`ANY_DEPTH`] deep. Where schemas are combined, it is
+//!   left as it is but for numbers in its first [`COMBINED_DEPTH`] levels.
 //! - Strings escape with `\n`, `\"` and the like, not with `\u`: two spellings of one key could
 //!   otherwise pass as two keys.
 //!
@@ -27,7 +28,11 @@ impl Default for Budget {
     }
 }
 
-const MOST_VALUES: usize = 50_000;
+/// So many references in a row fit on the stack that grammars are compiled on.
+const MOST_VALUES: usize = 24_000;
+
+/// What comparing two patterns costs, in values.
+const PAIR: usize = 50;
 
 /// Deepest nesting of schemas in schemas.
 const DEEPEST: usize = 64;
@@ -35,8 +40,9 @@ const DEEPEST: usize = 64;
 /// How deep a value nests that may be anything.
 const ANY_DEPTH: usize = 6;
 
-/// The same where schemas are combined, and each part is written out and combined too.
-const ANY_DEPTH_INLINE: usize = 2;
+/// How deep numbers are bounded where schemas are combined: there, parts of what may be anything
+/// meet parts that another schema describes, and nothing else may be taken from them.
+const COMBINED_DEPTH: usize = 3;
 
 /// The largest number, positive or negative, that has 64 bits and that floats hold exactly.
 const LARGEST: i64 = 9_223_372_036_854_774_784;
@@ -148,7 +154,7 @@ pub(super) fn prepared(schema: &Value, budget: &mut Budget) -> Result<Value, Str
             .as_object_mut()
             .ok_or("`$defs` is no object")?;
         for depth in 0..=ANY_DEPTH {
-            definitions.insert(any_name(depth), any(depth, &any_reference));
+            definitions.insert(any_name(depth), any(depth));
         }
     }
     prepared.insert(
@@ -231,6 +237,10 @@ impl Preparation<'_> {
             let Value::Object(named) = value else {
                 return Err(self.wrong("it must be an object"));
             };
+            if key == "patternProperties" {
+                // Each is compared with each.
+                self.spend(PAIR * named.len() * named.len() / 2)?;
+            }
             let mut out = Map::new();
             for (name, schema) in named {
                 self.path.push(name.clone());
@@ -336,7 +346,7 @@ impl Preparation<'_> {
             self.any_used = true;
             any_reference(ANY_DEPTH)
         } else {
-            any_inline(ANY_DEPTH_INLINE)
+            any_combined(COMBINED_DEPTH)
         }
     }
 
@@ -377,12 +387,15 @@ impl Preparation<'_> {
         if may_be(schema, &["object"]) && !schema.contains_key("additionalProperties") {
             let listed = schema.get("properties").and_then(Value::as_object);
             let required = schema.get("required").and_then(Value::as_array);
-            let closes = self.closes && listed.is_some_and(|listed| {
-                !listed.is_empty()
-                    && required.into_iter().flatten().all(|name| {
-                        name.as_str().is_some_and(|name| listed.contains_key(name))
-                    })
-            }) && !schema.contains_key("patternProperties")
+            let closes = self.closes
+                && listed.is_some_and(|listed| {
+                    !listed.is_empty()
+                        && required
+                            .into_iter()
+                            .flatten()
+                            .all(|name| name.as_str().is_some_and(|name| listed.contains_key(name)))
+                })
+                && !schema.contains_key("patternProperties")
                 && !schema.contains_key("minProperties");
             let others = if closes {
                 Value::Bool(false)
@@ -510,21 +523,29 @@ fn any_reference(depth: usize) -> Value {
     json!({ "$ref": format!("#/$defs/{}", any_name(depth)) })
 }
 
-fn any_inline(depth: usize) -> Value {
-    any(depth, &any_inline)
-}
-
-/// A value of any kind, whose parts are as `inner` says of a depth.
-fn any(depth: usize, inner: &dyn Fn(usize) -> Value) -> Value {
+fn any(depth: usize) -> Value {
     let mut kinds = vec![
         json!({"type": "null"}),
         json!({"type": "boolean"}),
         json!({"type": "number", "minimum": -LARGEST, "maximum": LARGEST}),
         json!({"type": "string"}),
     ];
-    if let Some(depth) = depth.checked_sub(1) {
-        kinds.push(json!({"type": "array", "items": inner(depth)}));
-        kinds.push(json!({"type": "object", "additionalProperties": inner(depth)}));
+    if let Some(inner) = depth.checked_sub(1) {
+        kinds.push(json!({"type": "array", "items": any_reference(inner)}));
+        kinds.push(json!({"type": "object", "additionalProperties": any_reference(inner)}));
     }
     json!({ "anyOf": kinds })
+}
+
+fn any_combined(depth: usize) -> Value {
+    let mut any = json!({
+        "type": ["null", "boolean", "number", "string", "array", "object"],
+        "minimum": -LARGEST,
+        "maximum": LARGEST,
+    });
+    if let (Some(inner), Some(any)) = (depth.checked_sub(1), any.as_object_mut()) {
+        any.insert("items".to_owned(), any_combined(inner));
+        any.insert("additionalProperties".to_owned(), any_combined(inner));
+    }
+    any
 }

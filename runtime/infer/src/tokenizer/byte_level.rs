@@ -47,11 +47,13 @@ impl ByteLevel {
                 ))
             })?;
         // Bytes that no UTF-8 text contains may be missing.
-        let missing = (0..=255_u8).filter(|byte| is_utf8_byte(*byte)).find(|byte| {
-            merges
-                .token_to_id(letters_of(&[*byte], &letters).as_str())
-                .is_none()
-        });
+        let missing = (0..=255_u8)
+            .filter(|byte| is_utf8_byte(*byte))
+            .find(|byte| {
+                merges
+                    .token_to_id(letters_of(&[*byte], &letters).as_str())
+                    .is_none()
+            });
         if let Some(byte) = missing {
             return Err(unusable(format!(
                 "no token stands for the byte {byte:#04x}, so not every text can be written; \

@@ -209,7 +209,11 @@ impl Writing {
 
 /// The types of a step and of the steps that it is made of.
 fn step_names(step: &Value) -> Vec<&str> {
-    let mut names: Vec<&str> = step.get("type").and_then(Value::as_str).into_iter().collect();
+    let mut names: Vec<&str> = step
+        .get("type")
+        .and_then(Value::as_str)
+        .into_iter()
+        .collect();
     for list in ["decoders", "pretokenizers", "normalizers"] {
         let steps = step.get(list).and_then(Value::as_array);
         names.extend(

@@ -311,13 +311,10 @@ fn pairs(merges: &[&str]) -> Result<Vec<(String, String)>, InferError> {
             // The first letter may itself be a space.
             let first = merge.chars().next().map_or(0, char::len_utf8);
             let at = merge.get(first..).and_then(|rest| rest.find(' '));
-            let parts = at.and_then(|at| {
-                Some((merge.get(..first + at)?, merge.get(first + at + 1..)?))
-            });
+            let parts =
+                at.and_then(|at| Some((merge.get(..first + at)?, merge.get(first + at + 1..)?)));
             match parts {
-                Some((left, right)) if !right.is_empty() => {
-                    Ok((left.to_owned(), right.to_owned()))
-                }
+                Some((left, right)) if !right.is_empty() => Ok((left.to_owned(), right.to_owned())),
                 _ => Err(unusable(format!(
                     "`tokenizer.ggml.merges` has `{merge}`, which is not two tokens; the file is \
                      damaged, convert or download it again"

@@ -244,7 +244,13 @@ mod tests {
     #[test]
     fn stretches_cover_the_text_without_gaps() {
         let markers = markers();
-        for text in ["", "a", "<|end|>", "a <|end|>   <|<|end|>é", "    \u{1F600}<|"] {
+        for text in [
+            "",
+            "a",
+            "<|end|>",
+            "a <|end|>   <|<|end|>é",
+            "    \u{1F600}<|",
+        ] {
             for trusted in [vec![], vec![0..text.len()]] {
                 let mut at = 0;
                 for stretch in markers.find(text, &trusted) {
