@@ -200,8 +200,8 @@ struct Shared {
 }
 
 enum Model {
-    ByteLevel(ByteLevel),
-    SentencePiece(SentencePiece),
+    ByteLevel(Box<ByteLevel>),
+    SentencePiece(Box<SentencePiece>),
     Folder(Box<Folder>),
 }
 

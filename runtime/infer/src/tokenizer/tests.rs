@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex};
 
 use candle_core::quantized::gguf_file::{Content, Value as Gguf, VersionedMagic};
 use proptest::prelude::*;
@@ -56,7 +57,7 @@ fn differs(run: &Value, text: &str, special: bool) -> bool {
     // Markup of a conversation, which llama.cpp lets a user write.
     (!special && text.contains("<tool_call>"))
         // It tells case only for ASCII letters here, and white space only in ASCII there.
-        || (matches!(pre, "tekken" | "gpt-4o") && text.chars().any(|c| !c.is_ascii()))
+        || (matches!(pre, "tekken" | "gpt-4o") && !text.is_ascii())
         || (pre.starts_with("deepseek-") && text.chars().any(|c| !c.is_ascii() && c.is_whitespace()))
 }
 
@@ -113,15 +114,22 @@ fn tokens_are_those_of_llama_cpp() {
 }
 
 /// The small byte-level tokenizer of the oracle.
-pub(crate) fn byte_level(pre: &str) -> Tokenizer {
-    let mut metadata = oracle()["gpt2"].clone();
-    metadata["tokenizer.ggml.pre"] = pre.into();
-    Tokenizer::from_gguf(&gguf(&metadata)).unwrap()
+pub(crate) fn byte_level(pre: &'static str) -> Tokenizer {
+    static MADE: LazyLock<Mutex<HashMap<&str, Tokenizer>>> = LazyLock::new(Mutex::default);
+    let mut made = MADE.lock().unwrap();
+    let make = || {
+        let mut metadata = oracle()["gpt2"].clone();
+        metadata["tokenizer.ggml.pre"] = pre.into();
+        Tokenizer::from_gguf(&gguf(&metadata)).unwrap()
+    };
+    made.entry(pre).or_insert_with(make).clone()
 }
 
 /// The small SentencePiece tokenizer of the oracle.
 pub(crate) fn sentencepiece() -> Tokenizer {
-    Tokenizer::from_gguf(&gguf(&oracle()["llama"])).unwrap()
+    static MADE: LazyLock<Tokenizer> =
+        LazyLock::new(|| Tokenizer::from_gguf(&gguf(&oracle()["llama"])).unwrap());
+    MADE.clone()
 }
 
 fn text() -> impl Strategy<Value = String> {
@@ -374,7 +382,7 @@ fn damaged_metadata_is_refused_with_a_reason() {
             .remove(&key("bos_token_id"));
         metadata[key("add_bos_token")] = true.into();
     });
-    assert!(begins.contains("contradict") || begins.contains("bos_token_id"));
+    assert!(begins.contains("bos_token_id"));
     let scores = refusal("llama", &|metadata| {
         metadata[key("scores")] = serde_json::json!([0.5])
     });
