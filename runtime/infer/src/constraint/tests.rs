@@ -195,6 +195,7 @@ fn what_cannot_be_held_completely_is_refused() {
         let message = refusal(&Constraint::JsonSchema(schema.clone()));
         assert!(message.contains(expected), "{schema}: {message}");
         assert!(!message.contains("non-verbose"));
+        assert!(enforceable(&schema).is_err(), "{schema}");
         // The same holds inline.
         let lark = Constraint::Lark(format!("start: \"x\" %json {schema}"));
         if !schema.is_array() {
@@ -413,7 +414,9 @@ fn hostile_grammars_are_bounded() {
     ];
     for schema in schemas {
         // Whether it is taken or refused, there is an answer.
-        let _ = grammars.matcher(&Constraint::JsonSchema(schema));
+        let checked = enforceable(&schema);
+        let made = grammars.matcher(&Constraint::JsonSchema(schema));
+        assert!(checked.is_ok() || made.is_err());
     }
     for lark in [
         "start: start start | \"a\"".to_owned(),
@@ -582,6 +585,7 @@ proptest! {
     fn whatever_is_sampled_parses_and_fits_the_schema(schema in schema(), seed in any::<u64>()) {
         let (tokenizer, grammars) = made();
         let validator = jsonschema::validator_for(&schema).unwrap();
+        enforceable(&schema).unwrap();
         let constraints = [
             Constraint::JsonSchema(schema.clone()),
             Constraint::Lark(format!("start: %json {schema}")),
