@@ -7,13 +7,15 @@
 //! JSON is written in one form: on one line, `, ` between items and `: ` after a key, as most chat
 //! templates write it. So the model is left fewer choices that mean nothing, more tokens follow
 //! without being sampled, and a reply that comes back in the next prompt has the same tokens.
-//! [`schema`] says how a schema is narrowed beyond that.
+//! The module `schema` says how a schema is narrowed beyond that.
 
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use llguidance::api::TopLevelGrammar;
-use llguidance::{Matcher as Parser, ParserFactory};
+use llguidance::api::{GrammarInit, ParserLimits, TopLevelGrammar};
+use llguidance::panic_utils::catch_unwind;
+use llguidance::{Logger, Matcher as Parser, ParserFactory};
 use serde_json::Value;
 use toktrie::InferenceCapabilities;
 
@@ -38,6 +40,28 @@ pub enum Constraint {
     Lark(String),
 }
 
+/// Whether a reply can be held to a JSON schema completely, whatever the tokenizer. What this lets
+/// pass, [`Grammars::matcher`] takes, alone or inline, as long as a grammar is not too large as a
+/// whole.
+///
+/// # Errors
+/// [`InferError::Constraint`]: what cannot be enforced.
+pub fn enforceable(schema: &Value) -> Result<(), InferError> {
+    let constraint = Constraint::JsonSchema(schema.clone());
+    let what = constraint.what();
+    let grammar = constraint.grammar();
+    let grammar = grammar.map_err(|message| refused(what, message))?;
+    let compile = move || {
+        let mut limits = ParserLimits::default();
+        limit(&mut limits);
+        let grammar = GrammarInit::Serialized(grammar);
+        let done = grammar.to_cgrammar(None, &mut Logger::new(0, 0), limits, Vec::new());
+        done.map(|_| ())
+    };
+    compiled(what, || catch_unwind(AssertUnwindSafe(compile)))?
+        .map_err(|error| refused(what, error))
+}
+
 /// Makes matchers for one tokenizer. Cheap to clone.
 #[derive(Clone)]
 pub struct Grammars {
@@ -59,10 +83,7 @@ impl Grammars {
         let mut factory = ParserFactory::new(&environment, capabilities, &slices)
             .map_err(|error| refused("vocabulary", error))?;
         factory.quiet();
-        let limits = factory.limits_mut();
-        limits.max_lexer_states = MOST_LEXER_STATES;
-        limits.max_grammar_size = LARGEST_GRAMMAR;
-        limits.verbose_errors = false;
+        limit(factory.limits_mut());
         Ok(Self {
             shared: Arc::new(Shared {
                 factory,
@@ -81,15 +102,9 @@ impl Grammars {
             .grammar()
             .map_err(|message| refused(what, message))?;
         let shared = Arc::clone(&self.shared);
-        // Schemas that nest, and references from one to the next, recurse. A hostile one may use up
-        // a stack but not this process's.
-        let parser = std::thread::Builder::new()
-            .name("grammar".to_owned())
-            .stack_size(STACK)
-            .spawn(move || Parser::new(shared.factory.create_parser(grammar)))
-            .map_err(|error| refused(what, error))?
-            .join()
-            .map_err(|_| refused(what, "it cannot be compiled"))?;
+        let parser = compiled(what, move || {
+            Parser::new(shared.factory.create_parser(grammar))
+        })?;
         let mut matcher = Matcher {
             parser,
             ends: Arc::clone(&self.shared.ends),
@@ -213,7 +228,8 @@ const MOST_LEXER_STATES: usize = 50_000;
 /// Symbols in the productions of a grammar.
 const LARGEST_GRAMMAR: usize = 250_000;
 
-/// For compiling. Only what is used of it takes memory.
+/// For compiling, about ten kilobytes for each value that a schema may have. Only what is used of it
+/// takes memory.
 const STACK: usize = 256 << 20;
 
 /// Longest regular expression or grammar, without inline schemas, in bytes.
@@ -251,17 +267,43 @@ impl Constraint {
     }
 }
 
+fn limit(limits: &mut ParserLimits) {
+    limits.max_lexer_states = MOST_LEXER_STATES;
+    limits.max_grammar_size = LARGEST_GRAMMAR;
+    limits.verbose_errors = false;
+}
+
+/// Schemas that nest, and references from one to the next, recurse. A hostile one may use up a
+/// stack, but not this thread's.
+fn compiled<T: Send + 'static>(
+    what: &'static str,
+    compile: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, InferError> {
+    std::thread::Builder::new()
+        .name("grammar".to_owned())
+        .stack_size(STACK)
+        .spawn(compile)
+        .map_err(|error| refused(what, error))?
+        .join()
+        .map_err(|_| refused(what, "it cannot be compiled"))
+}
+
 fn too_long(bytes: usize) -> String {
     format!("it has {bytes} bytes, and at most {LONGEST_TEXT} are compiled")
 }
 
 fn refused(what: &'static str, message: impl fmt::Display) -> InferError {
     let message = message.to_string();
-    // A marker of llguidance's own.
+    // Marks and traces of llguidance's own, and its word for a mask without tokens.
     let message = message.replace("<non-verbose/>", "");
+    let message = match message.trim() {
+        panic if panic.starts_with("panic:") => "it cannot be compiled",
+        "NoExtensionBias" => "it allows nothing",
+        message => message,
+    };
     InferError::Constraint {
         what,
-        message: message.trim().to_owned(),
+        message: message.to_owned(),
     }
 }
 

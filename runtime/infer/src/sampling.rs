@@ -13,7 +13,6 @@
 //! random numbers are ChaCha's and the exponential is computed here, so that a seed means the same
 //! tokens on every machine, as far as the logits are the same.
 
-use std::cmp::Ordering;
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 use rand_chacha::ChaCha8Rng;
@@ -22,9 +21,10 @@ use ropewalk_core::message::Sampling;
 
 use crate::constraint::TokenMask;
 
-mod cut;
+mod field;
 mod logprob;
 
+use field::{Candidate, Field};
 use logprob::Distribution;
 
 /// How many of the last tokens the repetition penalty looks at.
@@ -57,8 +57,7 @@ pub struct Sampler {
     presence: Option<f32>,
     logprobs: Option<usize>,
     random: ChaCha8Rng,
-    candidates: Vec<Candidate>,
-    scratch: Vec<Candidate>,
+    field: Field,
     /// Tokens that were penalised in this step.
     seen: Vec<u32>,
 }
@@ -83,8 +82,7 @@ impl Sampler {
             presence: finite(sampling.presence_penalty).filter(|p| *p != 0.0),
             logprobs: sampling.logprobs.map(usize::from),
             random: ChaCha8Rng::seed_from_u64(seed),
-            candidates: Vec::new(),
-            scratch: Vec::new(),
+            field: Field::default(),
             seen: Vec::new(),
         }
     }
@@ -102,9 +100,11 @@ impl Sampler {
     ) -> Option<Sampled> {
         let distribution = self.logprobs.map(|top| Distribution::of(logits, top));
         self.penalise(logits, context, written);
+        self.field.fill(logits, mask);
+        let most = self.field.most()?;
         let token = match self.temperature {
-            None => likeliest(logits, mask)?,
-            Some(temperature) => self.draw(logits, mask, temperature)?,
+            None => self.field.first(most)?,
+            Some(temperature) => self.draw(most, temperature)?,
         };
         Some(match distribution {
             Some(distribution) => Sampled {
@@ -152,146 +152,22 @@ impl Sampler {
         self.seen.dedup();
     }
 
-    fn draw(&mut self, logits: &[f32], mask: Option<&TokenMask>, temperature: f32) -> Option<u32> {
-        self.candidates.clear();
-        for_each(logits, mask, |candidate| self.candidates.push(candidate));
-        if let Some(last) = self.last_kept() {
-            self.candidates
-                .retain(|candidate| candidate.cmp(&last) != Ordering::Greater);
-        }
-        let most = self
-            .candidates
-            .iter()
-            .map(|candidate| candidate.logit)
-            .fold(f32::MIN, f32::max);
-        if let Some(share) = self.min_p {
-            // In logarithms: at least `share` as likely as the likeliest.
-            let least = most + share.min(1.0).ln();
-            self.candidates.retain(|candidate| candidate.logit >= least);
-        }
-        for candidate in &mut self.candidates {
-            candidate.logit = exp((candidate.logit - most) / temperature);
-        }
-        let sum: f64 = self
-            .candidates
-            .iter()
-            .map(|candidate| f64::from(candidate.logit))
-            .sum();
-        // 53 random bits: a number from 0 up to but not including 1.
-        let uniform = (self.random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
-        let mut left = uniform * sum;
-        let mut taken = None;
-        for candidate in &self.candidates {
-            if candidate.logit > 0.0 {
-                taken = Some(candidate.token);
-                left -= f64::from(candidate.logit);
-                if left < 0.0 {
-                    break;
-                }
-            }
-        }
-        taken
-    }
-
-    /// The least likely candidate that top-k and top-p leave; `None`: they leave all.
-    fn last_kept(&mut self) -> Option<Candidate> {
-        let keeps_all = self.top_k.is_none_or(|k| k >= self.candidates.len());
-        if (keeps_all && self.top_p.is_none()) || self.candidates.is_empty() {
-            return None;
-        }
-        self.scratch.clone_from(&self.candidates);
+    fn draw(&mut self, most: f32, temperature: f32) -> Option<u32> {
+        let mut last = Candidate::LAST;
         if let Some(k) = self.top_k {
-            cut::keep_likeliest(&mut self.scratch, k);
+            last = self.field.likeliest(k).pop().unwrap_or(last);
         }
         if let Some(p) = self.top_p {
-            cut::keep_share(&mut self.scratch, p);
+            last = self.field.share(most, last, p);
         }
-        self.scratch.iter().max().copied()
+        // In logarithms: at least so likely as a share of the likeliest.
+        let least = self
+            .min_p
+            .map_or(f32::MIN, |share| most + share.min(1.0).ln());
+        // 53 random bits: a number from 0 up to but not including 1.
+        let uniform = (self.random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
+        self.field.draw(most, last, least, temperature, uniform)
     }
-}
-
-/// A token that may be taken, the likelier the less. Its logit is finite.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Candidate {
-    logit: f32,
-    token: u32,
-}
-
-impl Eq for Candidate {}
-
-impl Ord for Candidate {
-    fn cmp(&self, other: &Self) -> Ordering {
-        other
-            .logit
-            .total_cmp(&self.logit)
-            .then(self.token.cmp(&other.token))
-    }
-}
-
-impl PartialOrd for Candidate {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-/// Each token that may be taken, in the order of their ids.
-fn for_each(logits: &[f32], mask: Option<&TokenMask>, mut each: impl FnMut(Candidate)) {
-    let mut offer = |token: u32, logit: f32| {
-        if !logit.is_nan() {
-            each(Candidate {
-                // Adding zero makes one of the two zeros.
-                logit: logit.clamp(f32::MIN, f32::MAX) + 0.0,
-                token,
-            });
-        }
-    };
-    match mask {
-        Some(mask) => mask.tokens().for_each(|token| {
-            if let Some(&logit) = logits.get(token as usize) {
-                offer(token, logit);
-            }
-        }),
-        None => (0..)
-            .zip(logits)
-            .for_each(|(token, &logit)| offer(token, logit)),
-    }
-}
-
-fn likeliest(logits: &[f32], mask: Option<&TokenMask>) -> Option<u32> {
-    let mut best: Option<Candidate> = None;
-    for_each(logits, mask, |candidate| {
-        if best.is_none_or(|best| candidate.logit > best.logit) {
-            best = Some(candidate);
-        }
-    });
-    best.map(|best| best.token)
-}
-
-/// e to a power of zero or less, from additions and multiplications alone: the machine's own
-/// differs from machine to machine. Within a few units in the last place.
-fn exp(power: f32) -> f32 {
-    // Less than any normal number.
-    if power < -87.0 {
-        return 0.0;
-    }
-    let halvings = (power * std::f32::consts::LOG2_E).round();
-    // The logarithm of 2 in two parts, so that the difference is exact.
-    let rest = power - halvings * 0.693_359_4 - halvings * -2.121_944_4e-4;
-    // The series of e^x, enough of it for |x| <= ln(2)/2.
-    let mut series = 1.0 / 5_040.0;
-    for term in [
-        1.0 / 720.0,
-        1.0 / 120.0,
-        1.0 / 24.0,
-        1.0 / 6.0,
-        0.5,
-        1.0,
-        1.0,
-    ] {
-        series = series * rest + term;
-    }
-    let scale = f32::from_bits(((halvings as i32 + 127) as u32) << 23);
-    series * scale
 }
 
 #[cfg(test)]

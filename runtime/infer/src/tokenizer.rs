@@ -2,7 +2,7 @@
 //!
 //! Three kinds of model share one front: byte-level BPE and SentencePiece BPE from the metadata
 //! of a GGUF file, and whatever `tokenizer.json` describes. In front of each of them, the same
-//! search finds tokens that are written out in the text ([`markers`]), so that what a user writes
+//! search finds tokens that are written out in the text (module `markers`), so that what a user writes
 //! is told from what the template writes in one place.
 //!
 //! No text is normalised when a GGUF is read, as in llama.cpp: a file name with decomposed
@@ -200,8 +200,8 @@ struct Shared {
 }
 
 enum Model {
-    ByteLevel(ByteLevel),
-    SentencePiece(SentencePiece),
+    ByteLevel(Box<ByteLevel>),
+    SentencePiece(Box<SentencePiece>),
     Folder(Box<Folder>),
 }
 

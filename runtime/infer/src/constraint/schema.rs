@@ -10,13 +10,24 @@
 //!   number whose digits are sampled.
 //! - An object that lists its properties, and says nothing of others, has no others, unless other
 //!   parts of the schema may add some or tell objects apart by them (`allOf`, `oneOf`).
-//! - Where anything may stand, it nests at most [`ANY_DEPTH`] deep.
+//! - Where anything may stand, it nests at most [`ANY_DEPTH`] deep. Where schemas are combined, it is
+//!   left as it is but for numbers in its first [`COMBINED_DEPTH`] levels.
 //! - Strings escape with `\n`, `\"` and the like, not with `\u`: two spellings of one key could
 //!   otherwise pass as two keys.
 //!
 //! Whoever writes the schema cannot change these rules: `x-guidance` is taken out.
 
 use serde_json::{Map, Number, Value, json};
+
+mod anything;
+mod keywords;
+mod shape;
+
+use anything::{ANY_DEPTH, COMBINED_DEPTH, LARGEST, any, any_combined, any_name, any_reference};
+use keywords::{
+    FORMATS, IN_PLACE, KEPT, NAMED_SCHEMAS, OTHER_FORMATS, REFUSED, SCHEMA, SCHEMAS, says_nothing,
+};
+use shape::{excludes, leads_to_schema, spreads};
 
 /// How much all schemas of one grammar may hold together, in values.
 pub(super) struct Budget(usize);
@@ -27,101 +38,17 @@ impl Default for Budget {
     }
 }
 
-const MOST_VALUES: usize = 50_000;
+/// So many references in a row fit on the stack that grammars are compiled on.
+const MOST_VALUES: usize = 24_000;
+
+/// What comparing two patterns costs, in values.
+const PAIR: usize = 50;
 
 /// Deepest nesting of schemas in schemas.
 const DEEPEST: usize = 64;
 
-/// How deep a value nests that may be anything.
-const ANY_DEPTH: usize = 6;
-
-/// The same where schemas are combined, and each part is written out and combined too.
-const ANY_DEPTH_INLINE: usize = 2;
-
-/// The largest number, positive or negative, that has 64 bits and that floats hold exactly.
-const LARGEST: i64 = 9_223_372_036_854_774_784;
-
 /// Above this, floats no longer hold each whole number, and bounds would be off.
 const EXACT: f64 = 9_007_199_254_740_992.0;
-
-/// Keywords that constrain and that llguidance does not know, or knows only in part.
-const REFUSED: &[&str] = &[
-    "not",
-    "if",
-    "contains",
-    "uniqueItems",
-    "propertyNames",
-    "dependencies",
-    "dependentRequired",
-    "dependentSchemas",
-    "unevaluatedItems",
-    "unevaluatedProperties",
-    "$dynamicRef",
-    "$recursiveRef",
-    "extends",
-    "disallow",
-    "divisibleBy",
-];
-
-/// Keywords that are handed on as they are.
-const KEPT: &[&str] = &[
-    "$schema",
-    "$id",
-    "id",
-    "$anchor",
-    "$ref",
-    "type",
-    "const",
-    "enum",
-    "minItems",
-    "maxItems",
-    "required",
-    "minProperties",
-    "maxProperties",
-    "minLength",
-    "maxLength",
-    "pattern",
-    "minimum",
-    "maximum",
-    "exclusiveMinimum",
-    "exclusiveMaximum",
-    "multipleOf",
-];
-
-/// Keywords whose value is a schema.
-const SCHEMA: &[&str] = &["items", "additionalItems", "additionalProperties"];
-/// Keywords whose value is a list of schemas.
-const SCHEMAS: &[&str] = &["allOf", "anyOf", "oneOf", "prefixItems", "items"];
-/// Keywords whose value names schemas.
-const NAMED_SCHEMAS: &[&str] = &["properties", "patternProperties", "$defs", "definitions"];
-/// Keywords whose schemas hold for the same value as the schema around them.
-const IN_PLACE: &[&str] = &["allOf", "anyOf", "oneOf", "$ref"];
-
-/// Formats that llguidance can hold a text to.
-const FORMATS: &[&str] = &[
-    "date-time",
-    "time",
-    "date",
-    "duration",
-    "email",
-    "hostname",
-    "ipv4",
-    "ipv6",
-    "uuid",
-    "uri",
-];
-/// Formats that the standard defines and llguidance does not know.
-const OTHER_FORMATS: &[&str] = &[
-    "idn-email",
-    "idn-hostname",
-    "uri-reference",
-    "iri",
-    "iri-reference",
-    "uri-template",
-    "json-pointer",
-    "relative-json-pointer",
-    "regex",
-];
 
 /// The schema as llguidance is given it, or why it cannot be held completely.
 pub(super) fn prepared(schema: &Value, budget: &mut Budget) -> Result<Value, String> {
@@ -148,7 +75,7 @@ pub(super) fn prepared(schema: &Value, budget: &mut Budget) -> Result<Value, Str
             .as_object_mut()
             .ok_or("`$defs` is no object")?;
         for depth in 0..=ANY_DEPTH {
-            definitions.insert(any_name(depth), any(depth, &any_reference));
+            definitions.insert(any_name(depth), any(depth));
         }
     }
     prepared.insert(
@@ -231,6 +158,10 @@ impl Preparation<'_> {
             let Value::Object(named) = value else {
                 return Err(self.wrong("it must be an object"));
             };
+            if key == "patternProperties" {
+                // Each is compared with each.
+                self.spend(PAIR * named.len() * named.len() / 2)?;
+            }
             let mut out = Map::new();
             for (name, schema) in named {
                 self.path.push(name.clone());
@@ -336,7 +267,7 @@ impl Preparation<'_> {
             self.any_used = true;
             any_reference(ANY_DEPTH)
         } else {
-            any_inline(ANY_DEPTH_INLINE)
+            any_combined(COMBINED_DEPTH)
         }
     }
 
@@ -412,122 +343,4 @@ impl Preparation<'_> {
         }
         format!("at `/{}`: {message}", self.path.join("/"))
     }
-}
-
-/// Whether parts of a schema that hold for the same value may each add properties to it.
-fn spreads(schema: &Value, depth: usize) -> bool {
-    if depth > 2 * DEEPEST {
-        return true;
-    }
-    match schema {
-        Value::Array(values) => values.iter().any(|value| spreads(value, depth + 1)),
-        Value::Object(map) => {
-            let in_place = IN_PLACE.iter().any(|key| map.contains_key(*key));
-            let own = [
-                "properties",
-                "patternProperties",
-                "additionalProperties",
-                "items",
-                "prefixItems",
-            ];
-            // References below another `$id` start from there, where nothing can be added.
-            (depth > 0 && map.contains_key("$id"))
-                || map.contains_key("allOf")
-                || (in_place && own.iter().any(|key| map.contains_key(*key)))
-                || subschemas(map).any(|(_, value)| spreads(value, depth + 1))
-        }
-        _ => false,
-    }
-}
-
-/// Whether a value that fits one part of a schema must not fit another. A part that is closed could
-/// then pass for one that excludes the other, and the part as it was written does not.
-fn excludes(schema: &Value) -> bool {
-    match schema {
-        Value::Array(values) => values.iter().any(excludes),
-        Value::Object(map) => {
-            map.contains_key("oneOf") || subschemas(map).any(|(_, value)| excludes(value))
-        }
-        _ => false,
-    }
-}
-
-/// What of a schema may hold schemas.
-fn subschemas(schema: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
-    schema
-        .iter()
-        .filter(|(key, _)| !matches!(key.as_str(), "const" | "enum"))
-}
-
-/// Whether a refused keyword holds for every value.
-fn says_nothing(key: &str, value: &Value) -> bool {
-    match key {
-        "uniqueItems" => *value == Value::Bool(false),
-        "unevaluatedItems" | "unevaluatedProperties" | "propertyNames" => {
-            *value == Value::Bool(true) || value.as_object().is_some_and(Map::is_empty)
-        }
-        "dependencies" | "dependentRequired" | "dependentSchemas" => {
-            value.as_object().is_some_and(Map::is_empty)
-        }
-        _ => false,
-    }
-}
-
-/// Whether a pointer ends at a place that [`Preparation::schema`] comes to.
-fn leads_to_schema(root: &Value, pointer: &str) -> bool {
-    let mut at = root;
-    let mut parts = pointer.split('/').skip(1);
-    let unescaped = |part: &str| part.replace("~1", "/").replace("~0", "~");
-    while let Some(keyword) = parts.next() {
-        let keyword = unescaped(keyword);
-        let keyword = keyword.as_str();
-        let Some(value) = at.get(keyword) else {
-            return false;
-        };
-        let by_name = NAMED_SCHEMAS.contains(&keyword);
-        let by_place = SCHEMAS.contains(&keyword) && value.is_array();
-        let next = if by_name || by_place {
-            let Some(part) = parts.next().map(unescaped) else {
-                return false;
-            };
-            match value {
-                Value::Array(values) => part.parse().ok().and_then(|at: usize| values.get(at)),
-                other => other.get(part.as_str()),
-            }
-        } else {
-            SCHEMA.contains(&keyword).then_some(value)
-        };
-        match next {
-            Some(next) => at = next,
-            None => return false,
-        }
-    }
-    at.is_object() || at.is_boolean()
-}
-
-fn any_name(depth: usize) -> String {
-    format!("ropewalk-any-{depth}")
-}
-
-fn any_reference(depth: usize) -> Value {
-    json!({ "$ref": format!("#/$defs/{}", any_name(depth)) })
-}
-
-fn any_inline(depth: usize) -> Value {
-    any(depth, &any_inline)
-}
-
-/// A value of any kind, whose parts are as `inner` says of a depth.
-fn any(depth: usize, inner: &dyn Fn(usize) -> Value) -> Value {
-    let mut kinds = vec![
-        json!({"type": "null"}),
-        json!({"type": "boolean"}),
-        json!({"type": "number", "minimum": -LARGEST, "maximum": LARGEST}),
-        json!({"type": "string"}),
-    ];
-    if let Some(depth) = depth.checked_sub(1) {
-        kinds.push(json!({"type": "array", "items": inner(depth)}));
-        kinds.push(json!({"type": "object", "additionalProperties": inner(depth)}));
-    }
-    json!({ "anyOf": kinds })
 }

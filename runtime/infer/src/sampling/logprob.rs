@@ -1,13 +1,13 @@
 //! How likely tokens were under the model itself.
 
-use super::{Candidate, cut, for_each};
+use super::field::{Candidate, Field};
 
 /// What stands for "as good as impossible": minus infinity has no place in JSON.
 pub const LEAST_LOGPROB: f32 = -9999.0;
 
 /// Logarithms of probabilities before anything was done to them.
 pub(super) struct Distribution {
-    logits: Vec<f32>,
+    field: Field,
     /// Logarithm of the sum over all tokens.
     all: f64,
     top: Vec<Candidate>,
@@ -16,31 +16,20 @@ pub(super) struct Distribution {
 impl Distribution {
     /// Of these logits, with the `top` likeliest.
     pub(super) fn of(logits: &[f32], top: usize) -> Self {
-        let mut candidates = Vec::with_capacity(logits.len());
-        for_each(logits, None, |candidate| candidates.push(candidate));
-        let most = candidates
-            .iter()
-            .map(|candidate| candidate.logit)
-            .fold(f32::MIN, f32::max);
-        let sum: f64 = candidates
-            .iter()
-            .map(|candidate| f64::from(candidate.logit - most).exp())
-            .sum();
-        cut::keep_likeliest(&mut candidates, top);
-        candidates.sort_unstable();
+        let mut field = Field::default();
+        field.fill(logits, None);
         Self {
-            logits: logits.to_vec(),
-            all: f64::from(most) + sum.ln(),
-            top: candidates,
+            all: field.most().map_or(0.0, |most| field.log_sum(most)),
+            top: field.likeliest(top),
+            field,
         }
     }
 
     /// Of one token.
     pub(super) fn logprob(&self, token: u32) -> f32 {
-        match self.logits.get(token as usize) {
-            Some(logit) if !logit.is_nan() => self.share(logit.clamp(f32::MIN, f32::MAX)),
-            _ => LEAST_LOGPROB,
-        }
+        self.field
+            .logit(token)
+            .map_or(LEAST_LOGPROB, |logit| self.share(logit))
     }
 
     /// The likeliest, the likeliest first.

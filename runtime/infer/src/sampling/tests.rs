@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::field::exp;
 use super::*;
 
 fn mask(tokens: &[u32], size: usize) -> TokenMask {
@@ -162,15 +163,16 @@ proptest! {
         logits in prop::collection::vec((-6_i8..6).prop_map(f32::from), 1..50),
         share in 0.01_f32..0.99,
     ) {
-        let all: Vec<Candidate> = (0..)
+        let mut sorted: Vec<Candidate> = (0..)
             .zip(&logits)
             .map(|(token, &logit)| Candidate { logit, token })
             .collect();
-        let mut got = all.clone();
-        cut::keep_share(&mut got, share);
-        got.sort_unstable();
-        let mut sorted = all;
         sorted.sort_unstable();
+        let mut field = Field::default();
+        field.fill(&logits, None);
+        prop_assert_eq!(&field.likeliest(7)[..], &sorted[..7.min(sorted.len())]);
+        let last = field.share(field.most().unwrap(), Candidate::LAST, share);
+        let got = 1 + sorted.iter().position(|candidate| *candidate == last).unwrap();
         let weights: Vec<f64> = sorted.iter().map(|c| f64::from(c.logit).exp()).collect();
         let sum: f64 = weights.iter().sum();
         let mut reached = 0.0;
@@ -182,8 +184,10 @@ proptest! {
             })
             .unwrap();
         // Where it is a matter of rounding, one more may be kept.
-        prop_assert!(got.len() == fewest || (got.len() == fewest + 1 && reached < f64::from(share) + 1e-6));
-        prop_assert_eq!(&got[..], &sorted[..got.len()]);
+        prop_assert!(
+            got == fewest || (got == fewest + 1 && reached < f64::from(share) + 1e-6),
+            "{} and {}", got, fewest
+        );
     }
 
     #[test]

@@ -82,7 +82,8 @@ impl ByteLevel {
     }
 
     fn cut(&self, text: &str) -> Vec<Range<usize>> {
-        let mut cuts = vec![0..text.len()];
+        let mut cuts = Vec::new();
+        push(&mut cuts, 0..text.len());
         for pattern in &self.cuts {
             let mut finer = Vec::with_capacity(cuts.len());
             for cut in cuts {

@@ -86,7 +86,12 @@ fn byte_level(metadata: &Metadata) -> Result<Tokenizer, InferError> {
         entries.push(Entry { bytes, kind });
     }
     let model = ByteLevel::new(vocabulary, merges, cuts)?;
-    tokens.finish(metadata, entries, Model::ByteLevel(model), cuts.begins)
+    tokens.finish(
+        metadata,
+        entries,
+        Model::ByteLevel(Box::new(model)),
+        cuts.begins,
+    )
 }
 
 fn sentencepiece(metadata: &Metadata) -> Result<Tokenizer, InferError> {
@@ -138,7 +143,12 @@ fn sentencepiece(metadata: &Metadata) -> Result<Tokenizer, InferError> {
         *slot = slot.or_else(as_piece);
     }
     let model = SentencePiece::new(pieces.into_iter(), &bytes, unknown, puts_space_first)?;
-    tokens.finish(metadata, entries, Model::SentencePiece(model), true)
+    tokens.finish(
+        metadata,
+        entries,
+        Model::SentencePiece(Box::new(model)),
+        true,
+    )
 }
 
 /// What a file calls the type of a token.
