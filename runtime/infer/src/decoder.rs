@@ -42,6 +42,9 @@ pub struct Slice<'a> {
 /// Pages by number; what is taken out is being written.
 pub type Pages = Vec<Option<Page>>;
 
+/// A page that is being written: its number, itself, and which of its slots takes which row.
+type Written = (usize, Page, Vec<(usize, usize)>);
+
 /// Room for what lies between layers, used again and again.
 #[derive(Debug, Default)]
 struct Room {
@@ -264,7 +267,7 @@ impl Decoder {
     ) -> Result<(), InferError> {
         let width = self.spec.kv_heads * self.spec.head;
         // Each page that is written is taken out, so that threads can each have some.
-        let mut taken: Vec<(usize, Page, Vec<(usize, usize)>)> = Vec::new();
+        let mut taken: Vec<Written> = Vec::new();
         let mut row = 0;
         let mut lost = false;
         for slice in slices {

@@ -222,14 +222,14 @@ impl OpenAi {
                 Outcome::Failed(failure, opened) => (failure, opened),
             };
             let wait = match failure.retry {
-                Retry::Never => return Err(failure.error),
+                Retry::Never => return Err(*failure.error),
                 Retry::After(Some(asked)) => asked,
                 Retry::After(None) => {
                     failure::jitter(FIRST_WAIT.saturating_mul(2_u32.saturating_pow(attempt)))
                 }
             };
             if opened || attempt >= self.config.max_retries || waited + wait > LONGEST_WAITS {
-                return Err(failure.error);
+                return Err(*failure.error);
             }
             attempt += 1;
             waited += wait;
@@ -268,14 +268,14 @@ impl OpenAi {
                 passage.answered();
                 let used = assembly.usage.input_tokens + assembly.usage.output_tokens;
                 if used > 0 {
-                    turn.took(used);
+                    turn.took(used, Instant::now());
                 }
                 Ok(Outcome::Reply(Box::new(assembly)))
             }
             Err(failure) => {
                 // A refusal read nothing; what broke off may have.
                 if failure.refusal.is_some() {
-                    turn.took(0);
+                    turn.took(0, Instant::now());
                 }
                 let weaker = failure
                     .refusal
@@ -283,7 +283,7 @@ impl OpenAi {
                     .and_then(|(status, refusal)| asking.weaker(body, *status, refusal));
                 if let Some(weaker) = weaker {
                     passage.answered();
-                    return Ok(Outcome::Otherwise(failure.error, weaker));
+                    return Ok(Outcome::Otherwise(*failure.error, weaker));
                 }
                 let opened = if failure.error.is_endpoint_failure() {
                     passage.failed(Instant::now(), &failure.error.to_string())

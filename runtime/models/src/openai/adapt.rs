@@ -165,10 +165,10 @@ impl Asking {
             next.other_limit = true;
             return Some(next);
         }
-        if not_known(&text) || text.contains("must be") || text.contains("invalid value") {
-            if next.think_otherwise(sent, &text) {
-                return Some(next);
-            }
+        if (not_known(&text) || text.contains("must be") || text.contains("invalid value"))
+            && next.think_otherwise(sent, &text)
+        {
+            return Some(next);
         }
         if not_known(&text) && next.leave_out(sent, &text) {
             return Some(next);

@@ -122,12 +122,12 @@ fn own_fields(
     if let Some(grammar) = &asked.request.grammar {
         body.extend(dialect.grammar(grammar).map_err(NotSayable)?);
     }
-    if asked.form == AnswerForm::Object && dialect.schema_in_json_object() {
-        if let (Some(answer), Some(Value::Object(format))) =
+    if asked.form == AnswerForm::Object
+        && dialect.schema_in_json_object()
+        && let (Some(answer), Some(Value::Object(format))) =
             (&asked.answer, body.get_mut("response_format"))
-        {
-            format.insert("schema".to_owned(), answer.schema.clone());
-        }
+    {
+        format.insert("schema".to_owned(), answer.schema.clone());
     }
     Ok(())
 }

@@ -22,7 +22,7 @@ const LONGEST_MESSAGE: usize = 1_000;
 #[derive(Debug)]
 pub(super) struct Failure {
     /// What to tell when it was the last one.
-    pub error: EngineError,
+    pub error: Box<EngineError>,
     /// Whether another may help.
     pub retry: Retry,
     /// The status and the body of a refusal, to ask otherwise.
@@ -41,7 +41,7 @@ pub(super) enum Retry {
 impl Failure {
     pub(super) fn last(error: EngineError) -> Self {
         Self {
-            error,
+            error: Box::new(error),
             retry: Retry::Never,
             refusal: None,
         }
@@ -49,7 +49,7 @@ impl Failure {
 
     fn again(error: EngineError, again: bool) -> Self {
         Self {
-            error,
+            error: Box::new(error),
             retry: if again {
                 Retry::After(None)
             } else {
@@ -129,7 +129,7 @@ impl Endpoint {
             &format!("more than {mib} MiB came, which no reply has"),
             true,
         );
-        Failure::last(error.error)
+        Failure::last(*error.error)
     }
 
     /// An error object where a reply was due.
@@ -175,7 +175,7 @@ impl Endpoint {
             || matches!(status.as_u16(), 501 | 505)
             || matches!(error, EngineError::TooLong { .. });
         Failure {
-            error,
+            error: Box::new(error),
             retry: if again && !hopeless {
                 Retry::After(retry_after(headers))
             } else {

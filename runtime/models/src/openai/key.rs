@@ -30,13 +30,13 @@ impl std::fmt::Debug for Key {
 /// The key that a configuration asks for: the variable's first, then the keyring's.
 pub(super) fn find(config: &OpenAiConfig, engine: &str) -> Result<Key, EngineError> {
     let variable = config.key_variable();
-    if let Ok(value) = std::env::var(variable) {
-        if !value.trim().is_empty() {
-            return Ok(Key {
-                value: Some(value),
-                place: format!("the environment variable {variable}"),
-            });
-        }
+    if let Ok(value) = std::env::var(variable)
+        && !value.trim().is_empty()
+    {
+        return Ok(Key {
+            value: Some(value),
+            place: format!("the environment variable {variable}"),
+        });
     }
     match &config.key_keyring {
         Some(entry) => from_keyring(entry, engine, LONGEST_WAIT, ask_keyring),

@@ -44,6 +44,40 @@ impl Limits {
     /// Waits for a turn. Dropping the future gives back what it held.
     pub(super) async fn enter(&self, tokens: u64) -> Result<Turn<'_>, NoTurn> {
         let deadline = Instant::now() + self.longest_wait;
+        let slot = match &self.slots {
+            // The semaphore is never closed.
+            Some(slots) => match tokio::time::timeout_at(deadline, slots.acquire()).await {
+                Ok(Ok(slot)) => Some(slot),
+                _ => {
+                    return Err(NoTurn {
+                        message: format!(
+                            "all turns were taken for {} s (`max_concurrent`, `longest_wait`)",
+                            self.longest_wait.as_secs()
+                        ),
+                        wait: Some(self.longest_wait),
+                    });
+                }
+            },
+            None => None,
+        };
+        let now = Instant::now();
+        let left = deadline.saturating_duration_since(now);
+        let (mut turn, wait) = self.reserve(tokens, now, left)?;
+        turn.slot = slot;
+        if !wait.is_zero() {
+            tracing::debug!(?wait, "waiting for a turn under the configuration's limits");
+            tokio::time::sleep_until(now + wait).await;
+        }
+        Ok(turn)
+    }
+
+    /// A turn under the limits of a minute, and how long it is until it comes.
+    fn reserve(
+        &self,
+        tokens: u64,
+        now: Instant,
+        longest: Duration,
+    ) -> Result<(Turn<'_>, Duration), NoTurn> {
         let mut turn = Turn {
             limits: self,
             slot: None,
@@ -51,40 +85,16 @@ impl Limits {
             tokens: 0,
             begun: false,
         };
-        if let Some(slots) = &self.slots {
-            let slot = tokio::time::timeout_at(deadline, slots.acquire());
-            // The semaphore is never closed.
-            if let Ok(Ok(slot)) = slot.await {
-                turn.slot = Some(slot);
-            } else {
-                return Err(NoTurn {
-                    message: format!(
-                        "all turns were taken for {} s (`max_concurrent`, `longest_wait`)",
-                        self.longest_wait.as_secs()
-                    ),
-                    wait: Some(self.longest_wait),
-                });
-            }
-        }
-        let now = Instant::now();
-        let left = deadline.saturating_duration_since(now);
         let mut wait = Duration::ZERO;
         if let Some(bucket) = &self.requests {
-            wait = take(bucket, 1, now, left, "requests_per_minute")?;
+            wait = take(bucket, 1, now, longest, "requests_per_minute")?;
             turn.requests = 1;
         }
         if let Some(bucket) = &self.tokens {
-            wait = wait.max(take(bucket, tokens, now, left, "tokens_per_minute")?);
+            wait = wait.max(take(bucket, tokens, now, longest, "tokens_per_minute")?);
             turn.tokens = tokens;
         }
-        if !wait.is_zero() {
-            tracing::debug!(
-                ?wait,
-                "waiting for a turn under the limits of the configuration"
-            );
-            tokio::time::sleep_until(now + wait).await;
-        }
-        Ok(turn)
+        Ok((turn, wait))
     }
 }
 
@@ -135,12 +145,12 @@ impl Turn<'_> {
     }
 
     /// How many tokens it took is known.
-    pub(super) fn took(&mut self, real: u64) {
+    pub(super) fn took(&mut self, real: u64, now: Instant) {
         let estimate = std::mem::replace(&mut self.tokens, real);
         if let Some(bucket) = &self.limits.tokens {
             let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
             bucket.give_back(estimate);
-            bucket.charge(real, Instant::now());
+            bucket.charge(real, now);
         }
     }
 }
@@ -225,86 +235,97 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn limits(requests: Option<u32>, tokens: Option<u32>, concurrent: Option<u32>) -> Limits {
+    const LONGEST: Duration = Duration::from_secs(30);
+
+    fn limits(requests: Option<u32>, tokens: Option<u32>) -> Limits {
         Limits::of(&OpenAiConfig {
             requests_per_minute: requests,
             tokens_per_minute: tokens,
-            max_concurrent: concurrent,
-            longest_wait: 30,
             ..OpenAiConfig::default()
         })
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn requests_beyond_the_rate_wait_and_then_are_refused() {
-        let limits = limits(Some(4), None, None);
-        let start = Instant::now();
-        for _ in 0..4 {
-            limits.enter(0).await.unwrap().begun();
-        }
-        assert_eq!(start.elapsed(), Duration::ZERO);
-        limits.enter(0).await.unwrap().begun();
-        assert_eq!(start.elapsed().as_secs(), 15);
-        let (one, two, three) = tokio::join!(limits.enter(0), limits.enter(0), limits.enter(0));
-        one.unwrap().begun();
-        two.unwrap().begun();
-        let refused = three.unwrap_err();
+    /// A request that goes out: how long it waits.
+    fn go(limits: &Limits, tokens: u64, now: Instant) -> Result<u64, NoTurn> {
+        let (mut turn, wait) = limits.reserve(tokens, now, LONGEST)?;
+        turn.begun();
+        Ok(wait.as_secs())
+    }
+
+    #[test]
+    fn requests_beyond_the_rate_wait_and_then_are_refused() {
+        let limits = limits(Some(4), None);
+        let now = Instant::now();
+        let waits: Vec<_> = (0..6).map(|_| go(&limits, 0, now).unwrap()).collect();
+        assert_eq!(waits, [0, 0, 0, 0, 15, 30]);
+        let refused = go(&limits, 0, now).unwrap_err();
         assert_eq!(refused.wait, Some(Duration::from_secs(45)));
         assert!(refused.message.contains("requests_per_minute"));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_wait_that_is_cancelled_takes_nothing() {
-        let limits = limits(Some(1), Some(1_000), None);
-        limits.enter(10).await.unwrap().begun();
-        tokio::time::advance(Duration::from_secs(40)).await;
-        for _ in 0..10 {
-            let wait = limits.enter(900);
-            let cut = tokio::time::timeout(Duration::from_millis(1), wait).await;
-            assert!(cut.is_err());
-        }
-        tokio::time::advance(Duration::from_secs(20)).await;
-        let start = Instant::now();
-        limits.enter(900).await.unwrap();
-        assert_eq!(start.elapsed(), Duration::ZERO);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn tokens_are_corrected_by_what_was_used() {
-        let limits = limits(None, Some(1_000), None);
-        let mut turn = limits.enter(900).await.unwrap();
-        turn.begun();
-        turn.took(100);
-        drop(turn);
-        let start = Instant::now();
-        let mut turn = limits.enter(900).await.unwrap();
+        let later = now + Duration::from_secs(20);
         assert_eq!(
-            start.elapsed(),
-            Duration::ZERO,
-            "what was not used is free again"
+            go(&limits, 0, later),
+            Ok(25),
+            "what was refused took nothing"
         );
+    }
+
+    #[test]
+    fn a_turn_that_is_given_up_takes_nothing() {
+        let limits = limits(Some(2), Some(1_000));
+        let now = Instant::now();
+        for _ in 0..10 {
+            let (turn, wait) = limits.reserve(900, now, LONGEST).unwrap();
+            assert_eq!(wait, Duration::ZERO);
+            drop(turn);
+        }
+        // One whose tokens never fit gives its place among the requests back.
+        assert!(limits.reserve(2_000, now, LONGEST).is_err());
+        assert_eq!(go(&limits, 900, now), Ok(0));
+        assert_eq!(go(&limits, 100, now), Ok(0));
+    }
+
+    #[test]
+    fn tokens_are_corrected_by_what_was_used() {
+        let limits = limits(None, Some(1_000));
+        let now = Instant::now();
+        let (mut turn, _) = limits.reserve(900, now, LONGEST).unwrap();
         turn.begun();
-        turn.took(1_300);
+        turn.took(100, now);
         drop(turn);
-        limits.enter(100).await.unwrap();
+        let (mut turn, wait) = limits.reserve(900, now, LONGEST).unwrap();
+        assert_eq!(wait, Duration::ZERO, "what was not used is free again");
+        turn.begun();
+        turn.took(1_300, now);
+        drop(turn);
         assert_eq!(
-            start.elapsed().as_secs(),
-            30,
+            go(&limits, 100, now),
+            Ok(30),
             "what was used beyond is waited for"
         );
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn what_never_fits_is_told_at_once() {
-        let limits = limits(None, Some(1_000), None);
-        let refused = limits.enter(1_001).await.unwrap_err();
+    #[test]
+    fn an_estimate_stands_where_nothing_is_told() {
+        let limits = limits(None, Some(1_000));
+        let now = Instant::now();
+        assert_eq!(go(&limits, 900, now), Ok(0));
+        assert_eq!(go(&limits, 350, now), Ok(15));
+    }
+
+    #[test]
+    fn what_never_fits_is_told_at_once() {
+        let refused = go(&limits(None, Some(1_000)), 1_001, Instant::now()).unwrap_err();
         assert_eq!(refused.wait, None);
         assert!(refused.message.contains("tokens_per_minute"), "{refused:?}");
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn turns_at_once_are_bounded() {
-        let limits = limits(None, None, Some(2));
+        let limits = Limits::of(&OpenAiConfig {
+            max_concurrent: Some(2),
+            longest_wait: 0,
+            ..OpenAiConfig::default()
+        });
         let one = limits.enter(0).await.unwrap();
         let _two = limits.enter(0).await.unwrap();
         let refused = limits.enter(0).await.unwrap_err();

@@ -43,14 +43,15 @@ impl Shaped {
                 exact,
             };
         }
-        if dialect == Dialect::OpenAi && strict {
-            if let Some(schema) = strict::strict(&simple::simple(&plain)) {
-                return Self {
-                    schema,
-                    strict: true,
-                    exact: true,
-                };
-            }
+        if dialect == Dialect::OpenAi
+            && strict
+            && let Some(schema) = strict::strict(&simple::simple(&plain))
+        {
+            return Self {
+                schema,
+                strict: true,
+                exact: true,
+            };
         }
         Self {
             schema: plain,
@@ -73,10 +74,10 @@ impl Shaped {
             _ => none(),
         };
         let mut shaped = Self::of(&declared, dialect, strict);
-        if let Some(object) = shaped.schema.as_object_mut() {
-            if object.get("type") == Some(&json!("object")) {
-                object.entry("properties").or_insert_with(|| json!({}));
-            }
+        if let Some(object) = shaped.schema.as_object_mut()
+            && object.get("type") == Some(&json!("object"))
+        {
+            object.entry("properties").or_insert_with(|| json!({}));
         }
         shaped
     }

@@ -46,11 +46,11 @@ impl Secrets {
         for secret in &self.0 {
             let starts = secret.char_indices().map(|(at, _)| at).rev();
             for end in starts.filter(|end| *end >= SHORTEST) {
-                if let Some(start) = secret.get(..end) {
-                    if let Some(before) = clean.strip_suffix(start) {
-                        clean = format!("{before}{HIDDEN}");
-                        break;
-                    }
+                if let Some(start) = secret.get(..end)
+                    && let Some(before) = clean.strip_suffix(start)
+                {
+                    clean = format!("{before}{HIDDEN}");
+                    break;
                 }
             }
         }

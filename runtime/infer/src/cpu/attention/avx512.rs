@@ -1,5 +1,14 @@
 //! Attention to a page, eight query rows at once.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "indexes of arrays whose lengths are constants, in loops of constant bounds"
+)]
+#![allow(
+    clippy::needless_range_loop,
+    reason = "several arrays are walked together"
+)]
+
 use std::arch::x86_64::{
     __m512, __mmask16, _mm512_add_epi32, _mm512_add_ps, _mm512_castps_si512, _mm512_castsi512_ps,
     _mm512_cvtph_ps, _mm512_fmadd_ps, _mm512_fnmadd_ps, _mm512_mask_mov_ps, _mm512_maskz_mov_ps,

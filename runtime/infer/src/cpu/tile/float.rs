@@ -72,6 +72,15 @@ pub(in crate::cpu) use kernel::products;
 
 #[cfg(target_arch = "x86_64")]
 mod kernel {
+    #![allow(
+        clippy::indexing_slicing,
+        reason = "indexes of arrays whose lengths are constants, in loops of constant bounds"
+    )]
+    #![allow(
+        clippy::needless_range_loop,
+        reason = "several arrays are walked together"
+    )]
+
     use std::arch::x86_64::{
         __m256i, __m512, _mm512_add_ps, _mm512_castsi512_ps, _mm512_cvtepu16_epi32,
         _mm512_cvtph_ps, _mm512_fmadd_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_slli_epi32,

@@ -49,6 +49,10 @@ pub fn pack(rows: &[&[u8]], tile: &mut [Line]) {
     }
 }
 
+#[allow(
+    clippy::indexing_slicing,
+    reason = "indexes of arrays whose lengths are constants, in loops of constant bounds"
+)]
 fn pack_block(block: &[u8; BLOCK_BYTES], row: usize, lines: &mut [Line; LINES]) {
     let (head, values) = block.split_at(16);
     let (halves, packed) = head.split_at(4);
@@ -112,6 +116,15 @@ pub(in crate::cpu) use kernel::products;
 
 #[cfg(target_arch = "x86_64")]
 mod kernel {
+    #![allow(
+        clippy::indexing_slicing,
+        reason = "indexes of arrays whose lengths are constants, in loops of constant bounds"
+    )]
+    #![allow(
+        clippy::needless_range_loop,
+        reason = "several arrays are walked together"
+    )]
+
     use std::arch::x86_64::{
         __m512, _mm512_add_epi32, _mm512_and_si512, _mm512_cvtepi32_ps, _mm512_cvtepu8_epi16,
         _mm512_cvtepu8_epi32, _mm512_cvtph_ps, _mm512_dpbusd_epi32, _mm512_dpwssd_epi32,

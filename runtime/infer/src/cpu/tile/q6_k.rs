@@ -35,6 +35,10 @@ pub fn pack(rows: &[&[u8]], tile: &mut [Line]) {
     }
 }
 
+#[allow(
+    clippy::indexing_slicing,
+    reason = "indexes of arrays whose lengths are constants, in loops of constant bounds"
+)]
 fn pack_block(block: &[u8; BLOCK_BYTES], row: usize, lines: &mut [Line; LINES]) {
     let byte = |at: usize| block.get(at).copied().unwrap_or_default();
     set_half(
@@ -90,6 +94,15 @@ pub(in crate::cpu) use kernel::products;
 
 #[cfg(target_arch = "x86_64")]
 mod kernel {
+    #![allow(
+        clippy::indexing_slicing,
+        reason = "indexes of arrays whose lengths are constants, in loops of constant bounds"
+    )]
+    #![allow(
+        clippy::needless_range_loop,
+        reason = "several arrays are walked together"
+    )]
+
     use std::arch::x86_64::{
         __m512, _mm512_add_epi32, _mm512_and_si512, _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps,
         _mm512_cvtph_ps, _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_mul_ps, _mm512_mullo_epi32,

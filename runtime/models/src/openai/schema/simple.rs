@@ -13,16 +13,17 @@ pub(super) fn simple(schema: &Value) -> Value {
         return schema.clone();
     };
     let mut object = with_subschemas(object, &mut |_, each| simple(each));
-    if let Some(Value::Array(types)) = object.get("type") {
-        if let [only] = types.as_slice() {
-            let only = only.clone();
-            object.insert("type".to_owned(), only);
-        }
+    if let Some(Value::Array(types)) = object.get("type")
+        && let [only] = types.as_slice()
+    {
+        let only = only.clone();
+        object.insert("type".to_owned(), only);
     }
-    if let Some(Value::Array(branches)) = object.get("oneOf") {
-        if !object.contains_key("anyOf") && exclude_each_other(branches) {
-            rename(&mut object, "oneOf", "anyOf");
-        }
+    if let Some(Value::Array(branches)) = object.get("oneOf")
+        && !object.contains_key("anyOf")
+        && exclude_each_other(branches)
+    {
+        rename(&mut object, "oneOf", "anyOf");
     }
     for list in ["anyOf", "oneOf", "allOf"] {
         unwrap_single(&mut object, list);

@@ -155,10 +155,10 @@ impl Writer<'_> {
             }
             written.insert("pattern".to_owned(), json!(pattern));
         }
-        if let Some(format) = schema.get("format") {
-            if FORMATS.iter().any(|known| format == known) {
-                written.insert("format".to_owned(), format.clone());
-            }
+        if let Some(format) = schema.get("format")
+            && FORMATS.iter().any(|known| format == known)
+        {
+            written.insert("format".to_owned(), format.clone());
         }
         let is = |name: &str| match kinds {
             Value::Array(kinds) => kinds.iter().any(|kind| kind == name),
