@@ -180,7 +180,9 @@ fn tools() -> Vec<ToolSpec> {
         hints: ToolHints::default(),
     };
     if let Ok(text) = std::fs::read_to_string(&corpus) {
-        let all = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let all = text
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap());
         // Every so many, so that they are not all of one kind.
         return all
             .step_by(12)
@@ -197,11 +199,23 @@ fn tools() -> Vec<ToolSpec> {
             })
             .collect();
     }
-    println!("there is no {}; tools of our own stand in", corpus.display());
+    println!(
+        "there is no {}; tools of our own stand in",
+        corpus.display()
+    );
     vec![
-        tool("search", json!({"type": "object", "properties": {"query": {"type": "string"}, "limit": {"type": "integer", "minimum": 1, "maximum": 50}}, "required": ["query"]})),
-        tool("book", json!({"type": "object", "properties": {"seats": {"type": "array", "items": {"type": "integer"}, "minItems": 1, "maxItems": 4}, "class": {"enum": ["first", "second"]}}, "required": ["seats", "class"]})),
-        tool("note", json!({"type": "object", "properties": {"about": {"type": "object", "properties": {"who": {"type": "string"}, "when": {"type": ["string", "null"]}}, "required": ["who"]}, "urgent": {"type": "boolean"}, "weight": {"type": "number"}}, "required": ["about", "urgent", "weight"]})),
+        tool(
+            "search",
+            json!({"type": "object", "properties": {"query": {"type": "string"}, "limit": {"type": "integer", "minimum": 1, "maximum": 50}}, "required": ["query"]}),
+        ),
+        tool(
+            "book",
+            json!({"type": "object", "properties": {"seats": {"type": "array", "items": {"type": "integer"}, "minItems": 1, "maxItems": 4}, "class": {"enum": ["first", "second"]}}, "required": ["seats", "class"]}),
+        ),
+        tool(
+            "note",
+            json!({"type": "object", "properties": {"about": {"type": "object", "properties": {"who": {"type": "string"}, "when": {"type": ["string", "null"]}}, "required": ["who"]}, "urgent": {"type": "boolean"}, "weight": {"type": "number"}}, "required": ["about", "urgent", "weight"]}),
+        ),
     ]
 }
 
@@ -334,12 +348,14 @@ fn sampled_hot_from_random_weights_every_call_parses_and_validates() {
             .collect();
         let text = String::from_utf8_lossy(&bytes);
         let offered = groups[number % groups.len()];
-        let mut reader = model
-            .dialect
-            .reader(Thinking::No, offered, BTreeSet::new());
+        let mut reader = model.dialect.reader(Thinking::No, offered, BTreeSet::new());
         reader.push(&text);
         let (read, _) = reader.finish();
-        assert_eq!(end.reason, EndReason::Turn, "reply {number} broke off: {text}");
+        assert_eq!(
+            end.reason,
+            EndReason::Turn,
+            "reply {number} broke off: {text}"
+        );
         assert!(
             !read.calls.is_empty() && read.broken.is_empty(),
             "reply {number}: {text}"

@@ -16,5 +16,6 @@ pub mod attention;
 pub mod elementwise;
 pub mod lanes;
 pub mod matrix;
+mod pool;
 pub mod team;
 pub mod tile;

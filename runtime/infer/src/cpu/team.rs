@@ -2,20 +2,21 @@
 
 use std::ops::Range;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use candle_core::utils::barrier_pool;
 use pulp::Arch;
+
+use super::pool::Pool;
 
 /// Pieces of work that each thread takes, about: more of them level out threads that are
 /// interrupted, fewer of them cost less.
 const PIECES: usize = 8;
 
-/// Threads that work on one model together: candle's own pool, whose threads spin for a short
-/// while between pieces of work, since the pieces of one token follow each other within
-/// microseconds.
+/// Threads that work on one model together.
 #[derive(Clone)]
 pub struct Team {
+    pool: Arc<Pool>,
     threads: usize,
     arch: Arch,
     vnni: bool,
@@ -31,15 +32,12 @@ impl std::fmt::Debug for Team {
 }
 
 impl Team {
-    /// So many threads, this one among them; as many as there are cores for 0, and never more.
+    /// So many threads, this one among them; as many as there are cores for 0.
     pub fn new(threads: usize) -> Self {
-        let most = barrier_pool().n_workers() + 1;
-        let threads = if threads == 0 {
-            most
-        } else {
-            threads.min(most)
-        };
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let threads = if threads == 0 { cores } else { threads };
         Self {
+            pool: Arc::new(Pool::new(threads - 1)),
             threads,
             arch: Arch::new(),
             vnni: vnni(),
@@ -80,11 +78,7 @@ impl Team {
         }
         let piece = items.div_ceil(self.threads * PIECES);
         let next = AtomicUsize::new(0);
-        let taking = AtomicUsize::new(0);
-        barrier_pool().execute(|_| {
-            if taking.fetch_add(1, Ordering::Relaxed) >= self.threads {
-                return;
-            }
+        self.pool.run(&|| {
             loop {
                 let from = next.fetch_add(piece, Ordering::Relaxed);
                 if from >= items {
