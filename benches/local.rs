@@ -92,7 +92,7 @@ fn beside(path: &Path, model: &str) {
         list.display().to_string(),
     ];
     if wants(&prefill) || wants(&decode) {
-        let mut peer = peer::Peer::start("llama_cpp.py", &arguments);
+        let mut peer = peer::Peer::start("llama_cpp_local.py", &arguments);
         let mut watch = Stopwatch::new(&decoder, &NOT_CANCELLED);
         let (mut ours, mut theirs) = ([const { Vec::new() }; 2], [const { Vec::new() }; 2]);
         taken(watch.greedy(&prompt, 0));
@@ -119,7 +119,7 @@ fn beside(path: &Path, model: &str) {
         own.arg("--alone").arg(path).arg(threads);
         let ours: Vec<f64> = memory_of(own).into_iter().collect();
         let both = [&arguments[..], &[REPLY.to_string()]].concat();
-        let theirs: Vec<f64> = peer::command(LLAMA, "llama_cpp.py", &both)
+        let theirs: Vec<f64> = peer::command(LLAMA, "llama_cpp_local.py", &both)
             .and_then(memory_of)
             .into_iter()
             .collect();
@@ -218,7 +218,7 @@ fn batching(model: &LocalModel) {
     };
     let worker = Worker::start(Arc::clone(&model.decoder), &model.tokenizer, limits).unwrap();
     let vocabulary = model.decoder.spec().vocabulary;
-    let mut rate = |first: u64, replies: u64| {
+    let rate = |first: u64, replies: u64| {
         let (sender, ends) = mpsc::channel();
         let start = Instant::now();
         for seed in first..first + replies {
