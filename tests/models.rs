@@ -242,3 +242,106 @@ fn what_goes_wrong_is_said_with_a_way_out() {
     let outcome = Outcome::of(&command.output().unwrap());
     outcome.failed_saying("ropewalk models bench PATH");
 }
+
+#[test]
+fn a_model_is_measured() {
+    let place = Place::new();
+    let model = TinyModel::new(Shape::tiny(Architecture::Qwen3)).with_chat_template("");
+    std::fs::create_dir_all(place.path().join(".ropewalk/models/owner/repo")).unwrap();
+    let pulled = place
+        .path()
+        .join(".ropewalk/models/owner/repo/tiny-Q4_K_M.gguf");
+    model.write_gguf(&pulled, Quant::Q4KM).unwrap();
+    model
+        .write_folder(&place.path().join("here"), FloatType::Bf16)
+        .unwrap();
+
+    let short = ["--prompt", "40", "--generate", "4", "--rounds", "1"];
+    let bench = |model: &str, more: &[&str]| {
+        let arguments = [&["models", "bench", model][..], &short, more].concat();
+        place.run(&arguments)
+    };
+    for (name, quantisation) in [("owner/repo:Q4_K_M", "Q4_K_M"), ("here", "BF16")] {
+        let outcome = bench(name, &["--threads", "1", "--json"]);
+        assert_eq!(outcome.code, Some(0), "{outcome:?}");
+        let report: serde_json::Value = serde_json::from_str(&outcome.out).unwrap();
+        assert_eq!(report["architecture"], "qwen3");
+        assert_eq!(report["quantisation"], quantisation);
+        assert_eq!(report["context_tokens"], 32_768);
+        // Four layers with two heads of 64 keys and 64 values, two bytes each.
+        assert_eq!(report["kv_bytes_per_token"], 4 * 2 * 64 * 2 * 2);
+        for (field, value) in [
+            ("threads", 1),
+            ("prompt", 40),
+            ("generate", 4),
+            ("rounds", 1),
+        ] {
+            assert_eq!(report[field], value, "{field}: {report}");
+        }
+        let mut fields = vec![
+            "parameters",
+            "prompt_tokens_per_second",
+            "decode_tokens_per_second",
+            "first_token_cold_seconds",
+            "first_token_warm_seconds",
+            "weight_bytes",
+        ];
+        if cfg!(target_os = "linux") {
+            fields.push("peak_memory_bytes");
+        }
+        for field in fields {
+            let value = report[field].as_f64().unwrap_or_default();
+            assert!(value > 0.0, "{field}: {report}");
+        }
+    }
+    let outcome = bench("tiny-Q4_K_M", &[]);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    assert!(
+        outcome.out.contains("qwen3 Q4_K_M") && outcome.out.contains("tokens/s"),
+        "{outcome:?}"
+    );
+
+    bench("nowhere.gguf", &[]).failed_saying("`ropewalk models list` shows what there is");
+    place.write("notes.gguf", "not a model");
+    bench("notes.gguf", &[]).failed_saying("notes.gguf is not a model");
+    place
+        .run(&["models", "bench", "here", "--prompt", "32768"])
+        .failed_saying("the model's context holds 32768");
+    let outcome = place.run(&["models", "bench", "here", "--rounds", "0"]);
+    assert_eq!(outcome.code, Some(2), "{outcome:?}");
+}
+
+/// Waits until a process handles Ctrl-C, as Linux says; elsewhere for a while.
+fn wait_for_handler(pid: u32) {
+    let until = Instant::now() + Duration::from_secs(30);
+    while let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) {
+        let mut lines = status.lines();
+        let caught = lines.find_map(|line| line.strip_prefix("SigCgt:"));
+        let caught = u64::from_str_radix(caught.unwrap().trim(), 16).unwrap();
+        if caught & 0b10 != 0 {
+            return;
+        }
+        assert!(Instant::now() < until, "it handles no Ctrl-C");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    std::thread::sleep(Duration::from_secs(1));
+}
+
+#[test]
+fn an_interrupt_ends_measuring() {
+    let place = Place::new();
+    let path = place.path().join("tiny.gguf");
+    let model = TinyModel::new(Shape::tiny(Architecture::Llama));
+    model.write_gguf(&path, Quant::Q8_0).unwrap();
+    let mut child = place
+        .command(&["models", "bench", "tiny.gguf", "--rounds", "1000000000"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_for_handler(child.id());
+    let pid = child.id().to_string();
+    let sent = Command::new("kill").args(["-INT", &pid]).status().unwrap();
+    assert!(sent.success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}

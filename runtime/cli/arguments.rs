@@ -93,6 +93,30 @@ pub(crate) enum Models {
         #[arg(long)]
         json: bool,
     },
+    /// How fast a model is on this machine, and how much memory it takes.
+    Bench(Bench),
+}
+
+/// What is measured of a model.
+#[derive(Args)]
+pub(crate) struct Bench {
+    /// A .gguf file, a folder with safetensors, or the name of a model that was pulled.
+    pub(crate) path: String,
+    /// Tokens of the prompt.
+    #[arg(long, value_name = "TOKENS", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) prompt: u32,
+    /// Tokens of the reply.
+    #[arg(long, value_name = "TOKENS", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) generate: u32,
+    /// Threads [default: as many as there are cores]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) threads: Option<u32>,
+    /// How often all is measured; the medians count.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rounds: u32,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Subcommand)]

@@ -13,6 +13,8 @@ use crate::arguments::Models;
 use crate::progress::{print, say, transfer};
 use crate::{Ending, workplace};
 
+mod bench;
+
 pub(crate) async fn run(models: Models, cancel: CancellationToken) -> anyhow::Result<Ending> {
     match models {
         Models::List { paths, json } => {
@@ -23,6 +25,7 @@ pub(crate) async fn run(models: Models, cancel: CancellationToken) -> anyhow::Re
             revision,
             json,
         } => pull(&model, revision, json, cancel).await,
+        Models::Bench(options) => bench::run(options, cancel).await,
     }
 }
 

@@ -98,6 +98,11 @@ impl Decoder {
         &self.spec
     }
 
+    /// How many threads work on it.
+    pub fn threads(&self) -> usize {
+        self.team.threads()
+    }
+
     /// Bytes of memory its weights take.
     pub fn bytes(&self) -> usize {
         let output = self.output.as_ref().map_or(0, Matrix::bytes);

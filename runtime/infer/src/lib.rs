@@ -13,9 +13,11 @@
 //! - [`sampling`]: which of them is taken.
 //! - [`stop`]: texts that end a reply, across the borders of tokens.
 //! - [`about`]: what a model's file says of itself, without the weights.
+//! - [`bench`]: how fast a model is on this machine.
 //! - [`tiny`]: small models with random weights, for tests and for speed.
 
 pub mod about;
+pub mod bench;
 pub mod cache;
 pub mod chat;
 pub mod constraint;
