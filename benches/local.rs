@@ -272,7 +272,6 @@ fn main() {
         let threads = arguments[at + 2].parse().unwrap();
         return alone(Path::new(&arguments[at + 1]), threads);
     }
-    peer::install(LLAMA, &["llama-cpp-python"]);
     let shapes = [
         ("qwen3_0.6b", Shape::qwen3_0_6b()),
         ("llama_3.2_1b", Shape::llama_3_2_1b()),
@@ -298,6 +297,7 @@ fn main() {
                 .write_gguf(&path, quant)
                 .unwrap();
             if shared {
+                peer::install(LLAMA, &["llama-cpp-python"]);
                 beside(&path, &name);
             }
             if peerless {
