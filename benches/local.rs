@@ -250,8 +250,10 @@ fn batching(model: &LocalModel) {
     peer::figure("batching_4", "times one reply's tokens/s", &rounds, &[]);
 }
 
+type Measure = fn(&LocalModel);
+
 fn without_peer(path: &Path) {
-    let measures: [(&str, fn(&LocalModel)); 3] = [
+    let measures: [(&str, Measure); 3] = [
         ("warm_turn", warm_turn),
         ("mask_overhead", mask_overhead),
         ("batching_4", batching),
