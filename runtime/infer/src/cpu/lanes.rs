@@ -5,8 +5,8 @@
 #![cfg(target_arch = "x86_64")]
 
 use std::arch::x86_64::{
-    __m128i, __m256i, __m512, __m512i, _mm_loadu_si128, _mm256_loadu_si256, _mm512_load_si512,
-    _mm512_loadu_ps, _mm512_storeu_ps,
+    __m128i, __m256i, __m512, __m512i, _MM_HINT_T0, _mm_loadu_si128, _mm_prefetch,
+    _mm256_loadu_si256, _mm512_load_si512, _mm512_loadu_ps, _mm512_storeu_ps,
 };
 
 use half::f16;
@@ -59,4 +59,11 @@ pub(super) fn bytes16(values: &[u8; 16]) -> __m128i {
 pub(super) fn store(values: &mut [f32; 16], lanes: __m512) {
     // SAFETY: the array has 64 bytes; the store needs no alignment.
     unsafe { _mm512_storeu_ps(values.as_mut_ptr(), lanes) }
+}
+
+/// Asks for a line that is needed soon.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn soon(line: &Line) {
+    _mm_prefetch::<_MM_HINT_T0>(line.0.as_ptr().cast());
 }

@@ -16,6 +16,11 @@ pub mod q8_0;
 /// Rows in a tile.
 pub const ROWS: usize = 16;
 
+/// Lines that are asked for before they are needed, where a single row of inputs waits for memory
+/// and nothing else.
+#[cfg(target_arch = "x86_64")]
+const AHEAD: usize = 48;
+
 /// One cache line.
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(64))]

@@ -135,7 +135,7 @@ mod kernel {
 
     use super::super::super::activation::Block256;
     use super::super::super::lanes;
-    use super::super::{Line, split};
+    use super::super::{AHEAD, Line, split};
     use super::{LINES, MINIMA, SCALES, WHOLE};
 
     /// Products of `M` rows of inputs, from row `from` on, with `T` tiles.
@@ -162,6 +162,13 @@ mod kernel {
                 let mut part = [[_mm512_setzero_si512(); T]; M];
                 for group in 0..4 {
                     let step = sub * 4 + group;
+                    if M == 1 {
+                        for tile in tiles {
+                            if let Some(line) = tile.get(block * LINES + step + AHEAD) {
+                                lanes::soon(line);
+                            }
+                        }
+                    }
                     let packed: [_; T] = std::array::from_fn(|t| lanes::line(&lines[t][step]));
                     let first = packed.map(|packed| _mm512_and_si512(packed, low));
                     let second =

@@ -112,7 +112,7 @@ mod kernel {
 
     use super::super::super::activation::Block256;
     use super::super::super::lanes;
-    use super::super::{Line, split};
+    use super::super::{AHEAD, Line, split};
     use super::{HIGH, LINES, SCALES, WHOLE};
 
     /// Products of `M` rows of inputs, from row `from` on, with `T` tiles.
@@ -141,6 +141,13 @@ mod kernel {
             for sub in 0..16 {
                 let mut part: [[_; T]; M] =
                     std::array::from_fn(|m| [_mm512_set1_epi32(offsets[m][sub]); T]);
+                if M == 1 {
+                    for tile in tiles {
+                        let from = block * LINES + sub * 3 + AHEAD;
+                        let lines = tile.get(from..from + 3).unwrap_or_default();
+                        lines.iter().for_each(|line| lanes::soon(line));
+                    }
+                }
                 for t in 0..T {
                     let first = lanes::line(&lines[t][sub * 2]);
                     let second = lanes::line(&lines[t][sub * 2 + 1]);

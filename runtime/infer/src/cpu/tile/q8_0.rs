@@ -125,7 +125,7 @@ mod kernel {
 
     use super::super::super::activation::Block32;
     use super::super::super::lanes;
-    use super::super::{Line, split};
+    use super::super::{AHEAD, Line, split};
     use super::LINES;
 
     /// Products of `M` rows of inputs, from row `from` on, with `T` tiles.
@@ -171,6 +171,14 @@ mod kernel {
                     words[m] = rows[m].0.get(block).unwrap_or(&[0; 8]);
                 }
                 for step in 0..8 {
+                    if M == 1 {
+                        for tile in tiles {
+                            let line = at * LINES + half * 8 + step + AHEAD;
+                            tile.get(line)
+                                .into_iter()
+                                .for_each(|line| lanes::soon(line));
+                        }
+                    }
                     let mut weights = [_mm512_setzero_si512(); T];
                     for t in 0..T {
                         weights[t] = lanes::line(&group[t][half * 8 + step]);
