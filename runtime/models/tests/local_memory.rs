@@ -42,7 +42,9 @@ fn request(number: usize) -> ChatRequest {
             seed: Some(number as i64),
             ..Sampling::default()
         },
-        response_schema: (number % 3 == 0).then(|| json!({"type": "string", "maxLength": 8})),
+        response_schema: number
+            .is_multiple_of(3)
+            .then(|| json!({"type": "string", "maxLength": 8})),
         thinking: Some(false),
         ..ChatRequest::default()
     }
