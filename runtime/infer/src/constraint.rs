@@ -40,28 +40,6 @@ pub enum Constraint {
     Lark(String),
 }
 
-/// Whether a reply can be held to a JSON schema completely, whatever the tokenizer. What this lets
-/// pass, [`Grammars::matcher`] takes, alone or inline, as long as a grammar is not too large as a
-/// whole.
-///
-/// # Errors
-/// [`InferError::Constraint`]: what cannot be enforced.
-pub fn enforceable(schema: &Value) -> Result<(), InferError> {
-    let constraint = Constraint::JsonSchema(schema.clone());
-    let what = constraint.what();
-    let grammar = constraint.grammar();
-    let grammar = grammar.map_err(|message| refused(what, message))?;
-    let compile = move || {
-        let mut limits = ParserLimits::default();
-        limit(&mut limits);
-        let grammar = GrammarInit::Serialized(grammar);
-        let done = grammar.to_cgrammar(None, &mut Logger::new(0, 0), limits, Vec::new());
-        done.map(|_| ())
-    };
-    compiled(what, || catch_unwind(AssertUnwindSafe(compile)))?
-        .map_err(|error| refused(what, error))
-}
-
 /// Makes matchers for one tokenizer. Cheap to clone.
 #[derive(Clone)]
 pub struct Grammars {
@@ -236,6 +214,26 @@ const STACK: usize = 256 << 20;
 const LONGEST_TEXT: usize = 256 << 10;
 
 impl Constraint {
+    /// Whether a reply can be held to this completely, whatever the tokenizer. What this lets pass,
+    /// [`Grammars::matcher`] takes, alone or inline, as long as a grammar is not too large as a
+    /// whole.
+    ///
+    /// # Errors
+    /// [`InferError::Constraint`]: what cannot be enforced.
+    pub fn check(&self) -> Result<(), InferError> {
+        let what = self.what();
+        let grammar = self.grammar().map_err(|message| refused(what, message))?;
+        let compile = move || {
+            let mut limits = ParserLimits::default();
+            limit(&mut limits);
+            let grammar = GrammarInit::Serialized(grammar);
+            let done = grammar.to_cgrammar(None, &mut Logger::new(0, 0), limits, Vec::new());
+            done.map(|_| ())
+        };
+        compiled(what, || catch_unwind(AssertUnwindSafe(compile)))?
+            .map_err(|error| refused(what, error))
+    }
+
     fn what(&self) -> &'static str {
         match self {
             Self::JsonSchema(_) => "JSON schema",
@@ -244,7 +242,8 @@ impl Constraint {
         }
     }
 
-    fn grammar(&self) -> Result<TopLevelGrammar, String> {
+    /// As llguidance is given it.
+    pub(crate) fn grammar(&self) -> Result<TopLevelGrammar, String> {
         match self {
             Self::JsonSchema(schema) => {
                 let schema = schema::prepared(schema, &mut Budget::default())?;

@@ -208,7 +208,7 @@ impl Local {
                 "a schema cannot be enforced while the reply is written; it is checked afterwards"
             );
         }
-        let sampling = with_defaults(&request.sampling, &self.sampling);
+        let sampling = request.sampling.or(&self.sampling);
         let (sender, mut news) = mpsc::unbounded_channel();
         let cancel = Cancel(Arc::default());
         let job = Job {
@@ -350,26 +350,6 @@ fn problem(
         return fitting::json(&reply.text, schema).err();
     }
     None
-}
-
-/// What a request says, and what it leaves out from the configuration.
-fn with_defaults(asked: &Sampling, defaults: &Sampling) -> Sampling {
-    Sampling {
-        temperature: asked.temperature.or(defaults.temperature),
-        top_p: asked.top_p.or(defaults.top_p),
-        top_k: asked.top_k.or(defaults.top_k),
-        min_p: asked.min_p.or(defaults.min_p),
-        repetition_penalty: asked.repetition_penalty.or(defaults.repetition_penalty),
-        presence_penalty: asked.presence_penalty.or(defaults.presence_penalty),
-        logprobs: asked.logprobs.or(defaults.logprobs),
-        seed: asked.seed.or(defaults.seed),
-        max_tokens: asked.max_tokens.or(defaults.max_tokens),
-        stop: if asked.stop.is_empty() {
-            defaults.stop.clone()
-        } else {
-            asked.stop.clone()
-        },
-    }
 }
 
 /// What a model at a path is called.

@@ -195,7 +195,10 @@ fn what_cannot_be_held_completely_is_refused() {
         let message = refusal(&Constraint::JsonSchema(schema.clone()));
         assert!(message.contains(expected), "{schema}: {message}");
         assert!(!message.contains("non-verbose"));
-        assert!(enforceable(&schema).is_err(), "{schema}");
+        assert!(
+            Constraint::JsonSchema(schema.clone()).check().is_err(),
+            "{schema}"
+        );
         // The same holds inline.
         let lark = Constraint::Lark(format!("start: \"x\" %json {schema}"));
         if !schema.is_array() {
@@ -414,7 +417,7 @@ fn hostile_grammars_are_bounded() {
     ];
     for schema in schemas {
         // Whether it is taken or refused, there is an answer.
-        let checked = enforceable(&schema);
+        let checked = Constraint::JsonSchema(schema.clone()).check();
         let made = grammars.matcher(&Constraint::JsonSchema(schema));
         assert!(checked.is_ok() || made.is_err());
     }
@@ -585,7 +588,7 @@ proptest! {
     fn whatever_is_sampled_parses_and_fits_the_schema(schema in schema(), seed in any::<u64>()) {
         let (tokenizer, grammars) = made();
         let validator = jsonschema::validator_for(&schema).unwrap();
-        enforceable(&schema).unwrap();
+        Constraint::JsonSchema(schema.clone()).check().unwrap();
         let constraints = [
             Constraint::JsonSchema(schema.clone()),
             Constraint::Lark(format!("start: %json {schema}")),

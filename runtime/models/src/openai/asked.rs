@@ -105,7 +105,7 @@ impl<'a> Asked<'a> {
             asking,
             names,
             turns,
-            sampling: sampling(&request.sampling, &config.sampling),
+            sampling: request.sampling.or(&config.sampling),
             answer,
             form,
             tools,
@@ -147,26 +147,6 @@ fn tool(spec: &ToolSpec, shaped: Shaped, dialect: Dialect, form: ToolForm, names
         parameters,
         // OpenAI's two protocols differ in what they take silence for.
         strict: (dialect == Dialect::OpenAi).then_some(shaped.strict),
-    }
-}
-
-/// What a request asks for, and what the configuration says where it asks for nothing.
-fn sampling(asked: &Sampling, defaults: &Sampling) -> Sampling {
-    Sampling {
-        temperature: asked.temperature.or(defaults.temperature),
-        top_p: asked.top_p.or(defaults.top_p),
-        top_k: asked.top_k.or(defaults.top_k),
-        min_p: asked.min_p.or(defaults.min_p),
-        repetition_penalty: asked.repetition_penalty.or(defaults.repetition_penalty),
-        presence_penalty: asked.presence_penalty.or(defaults.presence_penalty),
-        logprobs: asked.logprobs.or(defaults.logprobs),
-        seed: asked.seed.or(defaults.seed),
-        max_tokens: asked.max_tokens.or(defaults.max_tokens),
-        stop: if asked.stop.is_empty() {
-            defaults.stop.clone()
-        } else {
-            asked.stop.clone()
-        },
     }
 }
 

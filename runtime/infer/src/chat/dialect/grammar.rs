@@ -4,7 +4,6 @@
 //! token; one that is plain text ends the free text before it the moment it is complete (a lazy
 //! terminal). In both cases free text may not spell a marker out: the reader takes it for one.
 
-use llguidance::api::TopLevelGrammar;
 use ropewalk_core::message::Grammar;
 use serde_json::Value;
 
@@ -241,9 +240,10 @@ fn answer(
 /// Whether a caller's own rule compiles.
 fn own(rule: &str, what: &'static str) -> Result<(), InferError> {
     let lark = format!("start: answer\n{rule}");
-    schema::check(TopLevelGrammar::from_lark(lark))
-        .map(|_| ())
-        .map_err(|message| InferError::Constraint { what, message })
+    Constraint::Lark(lark).check().map_err(|error| match error {
+        InferError::Constraint { message, .. } => InferError::Constraint { what, message },
+        other => other,
+    })
 }
 
 /// A regular expression between slashes.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use llguidance::api::TopLevelGrammar;
 use llguidance::toktrie::{ApproximateTokEnv, TokEnv, TokRxInfo, TokTrie};
 use llguidance::{Matcher, ParserFactory};
 
@@ -69,12 +68,13 @@ pub(super) fn factory() -> ParserFactory {
 }
 
 pub(super) fn matcher(factory: &ParserFactory, constraint: &Constraint) -> Matcher {
-    let Constraint::Lark(lark) = constraint else {
-        panic!("not a Lark grammar: {constraint:?}");
-    };
-    let parser = factory.create_parser(TopLevelGrammar::from_lark(lark.clone()));
+    let parser = factory.create_parser(constraint.grammar().unwrap());
     let matcher = Matcher::new(parser);
-    assert!(!matcher.is_error(), "{:?}\n{lark}", matcher.get_error());
+    assert!(
+        !matcher.is_error(),
+        "{:?}\n{constraint:?}",
+        matcher.get_error()
+    );
     matcher
 }
 
