@@ -1,7 +1,6 @@
 //! Which engine a configuration comes to, and why.
 
 mod config;
-mod models_folder;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -81,7 +80,7 @@ pub fn choose(config: &EngineConfig, models: &Path) -> Chosen {
     match config.kind {
         EngineKind::Extractive => quoting(asked),
         EngineKind::OpenAi => remote(asked),
-        EngineKind::Local if config.local.model.is_empty() => match models_folder::first(models) {
+        EngineKind::Local if config.local.model.is_empty() => match registry::first(models) {
             Some((model, of)) => local(
                 model.display().to_string(),
                 &format!("it is the first of {of} in {}", models.display()),
@@ -96,7 +95,7 @@ pub fn choose(config: &EngineConfig, models: &Path) -> Chosen {
         EngineKind::Auto => {
             let model = &config.openai.model;
             let elsewhere = config.openai.base_url != DEFAULT_BASE_URL;
-            if !elsewhere && models_folder::is_a_model(Path::new(model)) {
+            if !elsewhere && registry::is_a_model(Path::new(model)) {
                 return local(model.clone(), "`model` is a file or a folder");
             }
             if !model.is_empty() {
@@ -106,7 +105,7 @@ pub fn choose(config: &EngineConfig, models: &Path) -> Chosen {
                 // Half a configuration is a mistake, not a wish for the default.
                 return remote("an endpoint is configured");
             }
-            match models_folder::first(models) {
+            match registry::first(models) {
                 Some((model, of)) => local(
                     model.display().to_string(),
                     &format!(
@@ -200,12 +199,7 @@ fn local(
             ),
         });
     }
-    let path = Path::new(model);
-    let path = if path.exists() {
-        path.to_owned()
-    } else {
-        registry::find(&resources.models, model).unwrap_or_else(|| path.to_owned())
-    };
+    let path = registry::find(&resources.models, model).unwrap_or_else(|| PathBuf::from(model));
     Ok(Arc::new(Local::open(&path, &config.local)?))
 }
 
@@ -238,6 +232,7 @@ mod tests {
         assert!(remote.reason.contains("127.0.0.1"), "{}", remote.reason);
         fs::create_dir_all(models.join("org/b")).unwrap();
         fs::write(models.join("org/b/config.json"), "{}").unwrap();
+        fs::write(models.join("org/b/model.safetensors"), "").unwrap();
         fs::write(models.join("notes.txt"), "").unwrap();
         fs::write(models.join("c.gguf"), "").unwrap();
         let local = choose(&config(json!({"threads": 2})), &models);

@@ -1,6 +1,6 @@
 //! A model that runs in this program: `ropewalk-infer` behind the [`Engine`] trait.
 //!
-//! - `hold`: what a reply is held to, kept for the tools that come again.
+//! - `ready`: the prompt, and what the reply is held to.
 //! - `writing`: one reply, from the worker's tokens to deltas.
 
 use std::path::{Path, PathBuf};
@@ -10,11 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use ropewalk_core::message::{ChatReply, ChatRequest, Delta, Message, Sampling, Usage};
 use ropewalk_core::tokens::{self, TokenCount};
-use ropewalk_infer::chat::dialect::{Answer, Asked, Thinking, Unchecked};
-use ropewalk_infer::chat::template::Conversation;
-use ropewalk_infer::constraint::{Constraint, Matcher};
+use ropewalk_infer::chat::dialect::Unchecked;
 use ropewalk_infer::error::InferError;
-use ropewalk_infer::model::{LocalModel, ModelOptions, Prompt};
+use ropewalk_infer::model::{LocalModel, ModelOptions};
 use ropewalk_infer::sampling::Sampler;
 use ropewalk_infer::worker::{Job, Worker, WorkerLimits, WorkerStats};
 use tokio::sync::mpsc;
@@ -23,10 +21,10 @@ use crate::choose::LocalConfig;
 use crate::engine::{DeltaSink, Engine, EngineError, EngineInfo};
 use crate::fitting;
 
-mod hold;
+mod ready;
 mod writing;
 
-use hold::Kept;
+use ready::{Hold, Preparation, Ready};
 use writing::{News, Relay, Writing};
 
 /// Memory for keys and values where the configuration says nothing, in MiB.
@@ -45,8 +43,8 @@ pub struct Local {
     info: EngineInfo,
     model: Arc<LocalModel>,
     worker: Worker,
+    preparation: Arc<Preparation>,
     sampling: Sampling,
-    kept: Kept,
 }
 
 impl std::fmt::Debug for Local {
@@ -108,10 +106,10 @@ impl Local {
                 streaming: true,
                 charges: false,
             },
+            preparation: Arc::new(Preparation::new(Arc::clone(&model))),
             model,
             worker,
             sampling: config.sampling.clone(),
-            kept: Kept::default(),
         })
     }
 
@@ -125,81 +123,31 @@ impl Local {
         self.worker.stats()
     }
 
-    fn prompt(&self, request: &ChatRequest) -> Result<Prompt, EngineError> {
-        let conversation = Conversation {
-            messages: &request.messages,
-            tools: &request.tools,
-            thinking: request.thinking,
-            now: None,
-        };
-        let prompt = self.model.prompt(conversation);
-        prompt.map_err(|error| self.failed(error))
-    }
-
     fn failed(&self, error: InferError) -> EngineError {
         failed(&self.info.id, error)
-    }
-
-    /// What the reply is held to.
-    fn hold(
-        &self,
-        request: &ChatRequest,
-        thinking: Thinking,
-    ) -> Result<(Option<Matcher>, Vec<Unchecked>), EngineError> {
-        let answer = match (&request.response_schema, &request.grammar) {
-            (Some(schema), _) => Answer::Schema(schema),
-            (None, Some(grammar)) => Answer::Grammar(grammar),
-            (None, None) => Answer::Text,
-        };
-        if request.tools.is_empty() && matches!(answer, Answer::Text) {
-            return Ok((None, Vec::new()));
-        }
-        let build = || {
-            self.model.dialect.constraint(Asked {
-                tools: &request.tools,
-                required: false,
-                answer,
-                thinking,
-            })
-        };
-        let held = self.kept.get(request, thinking, build);
-        let held = held.map_err(|error| self.failed(error))?;
-        let matcher = |constraint: &Constraint| self.model.grammars.matcher(constraint);
-        match held.constraint.as_ref().map(matcher).transpose() {
-            Ok(matcher) => Ok((matcher, held.unchecked.clone())),
-            // What cannot be enforced is checked afterwards; only a caller's own grammar, which
-            // nothing else can check, is an error.
-            Err(error) if request.grammar.is_none() => {
-                let reason = error.to_string();
-                let tools = request.tools.iter().map(|tool| Some(tool.name.clone()));
-                let answer = request.response_schema.is_some().then_some(None);
-                let unchecked = tools.chain(answer).map(|tool| Unchecked {
-                    tool,
-                    reason: reason.clone(),
-                });
-                Ok((None, unchecked.collect()))
-            }
-            Err(error) => Err(self.failed(error)),
-        }
     }
 
     /// One reply, whether it fits or not.
     async fn write(
         &self,
-        request: &ChatRequest,
+        request: &Arc<ChatRequest>,
         deltas: &DeltaSink,
     ) -> Result<Attempt, EngineError> {
-        let prompt = self.prompt(request)?;
-        let context = self.worker.limits().context;
-        if prompt.tokens.len() >= context {
-            let error = InferError::TooLong {
-                prompt: prompt.tokens.len(),
-                context,
-            };
-            return Err(self.failed(error));
-        }
-        let thinking = self.model.dialect.thinking(&prompt.end, request.thinking);
-        let (matcher, unchecked) = self.hold(request, thinking)?;
+        let ready = {
+            let preparation = Arc::clone(&self.preparation);
+            let request = Arc::clone(request);
+            let context = self.worker.limits().context;
+            tokio::task::spawn_blocking(move || preparation.ready(&request, context))
+        };
+        let ready = ready.await.map_err(|error| EngineError::Internal {
+            engine: self.info.id.clone(),
+            message: format!("the prompt could not be made: {error}"),
+        })?;
+        let Ready {
+            prompt,
+            thinking,
+            hold: Hold { matcher, unchecked },
+        } = ready.map_err(|error| self.failed(error))?;
         for open in &unchecked {
             tracing::warn!(
                 engine = %self.info.id,
@@ -212,7 +160,7 @@ impl Local {
         let (sender, mut news) = mpsc::unbounded_channel();
         let cancel = Cancel(Arc::default());
         let job = Job {
-            prompt: prompt.tokens,
+            prompt: prompt.tokens.clone(),
             sampler: Sampler::new(&sampling),
             matcher,
             most: sampling.max_tokens.unwrap_or(LONGEST_REPLY) as usize,
@@ -281,7 +229,7 @@ impl Engine for Local {
     }
 
     fn count(&self, request: &ChatRequest) -> TokenCount {
-        match self.prompt(request) {
+        match self.preparation.prompt(request) {
             Ok(prompt) => TokenCount {
                 tokens: prompt.tokens.len() as u64,
                 exact: true,
@@ -292,9 +240,10 @@ impl Engine for Local {
 
     async fn chat(
         &self,
-        mut request: ChatRequest,
+        request: ChatRequest,
         deltas: DeltaSink,
     ) -> Result<ChatReply, EngineError> {
+        let mut request = Arc::new(request);
         let mut spent = Usage::default();
         for attempt in 0.. {
             let mut written = self.write(&request, &deltas).await?;
@@ -313,11 +262,12 @@ impl Engine for Local {
                 return Ok(reply);
             };
             tracing::info!(engine = %self.info.id, attempt, %problem, "asking again");
-            request.messages.push(Message::Assistant {
+            let messages = &mut Arc::make_mut(&mut request).messages;
+            messages.push(Message::Assistant {
                 text: reply.text,
                 calls: Vec::new(),
             });
-            request.messages.push(Message::User {
+            messages.push(Message::User {
                 text: format!("That cannot be used: {problem}. Write it again, correctly."),
             });
         }

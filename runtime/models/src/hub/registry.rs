@@ -60,6 +60,22 @@ pub fn list(models: &Path) -> Vec<Found> {
     found
 }
 
+/// The first model below a folder, by path, and how many there are.
+pub fn first(models: &Path) -> Option<(PathBuf, usize)> {
+    let mut paths = Vec::new();
+    collect(models, 0, &mut paths);
+    let count = paths.len();
+    paths.into_iter().min().map(|model| (model, count))
+}
+
+/// Whether a path looks like that of a model: a GGUF file, or a folder with a configuration.
+pub fn is_a_model(path: &Path) -> bool {
+    let gguf = path
+        .extension()
+        .is_some_and(|ending| ending.eq_ignore_ascii_case("gguf"));
+    gguf || path.join("config.json").is_file()
+}
+
 /// The model that a person means: a path, a name of the hub that was pulled, or a file's name
 /// below the folder, with or without its ending.
 pub fn find(models: &Path, name: &str) -> Option<PathBuf> {
