@@ -306,14 +306,54 @@ async fn what_does_not_fit_is_refused_with_numbers() {
 async fn a_schema_that_cannot_be_enforced_is_checked_and_asked_for_again() {
     let engine = qwen(small());
     let mut request = asked("Give me JSON.", 60);
-    // No grammar can count to this; the model cannot either, but it is told so.
+    // What can be enforced of it is an array of ones, at least two; that they differ is checked
+    // afterwards, and never true.
     request.response_schema = Some(json!({
-        "type": "array", "items": {"type": "integer"}, "uniqueItems": true, "minItems": 2,
+        "type": "array", "items": {"const": 1}, "minItems": 2, "maxItems": 2, "uniqueItems": true,
     }));
-    let held = reply(&engine, request).await;
-    // Random weights do not mend what they are told of: what matters is that it ends, and that
-    // every attempt was paid for.
-    assert!(held.usage.output_tokens > 0);
+    let prompt = engine.count(&request).tokens;
+    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+    let held = engine.chat(request, DeltaSink::new(sender)).await.unwrap();
+    assert_eq!(held.text, "[1, 1]");
+    assert!(
+        held.usage.input_tokens > 3 * prompt,
+        "three attempts, each with what was wrong before: {:?} for prompts of {prompt}",
+        held.usage
+    );
+    let mut shown = String::new();
+    while let Ok(delta) = receiver.try_recv() {
+        if let Delta::Text { text } = delta {
+            shown.push_str(&text);
+        }
+    }
+    assert_eq!(shown, held.text, "rejected attempts are not shown");
+}
+
+#[tokio::test]
+async fn replies_that_give_way_for_memory_come_to_the_same_end() {
+    let alone = qwen(small());
+    // Half a thousand tokens for four replies of some three hundred each.
+    let crowded = Arc::new(qwen(LocalConfig {
+        cache_mib: Some(1),
+        parallel: Some(4),
+        ..small()
+    }));
+    let question = |number: usize| asked(&format!("Tell story number {number}."), 260);
+    let all = join_all((0..6).map(|number| {
+        let engine = Arc::clone(&crowded);
+        async move { reply(&engine, question(number)).await }
+    }));
+    for (number, reply_there) in all.await.into_iter().enumerate() {
+        let here = reply(&alone, question(number)).await;
+        assert_eq!(here.text, reply_there.text, "story {number}");
+        assert_eq!(here.usage.output_tokens, reply_there.usage.output_tokens);
+    }
+    let stats = crowded.stats();
+    assert!(
+        stats.given_way > 0,
+        "memory was too little for all: {stats:?}"
+    );
+    assert!(stats.cache.bytes <= stats.cache.most_bytes);
 }
 
 #[test]

@@ -102,8 +102,8 @@ impl Running {
         context: usize,
     ) -> Result<Option<EndReason>, InferError> {
         let written = self.written();
-        let left =
-            self.job.most.min(context.saturating_sub(self.prompt)) - written.min(self.job.most);
+        let room = context.saturating_sub(self.prompt);
+        let left = self.job.most.min(room).saturating_sub(written);
         let mask = match &mut self.job.matcher {
             None => None,
             Some(matcher) => {
