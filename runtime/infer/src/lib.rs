@@ -12,6 +12,7 @@
 //! - [`constraint`]: which tokens a grammar allows next.
 //! - [`sampling`]: which of them is taken.
 //! - [`stop`]: texts that end a reply, across the borders of tokens.
+//! - [`model`]: all of these for one file; [`worker`]: many replies at once over it.
 //! - [`about`]: what a model's file says of itself, without the weights.
 //! - [`bench`]: how fast a model is on this machine.
 //! - [`tiny`]: small models with random weights, for tests and for speed.

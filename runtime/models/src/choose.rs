@@ -11,7 +11,7 @@ pub use self::config::{EngineConfig, EngineKind, FallbackConfig, LocalConfig};
 use crate::engine::{Engine, EngineError, EngineInfo};
 use crate::extractive::Extractive;
 use crate::hub::registry;
-use crate::local::Local;
+use crate::local::{self, Local};
 use crate::openai::{DEFAULT_BASE_URL, OpenAi};
 
 /// Makes the embedding model when something needs it: the extractive engine, a route with labels.
@@ -70,7 +70,7 @@ pub fn choose(config: &EngineConfig, models: &Path) -> Chosen {
         ),
     };
     let local = |model: String, why: &str| Chosen {
-        reason: format!("{}, because {why}", local_id(&model)),
+        reason: format!("{}, because {why}", local::id_of(Path::new(&model))),
         choice: Choice::Local(model),
     };
     let quoting = |why: &str| Chosen {
@@ -123,11 +123,6 @@ pub fn choose(config: &EngineConfig, models: &Path) -> Chosen {
     }
 }
 
-fn local_id(model: &str) -> String {
-    let stem = Path::new(model).file_stem();
-    format!("local:{}", stem.unwrap_or_default().to_string_lossy())
-}
-
 /// What is known of an engine before it is built.
 pub(crate) fn expected(config: &EngineConfig, choice: &Choice) -> EngineInfo {
     let able = EngineInfo {
@@ -144,7 +139,7 @@ pub(crate) fn expected(config: &EngineConfig, choice: &Choice) -> EngineInfo {
             ..able
         },
         Choice::Local(model) => EngineInfo {
-            id: local_id(model),
+            id: local::id_of(Path::new(&model)),
             context_tokens: config.local.context_tokens,
             ..able
         },

@@ -11,7 +11,7 @@ const PIECE: usize = 1 << 13;
 /// `e^x` to about 1e-7 relative, without a branch: range reduction to `2^n * e^r`, `|r| <= ln2/2`,
 /// and a degree-6 polynomial (Cephes' scheme).
 #[inline(always)]
-pub(super) fn exp(x: f32) -> f32 {
+pub(crate) fn exp(x: f32) -> f32 {
     const MAGIC: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to the nearest integer
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;

@@ -42,6 +42,63 @@ impl Line {
     }
 }
 
+/// Lays out one tile from up to sixteen rows of blocks of `B` bytes, each of which goes into `L`
+/// lines.
+pub(super) fn pack_blocks<const B: usize, const L: usize>(
+    rows: &[&[u8]],
+    tile: &mut [Line],
+    pack: impl Fn(&[u8; B], usize, &mut [Line; L]),
+) {
+    tile.fill(Line::ZERO);
+    for (row, bytes) in rows.iter().enumerate().take(ROWS) {
+        let blocks = bytes.as_chunks::<B>().0.iter();
+        for (block, lines) in blocks.zip(tile.as_chunks_mut::<L>().0) {
+            pack(block, row, lines);
+        }
+    }
+}
+
+/// `T` tiles that are walked together, `L` lines at a time.
+#[cfg(target_arch = "x86_64")]
+struct Groups<'a, const L: usize, const T: usize> {
+    tiles: [&'a [Line]; T],
+    groups: [&'a [[Line; L]]; T],
+    /// Groups that all tiles have.
+    count: usize,
+}
+
+#[cfg(target_arch = "x86_64")]
+impl<'a, const L: usize, const T: usize> Groups<'a, L, T> {
+    #[inline(always)]
+    fn new(tiles: [&'a [Line]; T]) -> Self {
+        let groups = tiles.map(|tile| tile.as_chunks::<L>().0);
+        let count = groups.iter().map(|groups| groups.len()).min().unwrap_or(0);
+        Self {
+            tiles,
+            groups,
+            count,
+        }
+    }
+
+    /// One group of each tile.
+    #[inline(always)]
+    fn at(&self, index: usize) -> [&'a [Line; L]; T] {
+        self.groups
+            .map(|groups| groups.get(index).unwrap_or(const { &[Line::ZERO; L] }))
+    }
+
+    /// Asks for the lines that follow `line` of a group after some more.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn soon(&self, index: usize, line: usize) {
+        for tile in self.tiles {
+            if let Some(line) = tile.get(index * L + line + AHEAD) {
+                super::lanes::soon(line);
+            }
+        }
+    }
+}
+
 /// The half-precision number at `index` of a line (32 to a line).
 pub(super) fn half_at(line: &Line, index: usize) -> half::f16 {
     let (halves, _) = line.0.as_chunks::<2>();

@@ -4,6 +4,7 @@
 //! Every pass is over all tokens in the order of their ids, which is quick and the same on every
 //! machine; nothing is sorted but the few tokens that a cut falls among.
 
+use crate::cpu::elementwise;
 use std::cmp::Ordering;
 
 use crate::constraint::TokenMask;
@@ -256,32 +257,12 @@ fn sum(weights: &[f32]) -> f64 {
     lanes.into_iter().map(f64::from).sum()
 }
 
-/// e to a power of zero or less, from additions and multiplications alone: the machine's own
-/// differs from machine to machine. Within a few units in the last place; nothing below e^-87.
+/// e to a power of zero or less; nothing below e^-87. From additions and multiplications alone: the
+/// machine's own differs from machine to machine, and the same seed must give the same token.
 pub(super) fn exp(power: f32) -> f32 {
-    // Adding and taking off this number rounds to a whole one, which its lowest bits then hold.
-    const ROUND: f32 = 12_582_912.0;
-    let shifted = power.max(-87.0) * std::f32::consts::LOG2_E + ROUND;
-    let halvings = shifted - ROUND;
-    // The logarithm of 2 in two parts, so that the difference is exact.
-    let rest = power.max(-87.0) - halvings * 0.693_359_4 - halvings * -2.121_944_4e-4;
-    // The series of e^x, enough of it for |x| <= ln(2)/2.
-    let mut series = 1.0 / 5_040.0;
-    for term in [
-        1.0 / 720.0,
-        1.0 / 120.0,
-        1.0 / 24.0,
-        1.0 / 6.0,
-        0.5,
-        1.0,
-        1.0,
-    ] {
-        series = series * rest + term;
+    if power < -87.0 {
+        0.0
+    } else {
+        elementwise::exp(power)
     }
-    let exponent = shifted
-        .to_bits()
-        .wrapping_sub(ROUND.to_bits())
-        .wrapping_add(127);
-    let value = series * f32::from_bits(exponent << 23);
-    if power < -87.0 { 0.0 } else { value }
 }

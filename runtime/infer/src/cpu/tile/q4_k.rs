@@ -7,7 +7,7 @@
 
 use half::f16;
 
-use super::{Line, ROWS, half_at, set_half};
+use super::{Line, ROWS, half_at, pack_blocks, set_half};
 
 /// Values in a block.
 const BLOCK: usize = 256;
@@ -40,13 +40,7 @@ fn scale_and_minimum(packed: &[u8; 12], sub: usize) -> (u8, u8) {
 
 /// Lays out one tile from up to sixteen rows of the file.
 pub fn pack(rows: &[&[u8]], tile: &mut [Line]) {
-    tile.fill(Line::ZERO);
-    for (row, bytes) in rows.iter().enumerate().take(ROWS) {
-        let blocks = bytes.as_chunks::<BLOCK_BYTES>().0.iter();
-        for (block, lines) in blocks.zip(tile.as_chunks_mut::<LINES>().0) {
-            pack_block(block, row, lines);
-        }
-    }
+    pack_blocks(rows, tile, pack_block);
 }
 
 #[allow(
@@ -135,7 +129,7 @@ mod kernel {
 
     use super::super::super::activation::Block256;
     use super::super::super::lanes;
-    use super::super::{AHEAD, Line, split};
+    use super::super::{Groups, Line, split};
     use super::{LINES, MINIMA, SCALES, WHOLE};
 
     /// Products of `M` rows of inputs, from row `from` on, with `T` tiles.
@@ -145,16 +139,14 @@ mod kernel {
         inputs: &Block256,
         from: usize,
     ) -> [[__m512; T]; M] {
-        let blocks = tiles.map(|tile| tile.as_chunks::<LINES>().0);
-        let count = blocks.iter().map(|blocks| blocks.len()).min().unwrap_or(0);
+        let groups = Groups::<LINES, T>::new(tiles);
         let words = inputs.words.as_chunks::<64>().0;
         let sums = inputs.sums.as_chunks::<4>().0;
         let low = _mm512_set1_epi8(15);
         let mut totals = [[_mm512_setzero_ps(); T]; M];
-        for block in 0..count {
-            let lines: [&[Line; LINES]; T] =
-                std::array::from_fn(|t| blocks[t].get(block).unwrap_or(&[Line::ZERO; LINES]));
-            let at = |m: usize| (from + m) * count + block;
+        for block in 0..groups.count {
+            let lines = groups.at(block);
+            let at = |m: usize| (from + m) * groups.count + block;
             let words: [&[i32; 64]; M] =
                 std::array::from_fn(|m| words.get(at(m)).unwrap_or(&[0; 64]));
             let mut whole = [[_mm512_setzero_si512(); T]; M];
@@ -163,11 +155,7 @@ mod kernel {
                 for group in 0..4 {
                     let step = sub * 4 + group;
                     if M == 1 {
-                        for tile in tiles {
-                            if let Some(line) = tile.get(block * LINES + step + AHEAD) {
-                                lanes::soon(line);
-                            }
-                        }
+                        groups.soon(block, step);
                     }
                     let packed: [_; T] = std::array::from_fn(|t| lanes::line(&lines[t][step]));
                     let first = packed.map(|packed| _mm512_and_si512(packed, low));

@@ -7,7 +7,7 @@
 
 use half::f16;
 
-use super::{Line, ROWS, half_at, set_half};
+use super::{Line, ROWS, half_at, pack_blocks, set_half};
 
 /// Values in a block.
 const BLOCK: usize = 256;
@@ -26,13 +26,7 @@ pub fn lines(k: usize) -> usize {
 
 /// Lays out one tile from up to sixteen rows of the file.
 pub fn pack(rows: &[&[u8]], tile: &mut [Line]) {
-    tile.fill(Line::ZERO);
-    for (row, bytes) in rows.iter().enumerate().take(ROWS) {
-        let blocks = bytes.as_chunks::<BLOCK_BYTES>().0.iter();
-        for (block, lines) in blocks.zip(tile.as_chunks_mut::<LINES>().0) {
-            pack_block(block, row, lines);
-        }
-    }
+    pack_blocks(rows, tile, pack_block);
 }
 
 #[allow(
@@ -112,7 +106,7 @@ mod kernel {
 
     use super::super::super::activation::Block256;
     use super::super::super::lanes;
-    use super::super::{AHEAD, Line, split};
+    use super::super::{Groups, Line, split};
     use super::{HIGH, LINES, SCALES, WHOLE};
 
     /// Products of `M` rows of inputs, from row `from` on, with `T` tiles.
@@ -122,17 +116,15 @@ mod kernel {
         inputs: &Block256,
         from: usize,
     ) -> [[__m512; T]; M] {
-        let blocks = tiles.map(|tile| tile.as_chunks::<LINES>().0);
-        let count = blocks.iter().map(|blocks| blocks.len()).min().unwrap_or(0);
+        let groups = Groups::<LINES, T>::new(tiles);
         let words = inputs.words.as_chunks::<64>().0;
         let offsets = inputs.offsets.as_chunks::<16>().0;
         let low = _mm512_set1_epi8(15);
         let six = _mm512_set1_epi8(0x3f);
         let mut totals = [[_mm512_setzero_ps(); T]; M];
-        for block in 0..count {
-            let lines: [&[Line; LINES]; T] =
-                std::array::from_fn(|t| blocks[t].get(block).unwrap_or(&[Line::ZERO; LINES]));
-            let at = |m: usize| (from + m) * count + block;
+        for block in 0..groups.count {
+            let lines = groups.at(block);
+            let at = |m: usize| (from + m) * groups.count + block;
             let words: [&[i32; 64]; M] =
                 std::array::from_fn(|m| words.get(at(m)).unwrap_or(&[0; 64]));
             let offsets: [&[i32; 16]; M] =
@@ -142,10 +134,8 @@ mod kernel {
                 let mut part: [[_; T]; M] =
                     std::array::from_fn(|m| [_mm512_set1_epi32(offsets[m][sub]); T]);
                 if M == 1 {
-                    for tile in tiles {
-                        let from = block * LINES + sub * 3 + AHEAD;
-                        let lines = tile.get(from..from + 3).unwrap_or_default();
-                        lines.iter().for_each(|line| lanes::soon(line));
+                    for line in sub * 3..sub * 3 + 3 {
+                        groups.soon(block, line);
                     }
                 }
                 for t in 0..T {

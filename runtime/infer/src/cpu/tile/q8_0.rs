@@ -125,7 +125,7 @@ mod kernel {
 
     use super::super::super::activation::Block32;
     use super::super::super::lanes;
-    use super::super::{AHEAD, Line, split};
+    use super::super::{Groups, Line, split};
     use super::LINES;
 
     /// Products of `M` rows of inputs, from row `from` on, with `T` tiles.
@@ -135,8 +135,8 @@ mod kernel {
         inputs: &Block32,
         from: usize,
     ) -> [[__m512; T]; M] {
-        let groups = tiles.map(|tile| tile.as_chunks::<LINES>().0);
-        let count = groups.iter().map(|groups| groups.len()).min().unwrap_or(0);
+        let groups = Groups::<LINES, T>::new(tiles);
+        let count = groups.count;
         let rows: [_; M] = std::array::from_fn(|m| {
             let row = from + m;
             let words = inputs.words.get(row * count * 16..).unwrap_or_default();
@@ -157,10 +157,7 @@ mod kernel {
             return sums;
         }
         for at in 0..count {
-            let mut group: [&[Line; LINES]; T] = [&[Line::ZERO; LINES]; T];
-            for t in 0..T {
-                group[t] = groups[t].get(at).unwrap_or(&[Line::ZERO; LINES]);
-            }
+            let group = groups.at(at);
             for half in 0..2 {
                 let block = at * 2 + half;
                 let mut whole = [[_mm512_setzero_si512(); T]; M];
@@ -172,12 +169,7 @@ mod kernel {
                 }
                 for step in 0..8 {
                     if M == 1 {
-                        for tile in tiles {
-                            let line = at * LINES + half * 8 + step + AHEAD;
-                            tile.get(line)
-                                .into_iter()
-                                .for_each(|line| lanes::soon(line));
-                        }
+                        groups.soon(at, half * 8 + step);
                     }
                     let mut weights = [_mm512_setzero_si512(); T];
                     for t in 0..T {
