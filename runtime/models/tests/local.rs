@@ -185,6 +185,12 @@ async fn hot_sampling_cannot_break_a_schema_a_pattern_or_a_call() {
         request.grammar = Some(Grammar::Regex("[a-f]{3}-[0-9]{2}".to_owned()));
         let held = reply(&engine, request.clone()).await.text;
         assert!(held.len() == 6 && held.as_bytes()[3] == b'-', "{held}");
+        let lark = "start: greeting \" \" NAME\ngreeting: \"Hello\" | \"Goodbye\"\nNAME: /[A-Z][a-z]{2,6}/";
+        request.grammar = Some(Grammar::Lark(lark.to_owned()));
+        let held = reply(&engine, request.clone()).await.text;
+        let (greeting, name) = held.split_once(' ').unwrap();
+        assert!(matches!(greeting, "Hello" | "Goodbye"), "{held}");
+        assert!((3..=7).contains(&name.len()), "{held}");
         request.grammar = None;
         request.tools = vec![weather()];
         request.sampling.max_tokens = Some(250);
@@ -381,6 +387,26 @@ fn files_that_are_no_models_are_refused_with_what_to_do() {
             "{name}: {error}"
         );
     }
+    let at = good.windows(5).position(|bytes| bytes == b"qwen3").unwrap();
+    let mut other = good.clone();
+    other[at..at + 5].copy_from_slice(b"qwenX");
+    let error = refused("family.gguf", &other);
+    assert!(
+        error.contains("`qwenX` cannot be run") && error.contains("gemma3"),
+        "{error}"
+    );
+    let key = b"tokenizer.chat_template";
+    let at = good
+        .windows(key.len())
+        .position(|bytes| bytes == key)
+        .unwrap();
+    let mut other = good.clone();
+    other[at..at + key.len()].copy_from_slice(b"tokenizer.chat_somethin");
+    let error = refused("template.gguf", &other);
+    assert!(
+        error.contains("has none") && error.contains("`template` under [engine]"),
+        "{error}"
+    );
     let missing = Local::open(&folder.path().join("none.gguf"), &small()).unwrap_err();
     assert!(missing.to_string().contains("no such file"), "{missing}");
     let empty = Local::open(folder.path(), &small()).unwrap_err();
