@@ -26,10 +26,10 @@ use ropewalk_core::tool::{ToolHints, ToolSpec};
 use ropewalk_infer::chat::dialect::{Answer, Asked, Thinking};
 use ropewalk_infer::chat::family::family_template;
 use ropewalk_infer::chat::template::Conversation;
-use ropewalk_infer::decoder::{Decoder, Pages, Slice};
+use ropewalk_infer::decoder::{Decoder, Slice};
 use ropewalk_infer::error::InferError;
 use ropewalk_infer::file::ModelFile;
-use ropewalk_infer::kv::{PAGE, Page};
+use ropewalk_infer::kv::PAGE;
 use ropewalk_infer::model::{LocalModel, ModelOptions};
 use ropewalk_infer::sampling::{Sampled, Sampler};
 use ropewalk_infer::tiny::TinyModel;
@@ -121,10 +121,9 @@ fn greedy_tokens_are_those_of_llama_cpp() {
                 // Along their tokens, so that one near tie does not end the comparison.
                 let mut all = prompt.clone();
                 all.extend(&theirs[..theirs.len() - 1]);
-                let mut pages: Pages = (0..all.len().div_ceil(PAGE))
-                    .map(|_| Some(Page::new(decoder.kv_shape())))
-                    .collect();
-                let numbers: Vec<usize> = (0..pages.len()).collect();
+                let mut pages = decoder.pages();
+                let numbers: Vec<usize> = (0..all.len().div_ceil(PAGE)).collect();
+                numbers.iter().for_each(|_| pages.add().unwrap());
                 let slice = Slice {
                     tokens: &all,
                     position: 0,

@@ -267,6 +267,7 @@ fn a_model_is_measured() {
         let report: serde_json::Value = serde_json::from_str(&outcome.out).unwrap();
         assert_eq!(report["architecture"], "qwen3");
         assert_eq!(report["quantisation"], quantisation);
+        assert_eq!(report["device"], "cpu");
         assert_eq!(report["context_tokens"], 32_768);
         // Four layers with two heads of 64 keys and 64 values, two bytes each.
         assert_eq!(report["kv_bytes_per_token"], 4 * 2 * 64 * 2 * 2);

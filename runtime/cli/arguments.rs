@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use ropewalk_infer::device::Device;
 
 /// Cited answers from your own documents: an agent runtime for MCP.
 #[derive(Parser)]
@@ -111,6 +112,9 @@ pub(crate) struct Bench {
     /// Threads [default: as many as there are cores]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) threads: Option<u32>,
+    /// Where it runs: `auto`, `cpu`, `cuda`, `cuda:1`, `metal` and the like.
+    #[arg(long, default_value_t)]
+    pub(crate) device: Device,
     /// How often all is measured; the medians count.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rounds: u32,

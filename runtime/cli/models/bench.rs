@@ -20,6 +20,7 @@ pub(crate) async fn run(options: Bench, cancel: CancellationToken) -> anyhow::Re
         prompt: options.prompt as usize,
         generate: options.generate as usize,
         threads: options.threads.unwrap_or_default() as usize,
+        device: options.device,
         rounds: options.rounds as usize,
     };
     let cancelled = Arc::new(AtomicBool::new(false));
@@ -59,7 +60,13 @@ fn show(report: &Report) {
                 report.context_tokens
             ),
         ),
-        ("threads", report.threads.to_string()),
+        (
+            "runs on",
+            match report.threads {
+                0 => report.device.clone(),
+                threads => format!("{}, {threads} threads", report.device),
+            },
+        ),
         (
             "prompt",
             format!("{:.1} tokens/s", report.prompt_tokens_per_second),

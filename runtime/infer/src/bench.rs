@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::about::About;
 use crate::cache::{Held, PageCache};
 use crate::decoder::{Decoder, Slice};
+use crate::device::Device;
 use crate::error::InferError;
 use crate::file::ModelFile;
 use crate::kv::PAGE;
@@ -32,6 +33,8 @@ pub struct BenchOptions {
     pub generate: usize,
     /// Threads; as many as there are cores for 0.
     pub threads: usize,
+    /// Where it runs.
+    pub device: Device,
     /// How often all is measured; the medians count. At least 1.
     pub rounds: usize,
 }
@@ -47,7 +50,9 @@ pub struct Report {
     pub parameters: u64,
     /// Tokens it was trained to see at once.
     pub context_tokens: usize,
-    /// Threads that worked.
+    /// Where it ran: `cpu`, `cuda:0` ...
+    pub device: String,
+    /// Threads that worked; 0 on an accelerator.
     pub threads: usize,
     /// Tokens of the prompt.
     pub prompt: usize,
@@ -106,7 +111,7 @@ pub fn measure(
 ) -> Result<Option<Report>, InferError> {
     let file = ModelFile::open(path)?;
     let about = About::read(path)?;
-    let decoder = Decoder::load(&file, options.threads)?;
+    let decoder = Decoder::load_on(&file, options.threads, options.device)?;
     let context = decoder.spec().context;
     let (prompt, generate) = (options.prompt.max(1), options.generate.max(1));
     let longest = prompt.saturating_add(generate.max(NEW_TOKENS));
@@ -139,6 +144,7 @@ pub fn measure(
         quantisation: about.quantisation,
         parameters: file.parameters(),
         context_tokens: context,
+        device: decoder.device(),
         threads: decoder.threads(),
         prompt,
         generate,
@@ -269,7 +275,7 @@ pub fn peak_memory() -> Option<u64> {
 
 /// Pages are made as they are needed, so that no bound is the same as the right one.
 fn unlimited(decoder: &Decoder) -> PageCache {
-    PageCache::new(decoder.kv_shape(), usize::MAX / 2)
+    PageCache::new(decoder.pages(), usize::MAX / 2)
 }
 
 fn no_token() -> InferError {
@@ -300,6 +306,7 @@ mod tests {
             prompt,
             generate: 3,
             threads: 1,
+            device: Device::Cpu,
             rounds: 1,
         }
     }

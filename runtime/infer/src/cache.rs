@@ -5,13 +5,12 @@
 //! only in part is copied as far as it does. Pages that no running sequence uses are kept until
 //! memory is needed, the least recently used ends of the tree going first.
 
-use crate::decoder::Pages;
-use crate::kv::{KvShape, PAGE, Page};
+use crate::kv::PAGE;
+use crate::pages::Pages;
 
 /// Pages of one model.
 #[derive(Debug)]
 pub struct PageCache {
-    shape: KvShape,
     /// The pages themselves, for the decoder.
     pub pages: Pages,
     most: usize,
@@ -53,12 +52,12 @@ pub struct CacheUse {
 }
 
 impl PageCache {
-    /// An empty cache of at most so many bytes, and of one page at least.
-    pub fn new(shape: KvShape, bytes: usize) -> Self {
-        let most = (bytes / shape.page_bytes().max(1)).max(1);
+    /// An empty cache of at most so many bytes, and of one page at least. `pages` are of the
+    /// decoder's kind, and none yet.
+    pub fn new(pages: Pages, bytes: usize) -> Self {
+        let most = (bytes / pages.shape().page_bytes().max(1)).max(1);
         Self {
-            shape,
-            pages: Vec::new(),
+            pages,
             most,
             free: Vec::new(),
             nodes: Vec::new(),
@@ -81,7 +80,7 @@ impl PageCache {
 
     /// What it holds.
     pub fn usage(&self) -> CacheUse {
-        let page = self.shape.page_bytes();
+        let page = self.pages.shape().page_bytes();
         CacheUse {
             pages: self.pages.len(),
             bytes: self.pages.len() * page,
@@ -250,8 +249,11 @@ impl PageCache {
     fn copy(&mut self, node: usize) -> Option<usize> {
         let page = self.take()?;
         let from = self.node(node)?.page;
-        let copied = self.pages.get(from)?.clone();
-        *self.pages.get_mut(page)? = copied;
+        if let Err(error) = self.pages.copy(from, page) {
+            tracing::warn!(%error, "a page cannot be shared in part");
+            self.free.push(page);
+            return None;
+        }
         Some(page)
     }
 
@@ -261,8 +263,14 @@ impl PageCache {
             return Some(page);
         }
         if self.pages.len() < self.most {
-            self.pages.push(Some(Page::new(self.shape)));
-            return Some(self.pages.len() - 1);
+            match self.pages.add() {
+                Ok(()) => return Some(self.pages.len() - 1),
+                // The device is full: what there is must do.
+                Err(error) => {
+                    self.most = self.pages.len();
+                    tracing::warn!(%error, pages = self.most, "the cache cannot grow further");
+                }
+            }
         }
         self.evict();
         self.free.pop()

@@ -1,29 +1,33 @@
 //! A decoder-only transformer: tokens in, logits out.
+//!
+//! [`host`] runs it on the processor, with kernels of our own; [`device`] runs it over candle's
+//! tensors, for accelerators. Both read the same [`weights`], whatever the family.
 
-use crate::cpu::activation::{Activations, Form};
-use crate::cpu::attention::{AttentionShape, Span, attend};
-use crate::cpu::elementwise::{Angles, add, add_bias, gate, gate_halves, rms_norm, rotate};
-use crate::cpu::matrix::Matrix;
 use crate::cpu::team::Team;
+use crate::device::Device;
 use crate::error::InferError;
 use crate::file::ModelFile;
-use crate::kv::{KvShape, PAGE, Page};
-use crate::spec::{Family, Spec};
+use crate::kv::{KvShape, PAGE};
+use crate::pages::Pages;
+use crate::spec::Spec;
 
-mod layer;
+mod device;
+mod host;
+mod weights;
 
-use layer::Layer;
+use device::OnDevice;
+use host::OnHost;
 
 /// A model's weights, ready to run.
 #[derive(Debug)]
 pub struct Decoder {
-    spec: Spec,
-    team: Team,
-    embeddings: Matrix,
-    /// `None` where the embeddings serve as the output.
-    output: Option<Matrix>,
-    norm: Vec<f32>,
-    layers: Vec<Layer>,
+    side: Side,
+}
+
+#[derive(Debug)]
+enum Side {
+    Host(OnHost),
+    Device(OnDevice),
 }
 
 /// Consecutive tokens of one sequence.
@@ -39,83 +43,91 @@ pub struct Slice<'a> {
     pub logits: usize,
 }
 
-/// Pages by number; what is taken out is being written.
-pub type Pages = Vec<Option<Page>>;
-
-/// A page that is being written: its number, itself, and which of its slots takes which row.
-type Written = (usize, Page, Vec<(usize, usize)>);
-
-/// Room for what lies between layers, used again and again.
-#[derive(Debug, Default)]
-struct Room {
-    hidden: Vec<f32>,
-    normed: Vec<f32>,
-    queries: Vec<f32>,
-    keys: Vec<f32>,
-    values: Vec<f32>,
-    attended: Vec<f32>,
-    gates: Vec<f32>,
-    ups: Vec<f32>,
-    out: Vec<f32>,
-}
-
 impl Decoder {
-    /// Reads the weights.
+    /// Reads the weights, to run on the processor.
     ///
     /// # Errors
     /// A tensor that is missing or has another shape than the header says.
     pub fn load(file: &ModelFile, threads: usize) -> Result<Self, InferError> {
         let spec = Spec::read(file)?;
-        let team = Team::new(threads);
-        Self::with_team(file, spec, team)
+        Ok(Self {
+            side: Side::Host(OnHost::load(file, spec, Team::new(threads))?),
+        })
     }
 
-    pub(crate) fn with_team(file: &ModelFile, spec: Spec, team: Team) -> Result<Self, InferError> {
-        let shape = (spec.vocabulary, spec.hidden);
-        let embeddings = file.matrix(&team, "token_embd.weight", shape)?;
-        let output = file
-            .has("output.weight")
-            .then(|| file.matrix(&team, "output.weight", shape))
-            .transpose()?;
-        let mut norm = file.vector("output_norm.weight", spec.hidden)?;
-        norm.iter_mut()
-            .for_each(|weight| *weight += spec.norm_offset);
-        let layers = (0..spec.layers)
-            .map(|number| Layer::load(file, &team, &spec, number))
-            .collect::<Result<_, _>>()?;
+    /// Reads the weights, to run where `device` says.
+    ///
+    /// # Errors
+    /// As [`Self::load`]; a device that is not there, or has no room for the weights.
+    pub fn load_on(file: &ModelFile, threads: usize, device: Device) -> Result<Self, InferError> {
+        match device.open()? {
+            None => Self::load(file, threads),
+            Some(device) => Self::load_on_candle(file, device),
+        }
+    }
+
+    /// Reads the weights, to run over candle's tensors on `device`: for accelerators, and on the
+    /// processor to compare with our own kernels, which are faster there.
+    ///
+    /// # Errors
+    /// As [`Self::load_on`].
+    pub fn load_on_candle(
+        file: &ModelFile,
+        device: candle_core::Device,
+    ) -> Result<Self, InferError> {
+        let spec = Spec::read(file)?;
         Ok(Self {
-            spec,
-            team,
-            embeddings,
-            output,
-            norm,
-            layers,
+            side: Side::Device(OnDevice::load(file, spec, device)?),
         })
     }
 
     /// What it looks like.
     pub fn spec(&self) -> &Spec {
-        &self.spec
+        match &self.side {
+            Side::Host(host) => host.spec(),
+            Side::Device(device) => device.spec(),
+        }
     }
 
-    /// How many threads work on it.
+    /// How many threads work on it; none where an accelerator does.
     pub fn threads(&self) -> usize {
-        self.team.threads()
+        match &self.side {
+            Side::Host(host) => host.threads(),
+            Side::Device(_) => 0,
+        }
     }
 
-    /// Bytes of memory its weights take.
+    /// Where it runs: `cpu`, `cuda:0` ...
+    pub fn device(&self) -> String {
+        match &self.side {
+            Side::Host(_) => "cpu".to_owned(),
+            Side::Device(device) => device.name(),
+        }
+    }
+
+    /// Bytes of memory its weights take, where it runs.
     pub fn bytes(&self) -> usize {
-        let output = self.output.as_ref().map_or(0, Matrix::bytes);
-        let layers = self.layers.iter().map(Layer::bytes).sum::<usize>();
-        self.embeddings.bytes() + output + layers
+        match &self.side {
+            Side::Host(host) => host.bytes(),
+            Side::Device(device) => device.bytes(),
+        }
     }
 
     /// Sizes of what it keeps for a token.
     pub fn kv_shape(&self) -> KvShape {
+        let spec = self.spec();
         KvShape {
-            layers: self.spec.layers,
-            heads: self.spec.kv_heads,
-            head: self.spec.head,
+            layers: spec.layers,
+            heads: spec.kv_heads,
+            head: spec.head,
+        }
+    }
+
+    /// No pages yet, of the kind that it writes.
+    pub fn pages(&self) -> Pages {
+        match &self.side {
+            Side::Host(_) => Pages::host(self.kv_shape()),
+            Side::Device(device) => Pages::device(self.kv_shape(), device.device()),
         }
     }
 
@@ -124,264 +136,33 @@ impl Decoder {
     /// slices.
     ///
     /// # Errors
-    /// A token that is none of the vocabulary; a page that is missing.
+    /// A token that is none of the vocabulary; a page that is missing, or of another decoder's
+    /// kind; what the device fails with.
     pub fn run(&self, slices: &[Slice<'_>], pages: &mut Pages) -> Result<Vec<f32>, InferError> {
-        let rows: usize = slices.iter().map(|slice| slice.tokens.len()).sum();
-        let mut room = Room::default();
-        self.embed(slices, &mut room.hidden)?;
-        let positions: Vec<usize> = slices
-            .iter()
-            .flat_map(|slice| slice.position..slice.position + slice.tokens.len())
-            .collect();
-        let rope = &self.spec.rope;
-        let angles = Angles::new(&positions, &rope.frequencies, rope.magnitude);
-        let window_angles = self
-            .spec
-            .window_rope
-            .as_ref()
-            .map(|rope| Angles::new(&positions, &rope.frequencies, rope.magnitude));
-        for (number, layer) in self.layers.iter().enumerate() {
-            let angles = match &window_angles {
-                Some(window) if self.spec.windowed(number) => window,
-                _ => &angles,
-            };
-            self.attention(number, layer, slices, angles, pages, &mut room, rows)?;
-            self.feed_forward(layer, &mut room, rows)?;
+        let vocabulary = self.spec().vocabulary;
+        let mut tokens = slices.iter().flat_map(|slice| slice.tokens);
+        if let Some(token) = tokens.find(|token| **token as usize >= vocabulary) {
+            return Err(failed(format!(
+                "there is no token {token} in a vocabulary of {vocabulary}"
+            )));
         }
-        self.logits(slices, &room.hidden)
-    }
-
-    fn embed(&self, slices: &[Slice<'_>], hidden: &mut Vec<f32>) -> Result<(), InferError> {
-        let width = self.spec.hidden;
-        let tokens = slices.iter().flat_map(|slice| slice.tokens);
-        for token in tokens {
-            if *token as usize >= self.spec.vocabulary {
-                return Err(InferError::Compute(candle_core::Error::msg(format!(
-                    "there is no token {token} in a vocabulary of {}",
-                    self.spec.vocabulary
-                ))));
-            }
-            let from = hidden.len();
-            hidden.resize(from + width, 0.0);
-            let row = hidden.get_mut(from..).unwrap_or_default();
-            self.embeddings.row(*token as usize, row)?;
+        let held = |slice: &Slice<'_>| slice.pages.len() * PAGE;
+        let short = |slice: &&Slice<'_>| slice.position + slice.tokens.len() > held(slice);
+        if slices.iter().any(|slice| short(&slice)) {
+            return Err(missing_page());
         }
-        if self.spec.embedding_scale != 1.0 {
-            let scale = self.spec.embedding_scale;
-            hidden.iter_mut().for_each(|x| *x *= scale);
+        match (&self.side, pages) {
+            (Side::Host(host), Pages::Host(pages)) => host.run(slices, pages),
+            (Side::Device(device), Pages::Device(pages)) => device.run(slices, pages),
+            _ => Err(failed("these pages are another decoder's".to_owned())),
         }
-        Ok(())
-    }
-
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "the parts of one layer; a struct of them would be made once and taken apart once"
-    )]
-    fn attention(
-        &self,
-        number: usize,
-        layer: &Layer,
-        slices: &[Slice<'_>],
-        angles: &Angles,
-        pages: &mut Pages,
-        room: &mut Room,
-        rows: usize,
-    ) -> Result<(), InferError> {
-        let (spec, team) = (&self.spec, &self.team);
-        self.norm_into(&room.hidden, &layer.attention_norm, &mut room.normed);
-        let forms = layer.input_forms();
-        let inputs = Activations::new(team, &room.normed, spec.hidden, &forms);
-        let into = (&mut room.queries, &mut room.keys, &mut room.values);
-        layer.project(team, spec, &inputs, into, rows)?;
-        if let Some((queries, keys)) = &layer.head_norms {
-            rms_norm(team, &mut room.queries, queries, spec.epsilon);
-            rms_norm(team, &mut room.keys, keys, spec.epsilon);
-        }
-        if spec.rope_of(number).is_some() {
-            rotate(
-                team,
-                &mut room.queries,
-                spec.heads,
-                spec.head,
-                angles,
-                spec.pairs,
-            );
-            rotate(
-                team,
-                &mut room.keys,
-                spec.kv_heads,
-                spec.head,
-                angles,
-                spec.pairs,
-            );
-        }
-        self.remember(number, slices, pages, &room.keys, &room.values)?;
-        let shape = AttentionShape {
-            heads: spec.heads,
-            kv_heads: spec.kv_heads,
-            head: spec.head,
-            scale: spec.attention_scale,
-            window: spec.window.filter(|_| spec.windowed(number)),
-        };
-        room.attended.resize(rows * spec.heads * spec.head, 0.0);
-        let of_slices = slices
-            .iter()
-            .map(|slice| {
-                let pages = slice.pages.iter().map(|page| {
-                    let page = pages.get(*page).and_then(Option::as_ref);
-                    page.ok_or_else(missing_page)
-                });
-                pages.collect::<Result<Vec<&Page>, _>>()
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        let mut row = 0;
-        let mut spans = Vec::with_capacity(slices.len());
-        for (slice, pages) in slices.iter().zip(&of_slices) {
-            spans.push(Span {
-                row,
-                count: slice.tokens.len(),
-                position: slice.position,
-                pages,
-            });
-            row += slice.tokens.len();
-        }
-        attend(
-            team,
-            shape,
-            number,
-            &spans,
-            &room.queries,
-            &mut room.attended,
-        );
-        self.product(&layer.attention_output, &room.attended, &mut room.out, rows)?;
-        if let Some(norm) = &layer.after_attention {
-            rms_norm(team, &mut room.out, norm, spec.epsilon);
-        }
-        add(team, &mut room.hidden, &room.out);
-        Ok(())
-    }
-
-    /// Writes keys and values into their pages.
-    fn remember(
-        &self,
-        layer: usize,
-        slices: &[Slice<'_>],
-        pages: &mut Pages,
-        keys: &[f32],
-        values: &[f32],
-    ) -> Result<(), InferError> {
-        let width = self.spec.kv_heads * self.spec.head;
-        // Each page that is written is taken out, so that threads can each have some.
-        let mut taken: Vec<Written> = Vec::new();
-        let mut row = 0;
-        let mut lost = false;
-        for slice in slices {
-            for index in 0..slice.tokens.len() {
-                let position = slice.position + index;
-                let number = slice.pages.get(position / PAGE).copied();
-                let number = number.ok_or_else(missing_page)?;
-                if taken.last().is_none_or(|(last, _, _)| *last != number) {
-                    match pages.get_mut(number).and_then(Option::take) {
-                        Some(page) => taken.push((number, page, Vec::new())),
-                        None => {
-                            lost = true;
-                            break;
-                        }
-                    }
-                }
-                if let Some((_, _, rows)) = taken.last_mut() {
-                    rows.push((position % PAGE, row + index));
-                }
-            }
-            row += slice.tokens.len();
-        }
-        self.team.chunks(&mut taken, 1, |_, taken| {
-            for (_, page, rows) in taken {
-                for (slot, row) in rows.iter() {
-                    let of_row = row * width..(row + 1) * width;
-                    let keys = keys.get(of_row.clone()).unwrap_or_default();
-                    page.write(layer, *slot, keys, values.get(of_row).unwrap_or_default());
-                }
-            }
-        });
-        for (number, page, _) in taken {
-            if let Some(place) = pages.get_mut(number) {
-                *place = Some(page);
-            }
-        }
-        if lost { Err(missing_page()) } else { Ok(()) }
-    }
-
-    fn feed_forward(&self, layer: &Layer, room: &mut Room, rows: usize) -> Result<(), InferError> {
-        let (spec, team) = (&self.spec, &self.team);
-        self.norm_into(&room.hidden, &layer.feed_forward_norm, &mut room.normed);
-        let width = spec.feed_forward;
-        match &layer.gate {
-            Some(gates) => {
-                let forms = [gates.form(), layer.up.form()];
-                let inputs = Activations::new(team, &room.normed, spec.hidden, &forms);
-                room.gates.resize(rows * width, 0.0);
-                room.ups.resize(rows * width, 0.0);
-                gates.multiply(team, &inputs, &mut room.gates)?;
-                layer.up.multiply(team, &inputs, &mut room.ups)?;
-                gate(team, spec.gate, &mut room.gates, &room.ups);
-            }
-            None => {
-                let inputs = Activations::new(team, &room.normed, spec.hidden, &[layer.up.form()]);
-                room.ups.resize(rows * width * 2, 0.0);
-                room.gates.resize(rows * width, 0.0);
-                layer.up.multiply(team, &inputs, &mut room.ups)?;
-                gate_halves(team, spec.gate, &room.ups, &mut room.gates, width);
-            }
-        }
-        self.product(&layer.down, &room.gates, &mut room.out, rows)?;
-        if let Some(norm) = &layer.after_feed_forward {
-            rms_norm(team, &mut room.out, norm, spec.epsilon);
-        }
-        add(team, &mut room.hidden, &room.out);
-        Ok(())
-    }
-
-    fn logits(&self, slices: &[Slice<'_>], hidden: &[f32]) -> Result<Vec<f32>, InferError> {
-        let width = self.spec.hidden;
-        let mut wanted = Vec::new();
-        let mut row = 0;
-        for slice in slices {
-            let count = slice.tokens.len();
-            let first = count - slice.logits.min(count);
-            let rows = (row + first) * width..(row + count) * width;
-            wanted.extend_from_slice(hidden.get(rows).unwrap_or_default());
-            row += count;
-        }
-        rms_norm(&self.team, &mut wanted, &self.norm, self.spec.epsilon);
-        let rows = wanted.len().checked_div(width).unwrap_or_default();
-        let mut logits = Vec::new();
-        let output = self.output.as_ref().unwrap_or(&self.embeddings);
-        if rows > 0 {
-            self.product(output, &wanted, &mut logits, rows)?;
-        }
-        Ok(logits)
-    }
-
-    fn norm_into(&self, x: &[f32], weight: &[f32], out: &mut Vec<f32>) {
-        out.clear();
-        out.extend_from_slice(x);
-        rms_norm(&self.team, out, weight, self.spec.epsilon);
-    }
-
-    fn product(
-        &self,
-        matrix: &Matrix,
-        inputs: &[f32],
-        out: &mut Vec<f32>,
-        rows: usize,
-    ) -> Result<(), InferError> {
-        let inputs = Activations::new(&self.team, inputs, matrix.k(), &[matrix.form()]);
-        out.resize(rows * matrix.n(), 0.0);
-        matrix.multiply(&self.team, &inputs, out)
     }
 }
 
-fn missing_page() -> InferError {
-    InferError::Compute(candle_core::Error::msg("a page of the cache is missing"))
+pub(crate) fn missing_page() -> InferError {
+    failed("a page of the cache is missing".to_owned())
+}
+
+fn failed(message: String) -> InferError {
+    InferError::Compute(candle_core::Error::msg(message))
 }

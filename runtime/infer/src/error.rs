@@ -27,6 +27,14 @@ pub enum InferError {
         /// What contradicts what.
         message: String,
     },
+    /// A model cannot run where it should.
+    #[error("the model cannot run on `{device}`: {message}")]
+    Device {
+        /// `cuda:0` ...
+        device: String,
+        /// Why, and what to do.
+        message: String,
+    },
     /// A file is not a model, or a damaged one.
     #[error("{} is not a model this program can run: {message}", path.display())]
     NotAModel {

@@ -120,18 +120,28 @@ impl ModelFile {
         name: &str,
         shape: (usize, usize),
     ) -> Result<Matrix, InferError> {
-        let place = self.place(name)?;
-        if place.shape != [shape.0, shape.1] {
-            return Err(self.damaged(format!(
-                "the tensor `{name}` has the shape {:?}, where the header asks for [{}, {}]",
-                place.shape, shape.0, shape.1
-            )));
-        }
+        let place = self.place_of(name, shape)?;
         let row = row_bytes(place.dtype, shape.1);
         Matrix::read(team, place.dtype, shape, |rows: Range<usize>, bytes| {
             bytes.resize(rows.len() * row, 0);
             self.fill(place, rows.start * row, bytes)
         })
+    }
+
+    /// A matrix of `n` rows and `k` columns as it lies in the file, and its kind.
+    ///
+    /// # Errors
+    /// As [`Self::matrix`].
+    pub fn raw_matrix(
+        &self,
+        name: &str,
+        shape: (usize, usize),
+    ) -> Result<(GgmlDType, Vec<u8>), InferError> {
+        let place = self.place_of(name, shape)?;
+        let size = row_bytes(place.dtype, shape.1).saturating_mul(shape.0);
+        let mut bytes = vec![0; size];
+        self.fill(place, 0, &mut bytes)?;
+        Ok((place.dtype, bytes))
     }
 
     /// The shape of a tensor, outermost first.
@@ -190,6 +200,17 @@ impl ModelFile {
         self.tensors
             .get(name)
             .ok_or_else(|| self.damaged(format!("it has no tensor `{name}`")))
+    }
+
+    fn place_of(&self, name: &str, shape: (usize, usize)) -> Result<&Place, InferError> {
+        let place = self.place(name)?;
+        if place.shape != [shape.0, shape.1] {
+            return Err(self.damaged(format!(
+                "the tensor `{name}` has the shape {:?}, where the header asks for [{}, {}]",
+                place.shape, shape.0, shape.1
+            )));
+        }
+        Ok(place)
     }
 
     /// Reads bytes of a tensor.

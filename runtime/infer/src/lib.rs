@@ -7,8 +7,8 @@
 //! - [`tokenizer`]: text to tokens and back, from the GGUF itself or `tokenizer.json`.
 //! - [`chat`]: a conversation as the model's own template writes it; tool calls as its family
 //!   writes them, as a grammar and read back.
-//! - [`decoder`]: tokens in, logits out; [`cpu`] does the arithmetic, [`kv`] and [`cache`] keep
-//!   what was computed for a prefix.
+//! - [`decoder`]: tokens in, logits out; [`cpu`] does the arithmetic, or [`device`] says which
+//!   accelerator does; [`kv`], [`pages`] and [`cache`] keep what was computed for a prefix.
 //! - [`constraint`]: which tokens a grammar allows next.
 //! - [`sampling`]: which of them is taken.
 //! - [`stop`]: texts that end a reply, across the borders of tokens.
@@ -24,10 +24,12 @@ pub mod chat;
 pub mod constraint;
 pub mod cpu;
 pub mod decoder;
+pub mod device;
 pub mod error;
 pub mod file;
 pub mod kv;
 pub mod model;
+pub mod pages;
 pub mod sampling;
 pub mod spec;
 pub mod stop;

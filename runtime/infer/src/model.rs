@@ -10,6 +10,7 @@ use crate::chat::dialect::Dialect;
 use crate::chat::template::{ChatTemplate, Conversation, SpecialTexts};
 use crate::constraint::Grammars;
 use crate::decoder::Decoder;
+use crate::device::Device;
 use crate::error::InferError;
 use crate::file::{Header, ModelFile};
 use crate::tokenizer::Tokenizer;
@@ -19,6 +20,8 @@ use crate::tokenizer::Tokenizer;
 pub struct ModelOptions {
     /// Threads; as many as there are cores for 0.
     pub threads: usize,
+    /// Where it runs.
+    pub device: Device,
     /// A file with a chat template, in place of the model's own.
     pub template: Option<PathBuf>,
 }
@@ -71,7 +74,7 @@ impl LocalModel {
         let dialect = Dialect::detect(&template, &tokenizer);
         let grammars = Grammars::new(&tokenizer)?;
         // What takes longest comes last, when everything else is known to be right.
-        let decoder = Decoder::load(&file, options.threads)?;
+        let decoder = Decoder::load_on(&file, options.threads, options.device)?;
         if decoder.spec().vocabulary < tokenizer.size() {
             return Err(file.damaged(format!(
                 "its tokenizer has {} tokens, and its embeddings only {}",

@@ -162,7 +162,7 @@ impl Worker {
         tokenizer: &Tokenizer,
         limits: WorkerLimits,
     ) -> Result<Self, InferError> {
-        let cache = PageCache::new(decoder.kv_shape(), limits.cache_bytes);
+        let cache = PageCache::new(decoder.pages(), limits.cache_bytes);
         let limits = WorkerLimits {
             context: limits.context.min(cache.capacity()),
             parallel: limits.parallel.max(1),

@@ -66,6 +66,7 @@ impl Local {
         let id = id_of(path);
         let options = ModelOptions {
             threads: config.threads.unwrap_or_default(),
+            device: config.device.unwrap_or_default(),
             template: config.template.as_ref().map(PathBuf::from),
         };
         let failed = |error: InferError| failed(&id, error);

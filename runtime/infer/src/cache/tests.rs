@@ -1,4 +1,6 @@
 use super::*;
+use crate::kv::KvShape;
+use crate::pages::HostPages;
 use proptest::prelude::*;
 
 const SHAPE: KvShape = KvShape {
@@ -11,8 +13,25 @@ const SHAPE: KvShape = KvShape {
 fn compute(cache: &mut PageCache, held: &Held, tokens: &[u32], from: usize) {
     for at in from..tokens.len() {
         let mark = fingerprint(&tokens[..=at]);
-        let page = cache.pages[held.pages[at / PAGE]].as_mut().unwrap();
+        let number = held.pages[at / PAGE];
+        let pages = host_mut(cache);
+        let mut page = pages.take(number).unwrap();
         page.write(0, at % PAGE, &[mark], &[mark]);
+        pages.put(number, page);
+    }
+}
+
+fn host(cache: &PageCache) -> &HostPages {
+    match &cache.pages {
+        Pages::Host(pages) => pages,
+        Pages::Device(_) => unreachable!("it was made on the host"),
+    }
+}
+
+fn host_mut(cache: &mut PageCache) -> &mut HostPages {
+    match &mut cache.pages {
+        Pages::Host(pages) => pages,
+        Pages::Device(_) => unreachable!("it was made on the host"),
     }
 }
 
@@ -27,7 +46,7 @@ fn fingerprint(prefix: &[u32]) -> f32 {
 
 fn check(cache: &PageCache, held: &Held, tokens: &[u32], upto: usize) {
     for at in 0..upto {
-        let page = cache.pages[held.pages[at / PAGE]].as_ref().unwrap();
+        let page = host(cache).get(held.pages[at / PAGE]).unwrap();
         let found = page.head(0, 0).values[at % PAGE].to_f32();
         assert_eq!(
             found,
@@ -49,7 +68,7 @@ fn run(cache: &mut PageCache, tokens: &[u32]) -> usize {
 
 #[test]
 fn a_second_turn_computes_only_what_is_new() {
-    let mut cache = PageCache::new(SHAPE, 1 << 20);
+    let mut cache = PageCache::new(Pages::host(SHAPE), 1 << 20);
     let first: Vec<u32> = (0..100).collect();
     assert_eq!(run(&mut cache, &first), 0);
     let second: Vec<u32> = (0..150).collect();
@@ -64,7 +83,7 @@ fn a_second_turn_computes_only_what_is_new() {
 
 #[test]
 fn memory_is_bounded_and_the_least_used_goes_first() {
-    let mut cache = PageCache::new(SHAPE, SHAPE.page_bytes() * 8);
+    let mut cache = PageCache::new(Pages::host(SHAPE), SHAPE.page_bytes() * 8);
     let kept: Vec<u32> = (0..64).collect();
     run(&mut cache, &kept);
     for round in 1..40 {
@@ -77,7 +96,7 @@ fn memory_is_bounded_and_the_least_used_goes_first() {
 
 #[test]
 fn running_sequences_keep_their_pages() {
-    let mut cache = PageCache::new(SHAPE, SHAPE.page_bytes() * 4);
+    let mut cache = PageCache::new(Pages::host(SHAPE), SHAPE.page_bytes() * 4);
     let tokens: Vec<u32> = (0..96).collect();
     let (mut held, _) = cache.begin(&tokens);
     assert!(cache.grow(&mut held, 96));
@@ -102,7 +121,7 @@ proptest! {
     fn sequences_never_read_what_is_not_theirs(
         steps in proptest::collection::vec((0_usize..4, 0_u32..3, 1_usize..90, any::<bool>()), 1..60),
     ) {
-        let mut cache = PageCache::new(SHAPE, SHAPE.page_bytes() * 24);
+        let mut cache = PageCache::new(Pages::host(SHAPE), SHAPE.page_bytes() * 24);
         let mut running: Vec<Option<(Held, Vec<u32>)>> = (0..4).map(|_| None).collect();
         for (slot, branch, length, end) in steps {
             match running[slot].take() {

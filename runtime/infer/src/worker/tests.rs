@@ -9,27 +9,30 @@ use crate::tiny::TinyModel;
 use crate::tiny::quant::Quant;
 use crate::tiny::shape::{Architecture, Shape};
 
+/// How a reply ended, and its tokens.
+type Told = Result<(Ended, Vec<u32>), String>;
+
 struct Tell {
-    sender: Sender<Result<Ended, String>>,
+    sender: Sender<Told>,
     /// Sets this after so many tokens.
     cancel: Option<(usize, Arc<AtomicBool>)>,
     /// Wants no more after so many tokens.
     enough: usize,
-    seen: usize,
+    seen: Vec<u32>,
     /// Takes no token while somebody holds this.
     gate: Arc<Mutex<()>>,
 }
 
 impl Listener for Tell {
-    fn token(&mut self, _: &Sampled) -> ControlFlow<()> {
+    fn token(&mut self, sampled: &Sampled) -> ControlFlow<()> {
         drop(lock(&self.gate));
-        self.seen += 1;
+        self.seen.push(sampled.token);
         if let Some((after, cancelled)) = &self.cancel
-            && self.seen == *after
+            && self.seen.len() == *after
         {
             cancelled.store(true, Ordering::Relaxed);
         }
-        if self.seen >= self.enough {
+        if self.seen.len() >= self.enough {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())
@@ -37,11 +40,14 @@ impl Listener for Tell {
     }
 
     fn end(self: Box<Self>, ended: Result<Ended, InferError>) {
-        let _ = self.sender.send(ended.map_err(|error| error.to_string()));
+        let Self { sender, seen, .. } = *self;
+        let told = ended.map(|ended| (ended, seen));
+        let _ = sender.send(told.map_err(|error| error.to_string()));
     }
 }
 
-fn worker(limits: WorkerLimits) -> Worker {
+/// A worker whose model runs on our own kernels, or over candle's tensors.
+fn worker(limits: WorkerLimits, candle: bool) -> Worker {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.gguf");
     TinyModel::new(Shape::tiny(Architecture::Llama))
@@ -52,8 +58,12 @@ fn worker(limits: WorkerLimits) -> Worker {
         panic!("a GGUF file was written");
     };
     let tokenizer = Tokenizer::from_gguf(content).unwrap();
-    let decoder = Arc::new(Decoder::load(&file, 2).unwrap());
-    Worker::start(decoder, &tokenizer, limits).unwrap()
+    let decoder = if candle {
+        Decoder::load_on_candle(&file, candle_core::Device::Cpu)
+    } else {
+        Decoder::load(&file, 2)
+    };
+    Worker::start(Arc::new(decoder.unwrap()), &tokenizer, limits).unwrap()
 }
 
 const LIMITS: WorkerLimits = WorkerLimits {
@@ -69,7 +79,7 @@ fn job(
     cancel_after: Option<usize>,
     enough: usize,
     gate: &Arc<Mutex<()>>,
-) -> (Job, Receiver<Result<Ended, String>>) {
+) -> (Job, Receiver<Told>) {
     let (sender, receiver) = channel();
     let cancelled = Arc::new(AtomicBool::new(false));
     let sampling = Sampling {
@@ -87,7 +97,7 @@ fn job(
             sender,
             cancel: cancel_after.map(|after| (after, cancelled)),
             enough,
-            seen: 0,
+            seen: Vec::new(),
             gate: Arc::clone(gate),
         }),
     };
@@ -96,31 +106,36 @@ fn job(
 
 #[test]
 fn a_reply_ends_where_it_is_told_to() {
-    let worker = worker(LIMITS);
-    let ended = |most, cancel_after, enough| {
-        let (job, receiver) = job(most, cancel_after, enough, &Arc::default());
-        worker.submit(job).unwrap();
-        receiver.recv().unwrap().unwrap()
-    };
-    let end = ended(20, None, usize::MAX);
-    assert_eq!((end.reason, end.written), (EndReason::Length, 20));
-    let end = ended(20, None, 6);
-    assert_eq!((end.reason, end.written), (EndReason::Stopped, 6));
-    // Cancelled while a token was taken: none comes after it.
-    let end = ended(500, Some(6), usize::MAX);
-    assert_eq!((end.reason, end.written), (EndReason::Cancelled, 6));
-    // The context ends a reply as well.
-    let end = ended(100_000, None, usize::MAX);
-    assert_eq!(end.reason, EndReason::Length);
-    assert_eq!(end.prompt + end.written, LIMITS.context);
-    let stats = worker.stats();
-    assert_eq!(stats.prompt_tokens, 4 * 40);
-    assert_eq!(stats.cached_tokens, 3 * 39);
+    for candle in [false, true] {
+        let worker = worker(LIMITS, candle);
+        let ended = |most, cancel_after, enough| {
+            let (job, receiver) = job(most, cancel_after, enough, &Arc::default());
+            worker.submit(job).unwrap();
+            receiver.recv().unwrap().unwrap()
+        };
+        let (end, tokens) = ended(20, None, usize::MAX);
+        assert_eq!((end.reason, end.written), (EndReason::Length, 20));
+        let (end, again) = ended(20, None, 6);
+        assert_eq!((end.reason, end.written), (EndReason::Stopped, 6));
+        // From the cache it is the same.
+        assert_eq!(again, tokens[..6]);
+        // Cancelled while a token was taken: none comes after it.
+        let (end, _) = ended(500, Some(6), usize::MAX);
+        assert_eq!((end.reason, end.written), (EndReason::Cancelled, 6));
+        // The context ends a reply as well.
+        let (end, longer) = ended(100_000, None, usize::MAX);
+        assert_eq!(end.reason, EndReason::Length);
+        assert_eq!(end.prompt + end.written, LIMITS.context);
+        assert_eq!(longer[..20], tokens);
+        let stats = worker.stats();
+        assert_eq!(stats.prompt_tokens, 4 * 40);
+        assert_eq!(stats.cached_tokens, 3 * 39);
+    }
 }
 
 #[test]
 fn a_worker_that_ends_tells_everyone_who_waits() {
-    let worker = worker(LIMITS);
+    let worker = worker(LIMITS, false);
     let gate = Arc::default();
     let held = lock(&gate);
     let mut waiting = Vec::new();

@@ -1,6 +1,7 @@
 //! Engines as a person writes them: `[engine]` and `[engines.NAME]` in `ropewalk.toml`.
 
 use ropewalk_core::message::Sampling;
+use ropewalk_infer::device::Device;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -50,6 +51,10 @@ pub struct LocalConfig {
     /// Threads it computes with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
+    /// Where it runs: `auto` when left out, which is an accelerator where this program was built
+    /// for one and it is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<Device>,
     /// Requests that may wait; more are refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<usize>,
@@ -128,7 +133,7 @@ impl EngineConfig {
 type Table = Map<String, Value>;
 
 /// Fields that only a local model has.
-const ONLY_LOCAL: [&str; 4] = ["cache_mib", "threads", "queue", "parallel"];
+const ONLY_LOCAL: [&str; 5] = ["cache_mib", "threads", "device", "queue", "parallel"];
 /// Fields that an endpoint and a local model both have.
 const BOTH: [&str; 3] = ["model", "context_tokens", "sampling"];
 
