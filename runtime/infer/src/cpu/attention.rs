@@ -112,7 +112,7 @@ pub fn attend(
                     let row = queries.get(from..from + shape.head).unwrap_or_default();
                     seen.set(index, piece.span.position + token, row, shape.scale);
                 }
-                see(team, shape, layer, piece, &mut seen);
+                see(team, shape, layer, piece, &mut seen, count);
                 for index in 0..count {
                     let row = piece.span.row + piece.from + (first + index) / group;
                     let result = seen.result(index, shape.head);
@@ -131,7 +131,14 @@ pub fn attend(
 }
 
 /// Looks at every page that some row sees.
-fn see(team: &Team, shape: AttentionShape, layer: usize, piece: &Piece<'_>, seen: &mut Queries) {
+fn see(
+    team: &Team,
+    shape: AttentionShape,
+    layer: usize,
+    piece: &Piece<'_>,
+    seen: &mut Queries,
+    rows: usize,
+) {
     let positions = seen.positions.iter().flatten();
     let last = positions.clone().max().copied().unwrap_or(0);
     let first = positions.min().copied().unwrap_or(0);
@@ -144,7 +151,7 @@ fn see(team: &Team, shape: AttentionShape, layer: usize, piece: &Piece<'_>, seen
         #[cfg(target_arch = "x86_64")]
         if team.vnni() && shape.head.is_multiple_of(16) {
             // SAFETY: the team said that the processor has these features.
-            unsafe { avx512::see(shape, number * PAGE, page, seen) };
+            unsafe { avx512::see(shape, number * PAGE, page, seen, rows) };
             continue;
         }
         portable::see(shape, number * PAGE, page, seen);

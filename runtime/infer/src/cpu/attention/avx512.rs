@@ -1,4 +1,8 @@
-//! Attention to a page, eight query rows at once.
+//! Attention to a page, up to eight query rows at once.
+//!
+//! A sequence that is being written has as many rows as heads share keys, often two or four: each
+//! number of rows has code of its own, so that none computes what is not there. A row's result
+//! does not depend on how many there are.
 
 #![allow(
     clippy::indexing_slicing,
@@ -25,17 +29,44 @@ use crate::kv::{BLOCK, HeadPage, PAGE};
 
 const BLOCKS: usize = PAGE / BLOCK;
 
-/// Takes in what the rows see of a page whose first token is at `start`.
+/// Takes in what the first `rows` rows see of a page whose first token is at `start`.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,f16c,fma")]
-pub(super) fn see(shape: AttentionShape, start: usize, page: HeadPage<'_>, seen: &mut Queries) {
-    let head = shape.head;
-    let mut shares = [[0.0_f32; PAGE]; ROWS];
-    let mut fades = [1.0_f32; ROWS];
-    let mut scores = [[_mm512_setzero_ps(); ROWS]; BLOCKS];
-    for (scores, keys) in scores.iter_mut().zip(page.keys.chunks_exact(head * BLOCK)) {
-        *scores = products(keys, &seen.numbers);
+pub(super) fn see(
+    shape: AttentionShape,
+    start: usize,
+    page: HeadPage<'_>,
+    seen: &mut Queries,
+    rows: usize,
+) {
+    match rows {
+        0..=1 => see_rows::<1, 1>(shape, start, page, seen),
+        2 => see_rows::<2, 2>(shape, start, page, seen),
+        3..=4 => see_rows::<4, 4>(shape, start, page, seen),
+        // Sums of four rows, in four registers each, leave some for what they are made of.
+        _ => see_rows::<ROWS, 4>(shape, start, page, seen),
     }
-    for row in 0..ROWS {
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,f16c,fma")]
+fn see_rows<const R: usize, const A: usize>(
+    shape: AttentionShape,
+    start: usize,
+    page: HeadPage<'_>,
+    seen: &mut Queries,
+) {
+    let head = shape.head;
+    let mut shares = [[0.0_f32; PAGE]; R];
+    let mut fades = [1.0_f32; R];
+    let (first, second) = page.keys.split_at(page.keys.len() / BLOCKS);
+    let scores: [[__m512; R]; BLOCKS] = if R < ROWS {
+        products([first, second], &seen.numbers)
+    } else {
+        // These are sums enough that none waits for itself.
+        let [first] = products([first], &seen.numbers);
+        let [second] = products([second], &seen.numbers);
+        [first, second]
+    };
+    for row in 0..R {
         let position = seen.positions[row];
         let masks: [__mmask16; BLOCKS] =
             std::array::from_fn(|block| mask(shape, position, start + block * BLOCK));
@@ -67,9 +98,9 @@ pub(super) fn see(shape: AttentionShape, start: usize, page: HeadPage<'_>, seen:
     let mut at = 0;
     while at < head {
         at += match head - at {
-            64.. => gather::<4>(page.values, head, at, &shares, &fades, &mut seen.sums),
-            32.. => gather::<2>(page.values, head, at, &shares, &fades, &mut seen.sums),
-            _ => gather::<1>(page.values, head, at, &shares, &fades, &mut seen.sums),
+            64.. => gather::<4, R, A>(page.values, head, at, &shares, &fades, &mut seen.sums),
+            32.. => gather::<2, R, A>(page.values, head, at, &shares, &fades, &mut seen.sums),
+            _ => gather::<1, R, A>(page.values, head, at, &shares, &fades, &mut seen.sums),
         };
     }
 }
@@ -90,39 +121,54 @@ fn mask(shape: AttentionShape, position: Option<usize>, start: usize) -> __mmask
     upto(position + 1) & !upto(before)
 }
 
-/// Products of eight query rows with sixteen keys.
+/// Products of query rows with the keys of `B` blocks of sixteen.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,f16c,fma")]
-fn products(keys: &[f16], queries: &[[f32; ROWS]]) -> [__m512; ROWS] {
-    let mut sums = [_mm512_setzero_ps(); ROWS];
-    for (keys, queries) in keys.as_chunks::<BLOCK>().0.iter().zip(queries) {
-        let keys = _mm512_cvtph_ps(lanes::halves(keys));
-        for row in 0..ROWS {
-            sums[row] = _mm512_fmadd_ps(keys, _mm512_set1_ps(queries[row]), sums[row]);
+fn products<const R: usize, const B: usize>(
+    blocks: [&[f16]; B],
+    queries: &[[f32; ROWS]],
+) -> [[__m512; R]; B] {
+    let mut sums = [[_mm512_setzero_ps(); R]; B];
+    let blocks = blocks.map(|keys| keys.as_chunks::<BLOCK>().0);
+    for (at, queries) in queries.iter().enumerate() {
+        for block in 0..B {
+            let Some(keys) = blocks[block].get(at) else {
+                continue;
+            };
+            let keys = _mm512_cvtph_ps(lanes::halves(keys));
+            for row in 0..R {
+                let query = _mm512_set1_ps(queries[row]);
+                sums[block][row] = _mm512_fmadd_ps(keys, query, sums[block][row]);
+            }
         }
     }
     sums
 }
 
-/// Adds weighted values to `W * 16` numbers of every row's sums, from number `at` on; how many
-/// numbers these are.
+/// Adds weighted values to `W * 16` numbers of every row's sums, from number `at` on, `A` of the
+/// `R` rows at a time; how many numbers these are.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,f16c,fma")]
-fn gather<const W: usize>(
+fn gather<const W: usize, const R: usize, const A: usize>(
     values: &[f16],
     head: usize,
     at: usize,
-    shares: &[[f32; PAGE]; ROWS],
-    fades: &[f32; ROWS],
+    shares: &[[f32; PAGE]; R],
+    fades: &[f32; R],
     sums: &mut [f32],
 ) -> usize {
-    for rows in [0..ROWS / 2, ROWS / 2..ROWS] {
-        let first = rows.start;
-        let mut totals = [[_mm512_setzero_ps(); W]; ROWS / 2];
+    let at_once = shares
+        .as_chunks::<A>()
+        .0
+        .iter()
+        .zip(fades.as_chunks::<A>().0);
+    for (number, (shares, fades)) in at_once.enumerate() {
+        let first = number * A;
+        let mut totals = [[_mm512_setzero_ps(); W]; A];
         for (row, totals) in totals.iter_mut().enumerate() {
             let from = (first + row) * head + at;
             let row_sums = sums.get(from..from + W * 16).unwrap_or_default();
-            let fade = _mm512_set1_ps(fades[first + row]);
+            let fade = _mm512_set1_ps(fades[row]);
             for (total, sum) in totals.iter_mut().zip(row_sums.as_chunks::<16>().0) {
                 *total = _mm512_mul_ps(lanes::floats(sum), fade);
             }
@@ -134,7 +180,7 @@ fn gather<const W: usize>(
                 *wide = _mm512_cvtph_ps(lanes::halves(values));
             }
             for (row, totals) in totals.iter_mut().enumerate() {
-                let share = _mm512_set1_ps(shares[first + row][slot]);
+                let share = _mm512_set1_ps(shares[row][slot]);
                 for (total, wide) in totals.iter_mut().zip(wide) {
                     *total = _mm512_fmadd_ps(wide, share, *total);
                 }

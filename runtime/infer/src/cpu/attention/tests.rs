@@ -64,6 +64,25 @@ fn check(team: &Team, case: &Case) {
     attend(team, shape, layer, &spans, &queries, &mut out);
     let group = shape.heads / shape.kv_heads;
     for span in &spans {
+        for token in (0..span.count).step_by(5) {
+            let of_row = (span.row + token) * width..(span.row + token + 1) * width;
+            let alone = Span {
+                row: 0,
+                count: 1,
+                position: span.position + token,
+                pages: span.pages,
+            };
+            let mut row = vec![f32::NAN; width];
+            attend(
+                team,
+                shape,
+                layer,
+                &[alone],
+                &queries[of_row.clone()],
+                &mut row,
+            );
+            assert_eq!(row, out[of_row], "token {token} alone");
+        }
         for token in 0..span.count {
             for head in 0..shape.heads {
                 let at = (span.row + token) * width + head * shape.head;

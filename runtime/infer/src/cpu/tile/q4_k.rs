@@ -147,8 +147,14 @@ mod kernel {
         for block in 0..groups.count {
             let lines = groups.at(block);
             let at = |m: usize| (from + m) * groups.count + block;
-            let words: [&[i32; 64]; M] =
-                std::array::from_fn(|m| words.get(at(m)).unwrap_or(&[0; 64]));
+            let mut rows: [&[i32; 64]; M] = [&[0; 64]; M];
+            for m in 0..M {
+                // Not zeros in its place: what either may be is copied to the stack first.
+                let Some(row) = words.get(at(m)) else {
+                    return totals;
+                };
+                rows[m] = row;
+            }
             let mut whole = [[_mm512_setzero_si512(); T]; M];
             for sub in 0..8 {
                 let mut part = [[_mm512_setzero_si512(); T]; M];
@@ -162,8 +168,8 @@ mod kernel {
                     let second =
                         packed.map(|packed| _mm512_and_si512(_mm512_srli_epi16::<4>(packed), low));
                     for m in 0..M {
-                        let a = _mm512_set1_epi32(words[m][step * 2]);
-                        let b = _mm512_set1_epi32(words[m][step * 2 + 1]);
+                        let a = _mm512_set1_epi32(rows[m][step * 2]);
+                        let b = _mm512_set1_epi32(rows[m][step * 2 + 1]);
                         for t in 0..T {
                             part[m][t] = _mm512_dpbusd_epi32(part[m][t], first[t], a);
                             part[m][t] = _mm512_dpbusd_epi32(part[m][t], second[t], b);

@@ -125,8 +125,14 @@ mod kernel {
         for block in 0..groups.count {
             let lines = groups.at(block);
             let at = |m: usize| (from + m) * groups.count + block;
-            let words: [&[i32; 64]; M] =
-                std::array::from_fn(|m| words.get(at(m)).unwrap_or(&[0; 64]));
+            let mut rows: [&[i32; 64]; M] = [&[0; 64]; M];
+            for m in 0..M {
+                // Not zeros in its place: what either may be is copied to the stack first.
+                let Some(row) = words.get(at(m)) else {
+                    return totals;
+                };
+                rows[m] = row;
+            }
             let offsets: [&[i32; 16]; M] =
                 std::array::from_fn(|m| offsets.get(at(m)).unwrap_or(&[0; 16]));
             let mut whole = [[_mm512_setzero_si512(); T]; M];
@@ -158,7 +164,7 @@ mod kernel {
                     ];
                     for m in 0..M {
                         for step in 0..4 {
-                            let input = _mm512_set1_epi32(words[m][sub * 4 + step]);
+                            let input = _mm512_set1_epi32(rows[m][sub * 4 + step]);
                             part[m][t] = _mm512_dpbusd_epi32(part[m][t], weights[step], input);
                         }
                     }

@@ -163,9 +163,13 @@ mod kernel {
                 let mut whole = [[_mm512_setzero_si512(); T]; M];
                 let mut words: [&[i32; 8]; M] = [&[0; 8]; M];
                 for m in 0..M {
-                    let offset = rows[m].2.get(block).copied().unwrap_or_default();
-                    whole[m] = [_mm512_set1_epi32(offset); T];
-                    words[m] = rows[m].0.get(block).unwrap_or(&[0; 8]);
+                    // Not zeros in its place: what either may be is copied to the stack first.
+                    let (Some(row), Some(offset)) = (rows[m].0.get(block), rows[m].2.get(block))
+                    else {
+                        return sums;
+                    };
+                    whole[m] = [_mm512_set1_epi32(*offset); T];
+                    words[m] = row;
                 }
                 for step in 0..8 {
                     if M == 1 {
