@@ -28,12 +28,11 @@ pub fn trace_lines(report: &RunReport, colour: bool) -> Vec<String> {
         paint(
             DIM,
             &format!(
-                "{}, {} model calls, {} tool calls, {} + {} tokens",
+                "{}, {} model calls, {} tool calls, {}",
                 time(report.took_ms),
                 report.answer.model_calls,
                 report.answer.tool_calls,
-                tokens.input_tokens,
-                tokens.output_tokens
+                spent(tokens)
             )
         )
     )];
@@ -134,14 +133,25 @@ impl Tree<'_> {
     }
 }
 
+/// Tokens read, how much of them was known from before, and tokens written.
+fn spent(usage: Usage) -> String {
+    let Usage {
+        input_tokens: read,
+        output_tokens: written,
+        cached_tokens: cached,
+        ..
+    } = usage;
+    match cached.saturating_mul(100).checked_div(read) {
+        None | Some(0) => format!("{read} + {written} tokens"),
+        Some(percent) => format!("{read} ({percent} % cached) + {written} tokens"),
+    }
+}
+
 /// Time, tokens and money, as far as they are known.
 fn cost(took_ms: u64, usage: Usage) -> String {
     let mut parts = vec![time(took_ms)];
     if usage.input_tokens + usage.output_tokens > 0 {
-        parts.push(format!(
-            "{} + {} tokens",
-            usage.input_tokens, usage.output_tokens
-        ));
+        parts.push(spent(usage));
     }
     if usage.cost_micros > 0 {
         parts.push(format!("cost {:.4}", usage.cost_micros as f64 / 1e6));
@@ -209,6 +219,19 @@ mod tests {
             steps,
             took_ms: 12_345,
         }
+    }
+
+    #[test]
+    fn what_was_read_before_is_said_in_percent() {
+        let usage = |input_tokens, cached_tokens| Usage {
+            input_tokens,
+            cached_tokens,
+            output_tokens: 5,
+            ..Usage::default()
+        };
+        assert_eq!(spent(usage(0, 0)), "0 + 5 tokens");
+        assert_eq!(spent(usage(300, 0)), "300 + 5 tokens");
+        assert_eq!(spent(usage(300, 299)), "300 (99 % cached) + 5 tokens");
     }
 
     #[test]

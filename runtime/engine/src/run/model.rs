@@ -227,6 +227,10 @@ async fn asked(
         Ok(reply) => {
             span.record("gen_ai.usage.input_tokens", reply.usage.input_tokens);
             span.record("gen_ai.usage.output_tokens", reply.usage.output_tokens);
+            span.record(
+                "gen_ai.usage.cache_read.input_tokens",
+                reply.usage.cached_tokens,
+            );
             if let Some(engine) = &reply.engine {
                 span.record("gen_ai.response.model", engine);
             }
