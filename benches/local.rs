@@ -299,7 +299,7 @@ fn main() {
                 .write_gguf(&path, quant)
                 .unwrap();
             if shared {
-                peer::install(LLAMA, &["llama-cpp-python"]);
+                peer::install_by(LLAMA, "install_llama_cpp");
                 beside(&path, &name);
             }
             if peerless {

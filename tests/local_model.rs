@@ -68,7 +68,7 @@ fn theirs(python: &Path, model: &Path, prompts: &[Vec<u32>], count: usize) -> (V
         .arg(script)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     let asked = json!({"model": model, "prompts": prompts, "count": count});
@@ -76,7 +76,8 @@ fn theirs(python: &Path, model: &Path, prompts: &[Vec<u32>], count: usize) -> (V
     input.write_all(asked.to_string().as_bytes()).unwrap();
     drop(input);
     let output = child.wait_with_output().unwrap();
-    assert!(output.status.success());
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {error}", output.status);
     let said: Value = serde_json::from_slice(&output.stdout).unwrap();
     let tokens = serde_json::from_value(said["tokens"].clone()).unwrap();
     (tokens, said["own_difference"].as_f64().unwrap())

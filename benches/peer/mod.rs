@@ -49,22 +49,38 @@ fn has(module: &str) -> bool {
 /// Puts packages into `benches/.venv`, unless the peers' Python has the module already. Without
 /// a network, or with a Python of the caller's choice, the peer is left out.
 pub fn install(module: &str, packages: &[&str]) {
-    if has(module) || std::env::var_os("ROPEWALK_PEER_PYTHON").is_some() {
+    let Some(python) = venv_without(module) else {
         return;
-    }
+    };
     eprintln!("installing {} into benches/.venv", packages.join(" "));
+    let _ = Command::new(python)
+        .args(["-m", "pip", "install", "--quiet"])
+        .args(packages)
+        .status();
+}
+
+/// The same by a script in `benches/peers`, which is given the Python to install for.
+pub fn install_by(module: &str, script: &str) {
+    let Some(python) = venv_without(module) else {
+        return;
+    };
+    eprintln!("installing {module} into benches/.venv");
+    let script = root().join("peers").join(script);
+    let _ = Command::new(script).arg(python).status();
+}
+
+/// The Python of `benches/.venv`, made if need be, when a module is to be installed there.
+fn venv_without(module: &str) -> Option<PathBuf> {
+    if has(module) || std::env::var_os("ROPEWALK_PEER_PYTHON").is_some() {
+        return None;
+    }
     let venv = root().join(".venv");
     let made = Command::new("python3")
         .args(["-m", "venv"])
         .arg(&venv)
         .status();
-    if !made.is_ok_and(|status| status.success()) {
-        return;
-    }
-    let _ = Command::new(venv.join("bin/python"))
-        .args(["-m", "pip", "install", "--quiet"])
-        .args(packages)
-        .status();
+    made.is_ok_and(|status| status.success())
+        .then(|| venv.join("bin/python"))
 }
 
 /// A script of a peer whose Python has a module, to be run in a process of its own.

@@ -141,8 +141,8 @@ pub enum Pairs {
 /// Sines and cosines of a batch of positions: `pairs` of each for every position.
 #[derive(Debug, Clone, Default)]
 pub struct Angles {
-    cosines: Vec<f32>,
-    sines: Vec<f32>,
+    pub(crate) cosines: Vec<f32>,
+    pub(crate) sines: Vec<f32>,
     pairs: usize,
 }
 

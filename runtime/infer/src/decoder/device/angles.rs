@@ -3,7 +3,7 @@
 use candle_core::{Device, Tensor};
 use candle_nn::rotary_emb::{rope, rope_i};
 
-use crate::cpu::elementwise::Pairs;
+use crate::cpu::elementwise::{self, Pairs};
 use crate::error::InferError;
 use crate::spec::Rope;
 
@@ -24,19 +24,11 @@ impl Angles {
         pairs: Pairs,
         device: &Device,
     ) -> Result<Self, InferError> {
-        let mut cosines = Vec::new();
-        let mut sines = Vec::new();
-        for position in positions {
-            for frequency in &rope.frequencies {
-                let (sine, cosine) = (*position as f32 * frequency).sin_cos();
-                cosines.push(cosine * rope.magnitude);
-                sines.push(sine * rope.magnitude);
-            }
-        }
+        let angles = elementwise::Angles::new(positions, &rope.frequencies, rope.magnitude);
         let shape = (positions.len(), rope.frequencies.len());
         Ok(Self {
-            cosines: Tensor::from_vec(cosines, shape, device)?,
-            sines: Tensor::from_vec(sines, shape, device)?,
+            cosines: Tensor::from_vec(angles.cosines, shape, device)?,
+            sines: Tensor::from_vec(angles.sines, shape, device)?,
             turned: rope.frequencies.len() * 2,
             pairs,
         })
