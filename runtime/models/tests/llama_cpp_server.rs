@@ -158,7 +158,9 @@ async fn an_independent_server_is_spoken_to() {
         (streamed.finish, at_once.finish),
         (FinishReason::Length, FinishReason::Length)
     );
-    assert_eq!(at_once.usage.output_tokens, 24);
+    // It takes up to three tokens more to finish a character that it was in the middle of.
+    let counted = at_once.usage.output_tokens;
+    assert!((24..=27).contains(&counted), "{counted}");
     assert!(at_once.usage.input_tokens > 0);
 
     // A text that ends the reply, taken from its middle.
