@@ -11,6 +11,8 @@
 //! - [`answer`]: what a machine ends with.
 //! - [`graph`]: workflows: what a person writes, what is checked, what runs.
 //! - [`budget`]: what work may spend, as a tree.
+//! - [`pin`]: tool definitions as they were agreed to.
+//! - [`policy`]: whether a call may run.
 //! - [`interrupt`]: what a person is asked, and what they may answer.
 //! - [`event`]: everything that happens in a run, as values.
 
@@ -23,6 +25,8 @@ pub mod event;
 pub mod graph;
 pub mod interrupt;
 pub mod message;
+pub mod pin;
+pub mod policy;
 pub mod prompt;
 pub mod tokens;
 pub mod tool;

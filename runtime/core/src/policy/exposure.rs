@@ -1,0 +1,87 @@
+//! What a run has read so far, and what therefore must not leave it unasked.
+//!
+//! Text that nobody vouches for can tell a model to send what it knows elsewhere. That does harm
+//! only where three things meet: such text was read, private data was read, and a call could carry
+//! the one where the other wants it. The first two are remembered; the third asks first.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Inspector, Subject};
+use crate::tool::Permission;
+
+/// What has been read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exposure {
+    /// The servers whose results nobody vouches for.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub untrusted: BTreeSet<String>,
+    /// The servers whose results are nobody else's business.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub private: BTreeSet<String>,
+}
+
+impl Exposure {
+    /// After the result of a call was read.
+    pub fn read(&mut self, subject: &Subject<'_>) {
+        if subject.is_untrusted() {
+            self.untrusted.insert(subject.server.to_owned());
+        }
+        // A server that says it works on a closed system is believed; one that nobody vouches for
+        // may hold private data whatever it says.
+        let vouched = subject.ours || subject.vouched;
+        if !vouched || !subject.hints.open_world {
+            self.private.insert(subject.server.to_owned());
+        }
+    }
+
+    /// All of both.
+    pub fn merge(&mut self, other: &Self) {
+        self.untrusted.extend(other.untrusted.iter().cloned());
+        self.private.extend(other.private.iter().cloned());
+    }
+}
+
+impl Subject<'_> {
+    /// Whether what the call answers is to be read with care: it comes from the open world, or
+    /// nobody vouches for the server.
+    pub fn is_untrusted(&self) -> bool {
+        self.believed().open_world
+    }
+}
+
+/// Asks before private data of one server could go out through another, once something was read
+/// that nobody vouches for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Outward;
+
+impl Inspector for Outward {
+    fn name(&self) -> &str {
+        "the gate for private data"
+    }
+
+    fn inspect(&self, subject: &Subject<'_>) -> Result<Option<(Permission, String)>, String> {
+        let exposure = subject.exposure;
+        if exposure.untrusted.is_empty() || !subject.believed().open_world {
+            return Ok(None);
+        }
+        // A server learns nothing from its own data.
+        let Some(private) = exposure
+            .private
+            .iter()
+            .find(|server| server.as_str() != subject.server)
+        else {
+            return Ok(None);
+        };
+        let untrusted = exposure.untrusted.iter().next();
+        Ok(Some((
+            Permission::Ask,
+            format!(
+                "it reaches outside, and this run has read private data of `{private}` and text \
+                 of `{}` that nobody vouches for; look at what it would send",
+                untrusted.map_or("", String::as_str)
+            ),
+        )))
+    }
+}
