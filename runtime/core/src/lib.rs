@@ -11,6 +11,7 @@
 //! - [`answer`]: what a machine ends with.
 //! - [`graph`]: workflows: what a person writes, what is checked, what runs.
 //! - [`budget`]: what work may spend, as a tree.
+//! - [`untrusted`]: text that nobody vouches for, marked.
 //! - [`pin`]: tool definitions as they were agreed to.
 //! - [`policy`]: whether a call may run.
 //! - [`interrupt`]: what a person is asked, and what they may answer.
@@ -30,3 +31,4 @@ pub mod policy;
 pub mod prompt;
 pub mod tokens;
 pub mod tool;
+pub mod untrusted;
