@@ -11,6 +11,7 @@
 //! - [`answer`]: what a machine ends with.
 //! - [`graph`]: workflows: what a person writes, what is checked, what runs.
 //! - [`budget`]: what work may spend, as a tree.
+//! - [`secret`]: secrets in what is shown, kept or sent.
 //! - [`untrusted`]: text that nobody vouches for, marked.
 //! - [`pin`]: tool definitions as they were agreed to.
 //! - [`policy`]: whether a call may run.
@@ -29,6 +30,7 @@ pub mod message;
 pub mod pin;
 pub mod policy;
 pub mod prompt;
+pub mod secret;
 pub mod tokens;
 pub mod tool;
 pub mod untrusted;

@@ -1,0 +1,287 @@
+//! Secrets in what is shown, kept or sent: found by what they are, or by how they look.
+//!
+//! A [`Redactor`] knows the values that the configuration took from the environment or the keyring,
+//! in whatever coding they come by again, and the forms of keys that services give out.
+
+use std::borrow::Cow;
+use std::sync::{Arc, LazyLock};
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use regex::Regex;
+use serde_json::Value;
+
+use crate::policy::{Inspector, Subject};
+use crate::tool::Permission;
+
+/// What stands in the place of a secret.
+pub const REDACTED: &str = "[redacted]";
+
+/// Shorter values are words that occur anywhere, not secrets, in bytes.
+const LEAST_BYTES: usize = 8;
+
+/// Finds secrets. Cloning shares it.
+#[derive(Clone, Default)]
+pub struct Redactor {
+    known: Option<Arc<AhoCorasick>>,
+}
+
+impl std::fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Redactor")
+    }
+}
+
+impl Redactor {
+    /// Knows these values besides the forms that all share. Values of less than eight bytes are
+    /// passed over.
+    pub fn new<S: AsRef<str>>(values: impl IntoIterator<Item = S>) -> Self {
+        let mut forms: Vec<String> = Vec::new();
+        for value in values {
+            let value = value.as_ref().trim();
+            if value.len() < LEAST_BYTES {
+                continue;
+            }
+            forms.push(value.to_owned());
+            let escaped = Value::from(value).to_string();
+            forms.push(escaped.trim_matches('"').to_owned());
+            forms.push(in_percent(value));
+        }
+        forms.sort();
+        forms.dedup();
+        let known = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(&forms);
+        Self {
+            // It fails only beyond gigabytes of values.
+            known: known.ok().filter(|_| !forms.is_empty()).map(Arc::new),
+        }
+    }
+
+    /// The text with its secrets taken out; the same text where there are none.
+    pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let known = match &self.known {
+            Some(known) if known.is_match(text) => {
+                let stand_ins = vec![REDACTED; known.patterns_len()];
+                Cow::Owned(known.replace_all(text, &stand_ins))
+            }
+            _ => Cow::Borrowed(text),
+        };
+        if !FORMS.iter().any(|form| form.is_match(&known)) {
+            return known;
+        }
+        let mut out = known.into_owned();
+        for form in FORMS.iter() {
+            let replaced = form.replace_all(&out, |found: &regex::Captures<'_>| {
+                // What stands before a secret says what it was.
+                let before = found.name("before").map_or("", |before| before.as_str());
+                format!("{before}{REDACTED}")
+            });
+            if let Cow::Owned(replaced) = replaced {
+                out = replaced;
+            }
+        }
+        Cow::Owned(out)
+    }
+
+    /// The same in every text of a value, names of fields included.
+    pub fn redact_value(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => {
+                if let Cow::Owned(redacted) = self.redact(text) {
+                    *text = redacted;
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.redact_value(item)),
+            Value::Object(fields) => {
+                for (mut name, mut value) in std::mem::take(fields) {
+                    if let Cow::Owned(redacted) = self.redact(&name) {
+                        name = redacted;
+                    }
+                    self.redact_value(&mut value);
+                    fields.insert(name, value);
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    /// Whether a value holds a secret.
+    pub fn finds(&self, value: &Value) -> bool {
+        match value {
+            Value::String(text) => self.found_in(text),
+            Value::Array(items) => items.iter().any(|item| self.finds(item)),
+            Value::Object(fields) => fields
+                .iter()
+                .any(|(name, value)| self.found_in(name) || self.finds(value)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        }
+    }
+
+    fn found_in(&self, text: &str) -> bool {
+        let known = self.known.as_ref();
+        known.is_some_and(|known| known.is_match(text))
+            || FORMS.iter().any(|form| form.is_match(text))
+    }
+}
+
+/// Refuses calls that would carry a secret to a tool of the open world.
+impl Inspector for Redactor {
+    fn name(&self) -> &str {
+        "the search for secrets"
+    }
+
+    fn inspect(&self, subject: &Subject<'_>) -> Result<Option<(Permission, String)>, String> {
+        let leaves = subject.is_untrusted() && self.finds(subject.arguments);
+        Ok(leaves.then(|| {
+            let why = "the arguments hold a key, a token or a password, and the tool reaches \
+                       outside; leave it out, or give it to the server in its configuration";
+            (Permission::Deny, why.to_owned())
+        }))
+    }
+}
+
+/// As in a URL: everything but letters, digits and `-._~` by its bytes.
+fn in_percent(value: &str) -> String {
+    let mut out = String::new();
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+/// The forms of keys that services give out, and words beside which a secret stands.
+static FORMS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
+    let forms = [
+        // OpenAI, Anthropic, and others that took up their form.
+        r"\bsk-[A-Za-z0-9_-]{20,}",
+        // GitHub, GitLab, Slack, npm, Hugging Face.
+        r"\b(gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,}|glpat-[A-Za-z0-9_-]{20,})",
+        r"\b(xox[abeprs]-[A-Za-z0-9-]{10,}|npm_[A-Za-z0-9]{36}|hf_[A-Za-z0-9]{30,})",
+        // AWS, Google, Stripe, SendGrid.
+        r"\b(AKIA|ASIA)[A-Z0-9]{16}\b",
+        r"\b(AIza[A-Za-z0-9_-]{35}|[rs]k_(live|test)_[A-Za-z0-9]{16,}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,})",
+        // A JSON web token: its first part is an object, in base64.
+        r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",
+        r"-----BEGIN [A-Z ]*PRIVATE KEY-----[A-Za-z0-9+/=\s\\]{0,8192}(-----END [A-Z ]*PRIVATE KEY-----)?",
+        r"(?i)(?P<before>\bauthorization\s*:\s*(bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}",
+        // user:password@host
+        r"(?P<before>\b[a-z][a-z0-9+.-]{1,20}://[^/\s:@]{1,100}:)[^/\s:@]{1,200}@",
+    ];
+    // A test compiles each of them.
+    forms
+        .into_iter()
+        .filter_map(|form| Regex::new(form).ok())
+        .collect()
+});
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn keys_are_found_by_their_form() {
+        let redactor = Redactor::default();
+        let token = format!(
+            "eyJ{}.eyJ{}.{}",
+            "a".repeat(20),
+            "b".repeat(20),
+            "c".repeat(20)
+        );
+        for secret in [
+            &format!("sk-proj-{}", "a1".repeat(12)),
+            &format!("ghp_{}", "a".repeat(36)),
+            &format!("glpat-{}", "x".repeat(20)),
+            &format!("xoxb-{}", "1".repeat(12)),
+            &format!("AKIA{}", "A".repeat(16)),
+            &format!("AIza{}", "b".repeat(35)),
+            &token,
+            "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----",
+        ] {
+            let text = format!("before {secret} after");
+            assert_eq!(redactor.redact(&text), "before [redacted] after");
+            assert!(redactor.finds(&json!({"a": [text]})), "{secret}");
+        }
+        assert_eq!(FORMS.len(), 9);
+        assert_eq!(
+            redactor.redact("Authorization: Bearer abcdefgh123"),
+            "Authorization: Bearer [redacted]"
+        );
+        assert_eq!(
+            redactor.redact("postgres://me:hunter22@host/db"),
+            "postgres://me:[redacted]host/db"
+        );
+    }
+
+    #[test]
+    fn ordinary_text_is_left_alone() {
+        let redactor = Redactor::new(["", "short"]);
+        for text in [
+            "a short text",
+            "https://example.com:8080/path?q=1",
+            "the sk-learn package",
+            "commit 9f742c8aa77d1f0b",
+            "mailto:someone@example.com",
+        ] {
+            assert!(matches!(redactor.redact(text), Cow::Borrowed(_)), "{text}");
+            assert!(!redactor.finds(&json!(text)));
+        }
+    }
+
+    #[test]
+    fn a_key_going_outside_is_refused() {
+        use crate::policy::{Exposure, Gate, Policy};
+        use crate::tool::ToolHints;
+        use std::sync::Arc;
+
+        let gate = Gate::new(Policy::default().allowing("s", &["*".to_owned()]))
+            .with(Arc::new(Redactor::new(["correct horse battery"])));
+        let arguments = json!({"url": "https://e.example/?q=correct%20horse%20battery"});
+        let exposure = Exposure::default();
+        let outside = Subject {
+            server: "s",
+            tool: "t",
+            arguments: &arguments,
+            hints: ToolHints::default(),
+            ours: false,
+            vouched: false,
+            exposure: &exposure,
+        };
+        let verdict = gate.judge(&outside);
+        assert_eq!(verdict.permission, Permission::Deny);
+        assert!(
+            verdict.summary().contains("hold a key"),
+            "{}",
+            verdict.summary()
+        );
+        // A tool that stays here may have it.
+        let inside = Subject {
+            vouched: true,
+            ..outside
+        };
+        assert_eq!(gate.judge(&inside).permission, Permission::Allow);
+    }
+
+    proptest! {
+        #[test]
+        fn a_known_value_never_gets_through(
+            secret in "[ -~]{8,40}", before in "\\PC{0,20}", after in "\\PC{0,20}",
+        ) {
+            let secret = secret.trim();
+            prop_assume!(secret.len() >= LEAST_BYTES && !REDACTED.contains(secret));
+            let redactor = Redactor::new([secret]);
+            for form in [secret.to_owned(), json!(secret).to_string(), in_percent(secret)] {
+                let mut value = json!({"x": [format!("{before} {form} {after}")], secret: 1});
+                prop_assert!(redactor.finds(&value));
+                redactor.redact_value(&mut value);
+                prop_assert!(!value.to_string().contains(&form), "{value}");
+            }
+        }
+    }
+}
