@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use rust_stemmers::{Algorithm, Stemmer};
+use ropewalk_embed::terms;
 
 use crate::store::SparseVector;
 
@@ -15,44 +15,13 @@ pub const B: f32 = 0.75;
 /// Weight of a pair of neighbouring words beside its words.
 pub const PAIR_WEIGHT: f32 = 0.4;
 
-/// Words too common to tell documents apart (the 33 of Lucene's English analyser).
-const STOP_WORDS: [&str; 33] = [
-    "a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "if", "in", "into", "is", "it",
-    "no", "not", "of", "on", "or", "such", "that", "the", "their", "then", "there", "these",
-    "they", "this", "to", "was", "will", "with",
-];
-
 /// A text as BM25 sees it: stemmed words in order, without stop words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms(Vec<String>);
 
-/// Cuts a text into terms: `camelCase` is two words, so are `snake_case` and `kebab-case`; lower
-/// case; runs of letters and digits; no stop words; English Snowball stems.
+/// Cuts a text into terms, as [`terms()`] does.
 pub fn analyse(text: &str) -> Terms {
-    let stemmer = Stemmer::create(Algorithm::English);
-    let mut terms = Vec::new();
-    let mut word = String::new();
-    let mut end_word = |word: &mut String| {
-        if !word.is_empty() {
-            if !STOP_WORDS.contains(&word.as_str()) {
-                terms.push(stemmer.stem(word).into_owned());
-            }
-            word.clear();
-        }
-    };
-    let mut last = ' ';
-    for c in text.chars() {
-        let hump = c.is_ascii_uppercase() && (last.is_ascii_lowercase() || last.is_ascii_digit());
-        if hump || !c.is_alphanumeric() {
-            end_word(&mut word);
-        }
-        if c.is_alphanumeric() {
-            word.extend(c.to_lowercase());
-        }
-        last = c;
-    }
-    end_word(&mut word);
-    Terms(terms)
+    Terms(terms(text))
 }
 
 impl Terms {

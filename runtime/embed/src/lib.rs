@@ -1,4 +1,4 @@
-//! Sentence embeddings on the CPU with candle.
+//! Texts as search sees them: sentence embeddings on the CPU with candle, and stemmed words.
 //!
 //! Read it in this order:
 //! - [`Embedder`]: texts in, unit vectors out; batches by length, never works on padding.
@@ -6,6 +6,7 @@
 //! - `bert`: the encoder's forward pass over packed sequences; matrices are int8 (Q8_0) and
 //!   multiplied by candle's kernels, which choose AVX-512/VNNI, AVX2 or NEON at run time.
 //! - `kernels`: what lies between the matrices: GELU, layer norm, softmax, attention.
+//! - [`terms()`]: the words of a text, for lexical search.
 //! - [`EmbedError`]: everything that can go wrong, one enum.
 
 mod bert;
@@ -13,7 +14,9 @@ mod embedder;
 mod error;
 mod folder;
 mod kernels;
+mod terms;
 
 pub use embedder::{Embedder, cosine};
 pub use error::EmbedError;
 pub use folder::write_quantised;
+pub use terms::terms;

@@ -6,6 +6,7 @@
 //! - `server`: one server over its life: reached again when its connection is lost.
 //! - `connection`: one connection: to a child process, a URL, or a task in this process.
 //! - `child`: a server that is a child process.
+//! - [`search`]: the tools that fit a request, of hundreds.
 //! - `summary`: what is said of servers, tools and calls.
 //! - `validation`: arguments before a call, structured results after it.
 //!
@@ -15,6 +16,7 @@ mod child;
 pub mod config;
 mod connection;
 mod host;
+pub mod search;
 mod server;
 mod summary;
 mod validation;
