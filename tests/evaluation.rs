@@ -1,4 +1,4 @@
-//! `ropewalk eval retrieval` on a data set small enough to check by hand.
+//! `ropewalk eval` on data sets small enough to check by hand.
 
 #![allow(
     clippy::unwrap_used,
@@ -76,4 +76,49 @@ fn broken_sets_are_named() {
     place
         .run(&["eval", "retrieval", "set"])
         .failed_saying("`9`, which is not in the corpus");
+}
+
+#[test]
+fn tool_search_is_measured() {
+    let place = Place::new();
+    let tools = [
+        ("t1", "files.read", "Reads a file from the disk."),
+        ("t2", "mail.send", "Sends an e-mail message to somebody."),
+        (
+            "t3",
+            "weather.forecast",
+            "Tells the weather of the next days.",
+        ),
+    ];
+    let lines: Vec<String> = tools
+        .iter()
+        .map(|(id, title, text)| {
+            serde_json::json!({"_id": id, "title": title, "text": text,
+                "inputSchema": {"type": "object", "properties": {}}})
+            .to_string()
+        })
+        .collect();
+    place.write("set/corpus.jsonl", lines.join("\n"));
+    place.write(
+        "set/queries.jsonl",
+        "{\"_id\": \"a\", \"text\": \"will it rain tomorrow?\"}\n\
+         {\"_id\": \"b\", \"text\": \"write a mail to Ann\"}\n",
+    );
+    place.write(
+        "set/qrels.tsv",
+        "query-id\tcorpus-id\tscore\na\tt3\t1\nb\tt2\t1\n",
+    );
+    let figures = place.json(&["eval", "tools", "set", "--offered", "1", "--json"]);
+    assert_eq!(figures["mrr@10"], 100.0, "{figures}");
+    assert_eq!(figures["tools"], 3, "{figures}");
+    let (offered, all) = (
+        figures["offered_tokens"].as_f64().unwrap(),
+        figures["all_tokens"].as_f64().unwrap(),
+    );
+    assert!(offered > 0.0 && offered < all / 2.0, "{figures}");
+    let table = place.run(&["eval", "tools", "set"]);
+    assert!(table.out.contains("5 offered: "), "{table:?}");
+    place
+        .run(&["eval", "tools", "set", "--offered", "0"])
+        .failed_saying("--offered 0 offers nothing");
 }

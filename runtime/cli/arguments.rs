@@ -465,6 +465,20 @@ pub(crate) struct ServeVector {
 pub(crate) enum Eval {
     /// Retrieval on a BEIR-format folder: dense, BM25 and hybrid.
     Retrieval(EvalRetrieval),
+    /// Tool search on a BEIR-format folder whose documents are tools, with `inputSchema` beside.
+    Tools(EvalTools),
+}
+
+#[derive(Args)]
+pub(crate) struct EvalTools {
+    /// Folder with corpus.jsonl, queries.jsonl and qrels.tsv.
+    pub(crate) folder: PathBuf,
+    /// How many tools a model would be offered.
+    #[arg(long, default_value_t = 5)]
+    pub(crate) offered: usize,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]

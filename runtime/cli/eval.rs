@@ -1,7 +1,9 @@
-//! `ropewalk eval retrieval`: dense, BM25 and hybrid on a BEIR-format folder.
+//! `ropewalk eval retrieval`: dense, BM25 and hybrid on a BEIR-format folder. `eval tools`: tool
+//! search on one.
 
 mod beir;
 mod metrics;
+pub(crate) mod tools;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

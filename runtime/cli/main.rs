@@ -94,6 +94,9 @@ async fn run(arguments: Arguments) -> anyhow::Result<Ending> {
         Command::Eval {
             eval: Eval::Retrieval(options),
         } => eval::run(options, cancel).await,
+        Command::Eval {
+            eval: Eval::Tools(options),
+        } => eval::tools::run(options, cancel).await,
         Command::Doctor(doctor) => doctor::run(doctor).await,
     }
 }

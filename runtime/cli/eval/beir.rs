@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::Relevant;
 
@@ -22,6 +23,9 @@ pub(crate) struct Document {
     pub(crate) title: String,
     #[serde(default)]
     pub(crate) text: String,
+    /// Of a tool.
+    #[serde(default, rename = "inputSchema")]
+    pub(crate) input_schema: Value,
 }
 
 impl Document {
