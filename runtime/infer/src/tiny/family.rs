@@ -122,7 +122,7 @@ const GEMMA: Family = Family {
         ("<start_of_turn>", Control),
         ("<end_of_turn>", Control),
     ],
-    spare: ("<unused", ">", Unused),
+    spare: ("<unused", ">", Control),
     begin: "<bos>",
     adds_begin: true,
     end: "<eos>",

@@ -198,14 +198,15 @@ fn tokenizer(vocabulary: &Vocabulary) -> Result<Value, InferError> {
     let pieces = family.method == Method::Pieces;
     let indexed = || vocabulary.tokens.iter().enumerate();
     let added = indexed().filter(|(_, token)| match token.kind {
-        TokenKind::Normal | TokenKind::Byte => false,
         // The hub's files do not name spare rows at the end of the embeddings.
-        TokenKind::Unused => pieces,
+        TokenKind::Normal | TokenKind::Byte | TokenKind::Unused => false,
         TokenKind::Unknown | TokenKind::Control | TokenKind::UserDefined => true,
     });
     let added: Vec<Value> = added
         .map(|(id, token)| {
-            let special = matches!(token.kind, TokenKind::Control | TokenKind::Unknown);
+            let steers = matches!(token.kind, TokenKind::Control | TokenKind::Unknown);
+            // Gemma's own file calls its spare tokens text.
+            let special = steers && !token.text.starts_with("<unused");
             json!({
                 "id": id, "content": token.text, "single_word": false, "lstrip": false,
                 "rstrip": false, "normalized": false, "special": special,

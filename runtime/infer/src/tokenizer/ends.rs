@@ -66,9 +66,13 @@ pub(super) fn ends_turn(written: &str) -> bool {
 /// Whether a token is special by the way it is written, whatever the file says.
 pub(super) fn looks_special(written: &str) -> bool {
     let inner = |open: &str, close: &str| written.strip_prefix(open)?.strip_suffix(close);
-    inner("<|", "|>")
+    let named = inner("<|", "|>")
         .or_else(|| inner("<｜", "｜>"))
-        .is_some_and(|name| name.chars().any(char::is_alphanumeric))
+        .is_some_and(|name| name.chars().any(char::is_alphanumeric));
+    // Gemma's spare tokens: its own files call them text, those made of them for llama.cpp do not.
+    let spare = inner("<unused", ">")
+        .is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()));
+    named || spare
 }
 
 /// Whether only a template may write this token.
@@ -102,6 +106,23 @@ pub(super) fn all(named: impl Iterator<Item = u32>, special: &[(u32, &str)]) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spare_tokens_are_no_text_whatever_the_file_says() {
+        for special in ["<|im_end|>", "<｜end｜>", "<unused0>", "<unused6241>"] {
+            assert!(looks_special(special), "{special}");
+        }
+        for text in [
+            "<||>",
+            "<unused>",
+            "<unused1a>",
+            "<unused1",
+            "unused1>",
+            "<b>",
+        ] {
+            assert!(!looks_special(text), "{text}");
+        }
+    }
 
     #[test]
     fn a_part_of_a_message_is_no_end() {
