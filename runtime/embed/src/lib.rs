@@ -6,7 +6,7 @@
 //! - `bert`: the encoder's forward pass over packed sequences; matrices are int8 (Q8_0) and
 //!   multiplied by candle's kernels, which choose AVX-512/VNNI, AVX2 or NEON at run time.
 //! - `kernels`: what lies between the matrices: GELU, layer norm, softmax, attention.
-//! - [`terms()`]: the words of a text, for lexical search.
+//! - [`words()`] and [`terms()`]: a text for lexical search.
 //! - [`EmbedError`]: everything that can go wrong, one enum.
 
 mod bert;
@@ -19,4 +19,4 @@ mod terms;
 pub use embedder::{Embedder, cosine};
 pub use error::EmbedError;
 pub use folder::write_quantised;
-pub use terms::terms;
+pub use terms::{terms, words};

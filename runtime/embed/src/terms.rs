@@ -9,31 +9,34 @@ const STOP_WORDS: [&str; 33] = [
     "they", "this", "to", "was", "will", "with",
 ];
 
-/// Cuts a text into terms: `camelCase` is two words, so are `snake_case` and `kebab-case`; lower
-/// case; runs of letters and digits; no stop words; English Snowball stems.
-pub fn terms(text: &str) -> Vec<String> {
-    let stemmer = Stemmer::create(Algorithm::English);
-    let mut terms = Vec::new();
+/// Cuts a text into words: runs of letters and digits in lower case. `camelCase` is two, and so are
+/// `snake_case` and `kebab-case`.
+pub fn words(text: &str) -> Vec<String> {
+    let mut words = Vec::new();
     let mut word = String::new();
-    let mut end_word = |word: &mut String| {
-        if !word.is_empty() {
-            if !STOP_WORDS.contains(&word.as_str()) {
-                terms.push(stemmer.stem(word).into_owned());
-            }
-            word.clear();
-        }
-    };
     let mut last = ' ';
     for c in text.chars() {
         let hump = c.is_ascii_uppercase() && (last.is_ascii_lowercase() || last.is_ascii_digit());
-        if hump || !c.is_alphanumeric() {
-            end_word(&mut word);
+        if (hump || !c.is_alphanumeric()) && !word.is_empty() {
+            words.push(std::mem::take(&mut word));
         }
         if c.is_alphanumeric() {
             word.extend(c.to_lowercase());
         }
         last = c;
     }
-    end_word(&mut word);
-    terms
+    if !word.is_empty() {
+        words.push(word);
+    }
+    words
+}
+
+/// The English Snowball stems of the [`words`] of a text, without stop words.
+pub fn terms(text: &str) -> Vec<String> {
+    let stemmer = Stemmer::create(Algorithm::English);
+    words(text)
+        .into_iter()
+        .filter(|word| !STOP_WORDS.contains(&word.as_str()))
+        .map(|word| stemmer.stem(&word).into_owned())
+        .collect()
 }

@@ -3,8 +3,7 @@
 //! Words are ranked by BM25F (`words`): a hit in a tool's name counts more than one in its
 //! description, and that more than one in its parameters. Meaning is the cosine between the
 //! request and the tool's name and description. Both are brought to the range 0 to 1 for each
-//! request and added with weights, which was better than merging their ranks (decision 0002 says
-//! the same of documents).
+//! request and added with weights; decision 0016 says why.
 
 mod words;
 
@@ -43,7 +42,7 @@ pub struct FoundTool {
 
 impl ToolIndex {
     /// Reads the tools. Without an embedder words alone decide. Takes about a hundredth of a second
-    /// a tool on one core, nearly all of it for meanings.
+    /// a tool on one core, nearly all of it for meanings: not for an async thread.
     ///
     /// # Errors
     /// When the embedder fails.
@@ -66,7 +65,7 @@ impl ToolIndex {
     }
 
     /// Up to `count` tools for a request, best first; of two that fit equally the first one given
-    /// comes first. None where nothing in the request speaks of any tool.
+    /// comes first. It embeds the request: not for an async thread. None where nothing in the request speaks of any tool.
     ///
     /// # Errors
     /// When the embedder fails.
@@ -115,20 +114,8 @@ fn to_unit_range(scores: &mut [f32]) {
 
 /// What is embedded of a tool: its name as words, and its description.
 fn embedded(tool: &ToolSpec) -> String {
-    let mut text = String::new();
-    let mut last = ' ';
-    for c in tool.name.chars() {
-        let hump = c.is_ascii_uppercase() && (last.is_ascii_lowercase() || last.is_ascii_digit());
-        if hump || !c.is_alphanumeric() {
-            text.push(' ');
-        }
-        if c.is_alphanumeric() {
-            text.push(c);
-        }
-        last = c;
-    }
-    text.push_str(". ");
-    text.push_str(&tool.description);
+    let name = ropewalk_embed::words(&tool.name).join(" ");
+    let mut text = format!("{name}. {}", tool.description);
     text.truncate(text.floor_char_boundary(MOST_EMBEDDED));
     text
 }
