@@ -30,7 +30,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use tokio_util::sync::CancellationToken;
 
-use crate::arguments::{Arguments, Command, Eval, Server};
+use crate::arguments::{Arguments, Command, Server};
 use crate::telemetry::Telemetry;
 
 /// How a command ended.
@@ -91,12 +91,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<Ending> {
         Command::Server {
             server: Server::Vector(options),
         } => serve::run(options, cancel).await,
-        Command::Eval {
-            eval: Eval::Retrieval(options),
-        } => eval::run(options, cancel).await,
-        Command::Eval {
-            eval: Eval::Tools(options),
-        } => eval::tools::run(options, cancel).await,
+        Command::Eval { eval } => eval::run(eval, cancel).await,
         Command::Doctor(doctor) => doctor::run(doctor).await,
     }
 }

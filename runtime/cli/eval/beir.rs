@@ -1,13 +1,14 @@
 //! A BEIR-format folder: `corpus.jsonl`, `queries.jsonl`, and `qrels.tsv` (or `qrels/test.tsv`).
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Relevant;
+/// Relevant documents of a query, and how relevant.
+pub(crate) type Relevant = HashMap<String, f64>;
 
 /// Documents and judged queries.
 pub(crate) struct Dataset {

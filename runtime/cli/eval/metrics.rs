@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Relevant;
+use super::beir::Relevant;
 
 /// Head of the table that [`Metrics::row`] fills.
 pub(crate) const HEADER: &str = "          nDCG@10    R@2    R@5   R@10  MRR@10";

@@ -1,11 +1,6 @@
-//! `ropewalk eval retrieval`: dense, BM25 and hybrid on a BEIR-format folder. `eval tools`: tool
-//! search on one.
+//! `ropewalk eval retrieval`: dense, BM25 and hybrid on a BEIR-format folder.
 
-mod beir;
-mod metrics;
-pub(crate) mod tools;
-
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::anyhow;
@@ -21,8 +16,8 @@ use ropewalk_vector::store::{Point, PointId, VectorStore};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
-use self::beir::Dataset;
-use self::metrics::Metrics;
+use super::beir::{self, Dataset};
+use super::metrics::{self, Metrics};
 use crate::Ending;
 use crate::arguments::EvalRetrieval;
 use crate::progress::{self, print};
@@ -208,6 +203,3 @@ async fn index_chunks(
         None => Ok(true),
     }
 }
-
-/// Relevant documents of a query, and how relevant.
-type Relevant = HashMap<String, f64>;

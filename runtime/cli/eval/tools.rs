@@ -25,13 +25,20 @@ pub(crate) async fn run(options: EvalTools, cancel: CancellationToken) -> anyhow
     }
     let tools: Vec<ToolSpec> = dataset.documents.iter().map(tool).collect();
     let bar = progress::bar("embedding");
-    let (tools, index) = tokio::task::spawn_blocking(move || {
+    let indexing = tokio::task::spawn_blocking(move || {
         let embedder = Embedder::shipped()?;
         let index = ToolIndex::new(&tools, Some(&embedder))?;
         Ok::<_, anyhow::Error>((tools, index))
-    })
-    .await??;
+    });
+    let indexed = tokio::select! {
+        indexed = indexing => Some(indexed??),
+        // It is left behind; the program ends without it.
+        () = cancel.cancelled() => None,
+    };
     bar.finish_and_clear();
+    let Some((tools, index)) = indexed else {
+        return Ok(Ending::Interrupted);
+    };
     let bar = progress::bar("searching");
     bar.set_length(dataset.queries.len() as u64);
     let mut total = Metrics::default();

@@ -1,0 +1,18 @@
+//! `ropewalk eval`: how well things work on data of one's own.
+
+mod beir;
+mod metrics;
+mod retrieval;
+mod tools;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::Ending;
+use crate::arguments::Eval;
+
+pub(crate) async fn run(eval: Eval, cancel: CancellationToken) -> anyhow::Result<Ending> {
+    match eval {
+        Eval::Retrieval(options) => retrieval::run(options, cancel).await,
+        Eval::Tools(options) => tools::run(options, cancel).await,
+    }
+}
