@@ -11,11 +11,12 @@
 //! - [`answer`]: what a machine ends with.
 //! - [`graph`]: workflows: what a person writes, what is checked, what runs.
 //! - [`budget`]: what work may spend, as a tree.
-//! - [`secret`]: secrets in what is shown, kept or sent.
-//! - [`untrusted`]: text that nobody vouches for, marked.
-//! - [`pin`]: tool definitions as they were agreed to.
 //! - [`policy`]: whether a call may run.
+//! - [`pin`]: tool definitions as they were agreed to.
+//! - [`untrusted`]: text that nobody vouches for, marked.
+//! - [`secret`]: secrets in what is shown, kept or sent.
 //! - [`interrupt`]: what a person is asked, and what they may answer.
+//! - [`digest`], [`unseen`]: values by what they hold, and characters that hide.
 //! - [`event`]: everything that happens in a run, as values.
 
 pub mod agent;
@@ -23,6 +24,7 @@ pub mod answer;
 pub mod budget;
 pub mod citation;
 pub mod definition;
+pub mod digest;
 pub mod event;
 pub mod graph;
 pub mod interrupt;
@@ -33,4 +35,5 @@ pub mod prompt;
 pub mod secret;
 pub mod tokens;
 pub mod tool;
+pub mod unseen;
 pub mod untrusted;

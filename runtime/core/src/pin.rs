@@ -1,7 +1,7 @@
 //! Tool definitions as they were when somebody agreed to them.
 //!
 //! A server can change what a tool says and takes after a person looked at it. So what was seen
-//! first is remembered by digest, and a tool that differs is held back until somebody has looked
+//! first is remembered, and a tool that differs is held back until somebody has looked
 //! at what changed. Descriptions count as much as schemas: a model follows them.
 
 use std::collections::BTreeMap;
@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use similar::{ChangeTag, TextDiff};
 
-use crate::graph::signature::digest;
 use crate::tool::ToolSpec;
+use crate::unseen::with_unseen_named;
 
 /// Version of [`Pins`] as they are kept.
 pub const PINS_VERSION: u32 = 1;
@@ -29,19 +29,9 @@ const MOST_OF_LINE: usize = 400;
 pub struct Pins {
     /// [`PINS_VERSION`] of who wrote them.
     pub version: u32,
-    /// By server.
+    /// Definitions by server and tool.
     #[serde(default)]
-    pub servers: BTreeMap<String, BTreeMap<String, Pin>>,
-}
-
-/// One definition.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Pin {
-    /// Of the definition, whatever the order of its keys.
-    pub digest: String,
-    /// The definition, so that a change can be shown.
-    pub definition: Value,
+    pub servers: BTreeMap<String, BTreeMap<String, Value>>,
 }
 
 /// How a tool stands to what was agreed to.
@@ -69,51 +59,44 @@ impl Default for Pins {
     }
 }
 
-impl Pin {
-    /// Of a tool as it is now.
-    pub fn of(spec: &ToolSpec) -> Self {
-        let definition = json!({
-            "description": spec.description,
-            "input": spec.input_schema,
-            "output": spec.output_schema,
-            "hints": spec.hints,
-        });
-        Self {
-            digest: digest(&definition),
-            definition,
-        }
-    }
-}
-
 impl Pins {
     /// How a tool stands.
     pub fn standing(&self, server: &str, tool: &str, spec: &ToolSpec) -> Standing {
         let Some(known) = self.servers.get(server) else {
             return Standing::First;
         };
-        let Some(pin) = known.get(tool) else {
+        let Some(agreed) = known.get(tool) else {
             return Standing::New;
         };
-        let now = Pin::of(spec);
-        // The digest of what is kept, not the one kept beside it: they may not disagree.
-        if digest(&pin.definition) == now.digest {
+        let now = definition(spec);
+        if *agreed == now {
             return Standing::Agreed;
         }
         Standing::Changed {
-            diff: diff(&pin.definition, &now.definition),
+            diff: diff(agreed, &now),
         }
     }
 
     /// Agrees to a tool as it is.
     pub fn agree(&mut self, server: &str, tool: &str, spec: &ToolSpec) {
         let known = self.servers.entry(server.to_owned()).or_default();
-        known.insert(tool.to_owned(), Pin::of(spec));
+        known.insert(tool.to_owned(), definition(spec));
     }
 
     /// Forgets a server; its tools are new again. Says whether it was known.
     pub fn forget(&mut self, server: &str) -> bool {
         self.servers.remove(server).is_some()
     }
+}
+
+/// What of a tool has to stay as it is.
+fn definition(spec: &ToolSpec) -> Value {
+    json!({
+        "description": spec.description,
+        "input": spec.input_schema,
+        "output": spec.output_schema,
+        "hints": spec.hints,
+    })
 }
 
 fn diff(old: &Value, new: &Value) -> String {
@@ -154,32 +137,7 @@ fn lines(value: &Value) -> String {
     sorted.sort_all_objects();
     let text = serde_json::to_string_pretty(&sorted).unwrap_or_default();
     // JSON escapes the controls of ASCII, and not those that hide or turn text around.
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        if hidden(character) {
-            out.extend(character.escape_unicode());
-        } else {
-            out.push(character);
-        }
-    }
-    out
-}
-
-/// Characters that are not seen, or change how others are seen.
-pub fn hidden(character: char) -> bool {
-    (character.is_control() && character != '\n')
-        || matches!(
-            character,
-            '\u{ad}'
-                | '\u{34f}'
-                | '\u{61c}'
-                | '\u{180e}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{feff}'
-                | '\u{e0000}'..='\u{e0fff}'
-        )
+    with_unseen_named(&text)
 }
 
 #[cfg(test)]
@@ -268,18 +226,6 @@ mod tests {
         };
         assert!(diff.contains("\\u{202e}\\u{e0041}"), "{diff}");
         assert!(!diff.contains('\u{1b}'), "{diff}");
-    }
-
-    #[test]
-    fn a_digest_that_was_tampered_with_does_not_agree() {
-        let tool = spec("d", json!({}));
-        let mut pins = pinned(&spec("other", json!({})));
-        let pin = pins.servers.get_mut("s").unwrap().get_mut("t").unwrap();
-        pin.digest = Pin::of(&tool).digest;
-        assert!(matches!(
-            pins.standing("s", "t", &tool),
-            Standing::Changed { .. }
-        ));
     }
 
     proptest! {

@@ -35,19 +35,11 @@ pub struct Subject<'a> {
     /// Whether the server is part of this program.
     pub ours: bool,
     /// Whether the user vouches for what the server says of its tools. Without that, and unless
-    /// it is ours, the worst is taken to be true whatever it says.
+    /// it is ours, the worst ([`ToolHints::default`]) is taken to be true whatever it says.
     pub vouched: bool,
     /// What the caller has read.
     pub exposure: &'a Exposure,
 }
-
-/// What is taken to be true of a tool whose server nobody vouches for.
-const WORST: ToolHints = ToolHints {
-    read_only: false,
-    idempotent: false,
-    destructive: true,
-    open_world: true,
-};
 
 impl Subject<'_> {
     /// What is believed of the tool.
@@ -55,8 +47,14 @@ impl Subject<'_> {
         if self.ours || self.vouched {
             self.hints
         } else {
-            WORST
+            ToolHints::default()
         }
+    }
+
+    /// Whether the tool reaches outside, as far as anybody vouches for the contrary: what it
+    /// answers is to be read with care, and what it is given may be gone.
+    pub fn reaches_outside(&self) -> bool {
+        self.believed().open_world
     }
 
     /// What holds where no rule says anything: read-only tools of our own servers run, anything

@@ -1,13 +1,15 @@
 //! Secrets in what is shown, kept or sent: found by what they are, or by how they look.
 //!
 //! A [`Redactor`] knows the values that the configuration took from the environment or the keyring,
-//! in whatever coding they come by again, and the forms of keys that services give out.
+//! as they are, as JSON writes them and as a URL does, and the forms of keys that services give
+//! out. A value in any other coding, such as base64, is not found.
 
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
 use aho_corasick::{AhoCorasick, MatchKind};
-use regex::Regex;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use regex::{Captures, Regex};
 use serde_json::Value;
 
 use crate::policy::{Inspector, Subject};
@@ -59,28 +61,26 @@ impl Redactor {
 
     /// The text with its secrets taken out; the same text where there are none.
     pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let known = match &self.known {
-            Some(known) if known.is_match(text) => {
-                let stand_ins = vec![REDACTED; known.patterns_len()];
-                Cow::Owned(known.replace_all(text, &stand_ins))
-            }
-            _ => Cow::Borrowed(text),
-        };
-        if !FORMS.iter().any(|form| form.is_match(&known)) {
-            return known;
+        let mut out = Cow::Borrowed(text);
+        if let Some(known) = self.known.as_ref().filter(|known| known.is_match(text)) {
+            let mut replaced = String::with_capacity(text.len());
+            known.replace_all_with(text, &mut replaced, |_, _, out| {
+                out.push_str(REDACTED);
+                true
+            });
+            out = Cow::Owned(replaced);
         }
-        let mut out = known.into_owned();
         for form in FORMS.iter() {
-            let replaced = form.replace_all(&out, |found: &regex::Captures<'_>| {
-                // What stands before a secret says what it was.
-                let before = found.name("before").map_or("", |before| before.as_str());
-                format!("{before}{REDACTED}")
+            let replaced = form.replace_all(&out, |found: &Captures<'_>| {
+                // What stands around a secret says what it was.
+                let around = |name| found.name(name).map_or("", |around| around.as_str());
+                format!("{}{REDACTED}{}", around("before"), around("after"))
             });
             if let Cow::Owned(replaced) = replaced {
-                out = replaced;
+                out = Cow::Owned(replaced);
             }
         }
-        Cow::Owned(out)
+        out
     }
 
     /// The same in every text of a value, names of fields included.
@@ -131,7 +131,7 @@ impl Inspector for Redactor {
     }
 
     fn inspect(&self, subject: &Subject<'_>) -> Result<Option<(Permission, String)>, String> {
-        let leaves = subject.is_untrusted() && self.finds(subject.arguments);
+        let leaves = subject.reaches_outside() && self.finds(subject.arguments);
         Ok(leaves.then(|| {
             let why = "the arguments hold a key, a token or a password, and the tool reaches \
                        outside; leave it out, or give it to the server in its configuration";
@@ -142,16 +142,15 @@ impl Inspector for Redactor {
 
 /// As in a URL: everything but letters, digits and `-._~` by its bytes.
 fn in_percent(value: &str) -> String {
-    let mut out = String::new();
-    for byte in value.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
+    utf8_percent_encode(value, UNRESERVED).to_string()
 }
+
+/// What RFC 3986 lets stand as it is.
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// The forms of keys that services give out, and words beside which a secret stands.
 static FORMS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
@@ -166,10 +165,10 @@ static FORMS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         r"\b(AIza[A-Za-z0-9_-]{35}|[rs]k_(live|test)_[A-Za-z0-9]{16,}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,})",
         // A JSON web token: its first part is an object, in base64.
         r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",
-        r"-----BEGIN [A-Z ]*PRIVATE KEY-----[A-Za-z0-9+/=\s\\]{0,8192}(-----END [A-Z ]*PRIVATE KEY-----)?",
+        r"-----BEGIN [A-Z ]*PRIVATE KEY-----[A-Za-z0-9+/=\s\\]*(-----END [A-Z ]*PRIVATE KEY-----)?",
         r"(?i)(?P<before>\bauthorization\s*:\s*(bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}",
         // user:password@host
-        r"(?P<before>\b[a-z][a-z0-9+.-]{1,20}://[^/\s:@]{1,100}:)[^/\s:@]{1,200}@",
+        r"(?P<before>\b[a-z][a-z0-9+.-]{1,20}://[^/\s:@]{1,100}:)[^/\s:@]{1,200}(?P<after>@)",
     ];
     // A test compiles each of them.
     forms
@@ -215,7 +214,7 @@ mod tests {
         );
         assert_eq!(
             redactor.redact("postgres://me:hunter22@host/db"),
-            "postgres://me:[redacted]host/db"
+            "postgres://me:[redacted]@host/db"
         );
     }
 
@@ -263,6 +262,10 @@ mod tests {
         // A tool that stays here may have it.
         let inside = Subject {
             vouched: true,
+            hints: ToolHints {
+                open_world: false,
+                ..ToolHints::default()
+            },
             ..outside
         };
         assert_eq!(gate.judge(&inside).permission, Permission::Allow);

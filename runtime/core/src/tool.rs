@@ -21,8 +21,9 @@ pub struct ToolSpec {
     pub hints: ToolHints,
 }
 
-/// What a server declares about a tool's effects. Silence means the worst case.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// What a server declares about a tool's effects. Silence means the worst case, which is the
+/// default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ToolHints {
     /// Changes nothing.
@@ -33,6 +34,17 @@ pub struct ToolHints {
     pub destructive: bool,
     /// Reaches systems outside this machine.
     pub open_world: bool,
+}
+
+impl Default for ToolHints {
+    fn default() -> Self {
+        Self {
+            read_only: false,
+            idempotent: false,
+            destructive: true,
+            open_world: true,
+        }
+    }
 }
 
 /// A call a model asks for.

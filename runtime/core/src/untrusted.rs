@@ -9,8 +9,8 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::Value;
 
-use crate::graph::signature::digest;
-use crate::pin::hidden;
+use crate::digest::digest;
+use crate::unseen::{is_unseen, with_unseen_named};
 
 /// Bytes of a text that are looked through.
 const MOST_LOOKED_AT: usize = 1 << 20;
@@ -39,12 +39,12 @@ impl std::fmt::Display for Suspicion {
 pub fn envelope(source: &str, text: &str) -> String {
     let found = suspicions(text);
     let shown: String = text.chars().filter(|c| !veils(*c)).collect();
+    // All of it: a shorter one could be found by trying.
     let mark = digest(&Value::String(format!("{source}\n{shown}")));
-    let mark = mark.get(..12).unwrap_or_default();
     let source: String = source
         .chars()
         .map(|c| {
-            if c == '"' || hidden(c) || c == '\n' {
+            if c == '"' || is_unseen(c) || c == '\n' {
                 '_'
             } else {
                 c
@@ -95,7 +95,7 @@ pub fn suspicions(text: &str) -> Vec<Suspicion> {
 
 /// Characters with which text is hidden: those that join emoji and shape scripts are left alone.
 fn veils(character: char) -> bool {
-    hidden(character)
+    is_unseen(character)
         && !matches!(
             character,
             '\t' | '\r' | '\u{200c}' | '\u{200d}' | '\u{200e}' | '\u{200f}' | '\u{feff}' | '\u{ad}'
@@ -103,17 +103,8 @@ fn veils(character: char) -> bool {
 }
 
 fn quoted(text: &str) -> String {
-    let mut out = String::new();
-    for character in text.chars().take(MOST_QUOTED) {
-        if hidden(character) {
-            out.extend(character.escape_unicode());
-        } else if character == '\n' || character == '`' {
-            out.push(' ');
-        } else {
-            out.push(character);
-        }
-    }
-    out
+    let cut: String = text.chars().take(MOST_QUOTED).collect();
+    with_unseen_named(&cut).replace(['\n', '`'], " ")
 }
 
 static PATTERNS: LazyLock<Vec<(&'static str, Regex)>> = LazyLock::new(|| {
@@ -240,7 +231,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_can_end_its_envelope(text in "(\\PC|\\n|</untrusted [0-9a-f]{12}>){0,40}") {
+        fn no_text_can_end_its_envelope(text in "(\\PC|\\n|</untrusted [0-9a-f]{32}>){0,40}") {
             let marked = envelope("s", &text);
             let mark = marked.split("mark=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
             let end = format!("</untrusted {mark}>");

@@ -14,10 +14,10 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use ropewalk_core::digest::digest;
 use ropewalk_core::event::{EffectOutcome, EffectRequest, Event};
 use ropewalk_core::graph::definition::ErrorKind;
 use ropewalk_core::graph::machine::{MachineState, NodeError};
-use ropewalk_core::graph::signature::digest;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 

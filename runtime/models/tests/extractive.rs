@@ -342,6 +342,7 @@ fn tool(name: &str, description: &str, argument: &str, hints: ToolHints) -> Tool
 async fn the_question_goes_to_the_tool_that_fits() {
     let read = ToolHints {
         read_only: true,
+        destructive: false,
         ..ToolHints::default()
     };
     let question = "What does the handbook say about parental leave?";

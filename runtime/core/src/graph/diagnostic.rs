@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::source::{Source, Span};
+use crate::unseen::is_unseen;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -255,9 +256,8 @@ fn shortened(mut text: String) -> String {
 /// around.
 fn shown(text: &str) -> String {
     let plain = |c: char| match c {
-        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' => '\u{fffd}',
         '\n' => ' ',
-        c if c.is_control() => '\u{fffd}',
+        c if is_unseen(c) => '\u{fffd}',
         c => c,
     };
     text.chars().map(plain).collect()

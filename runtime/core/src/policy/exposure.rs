@@ -25,7 +25,7 @@ pub struct Exposure {
 impl Exposure {
     /// After the result of a call was read.
     pub fn read(&mut self, subject: &Subject<'_>) {
-        if subject.is_untrusted() {
+        if subject.reaches_outside() {
             self.untrusted.insert(subject.server.to_owned());
         }
         // A server that says it works on a closed system is believed; one that nobody vouches for
@@ -34,20 +34,6 @@ impl Exposure {
         if !vouched || !subject.hints.open_world {
             self.private.insert(subject.server.to_owned());
         }
-    }
-
-    /// All of both.
-    pub fn merge(&mut self, other: &Self) {
-        self.untrusted.extend(other.untrusted.iter().cloned());
-        self.private.extend(other.private.iter().cloned());
-    }
-}
-
-impl Subject<'_> {
-    /// Whether what the call answers is to be read with care: it comes from the open world, or
-    /// nobody vouches for the server.
-    pub fn is_untrusted(&self) -> bool {
-        self.believed().open_world
     }
 }
 
@@ -63,7 +49,7 @@ impl Inspector for Outward {
 
     fn inspect(&self, subject: &Subject<'_>) -> Result<Option<(Permission, String)>, String> {
         let exposure = subject.exposure;
-        if exposure.untrusted.is_empty() || !subject.believed().open_world {
+        if exposure.untrusted.is_empty() || !subject.reaches_outside() {
             return Ok(None);
         }
         // A server learns nothing from its own data.

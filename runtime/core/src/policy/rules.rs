@@ -161,16 +161,6 @@ impl Policy {
         self
     }
 
-    /// How many rules there are.
-    pub fn len(&self) -> usize {
-        self.rules.len()
-    }
-
-    /// Whether there is no rule.
-    pub fn is_empty(&self) -> bool {
-        self.rules.is_empty()
-    }
-
     /// Judges a call by the rules alone: the strictest of those that apply, or the default.
     pub fn judge(&self, subject: &Subject<'_>) -> Verdict {
         let mut scope = None;

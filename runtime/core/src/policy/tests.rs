@@ -45,7 +45,7 @@ const WRITES: &str = r#"
 name = "writes-stay-in-the-project"
 server = "files"
 tools = ["write_*", "move"]
-when = 'not args.path is startingwith("/work/")'
+when = 'not args.path is startingwith("/project/")'
 then = "deny"
 why = "Files outside the project are left alone."
 
@@ -64,14 +64,14 @@ why = "It is what the agent is for."
 [[rule.example]]
 server = "files"
 tool = "write_file"
-args = { path = "/work/a.txt" }
+args = { path = "/project/a.txt" }
 expect = "allow"
 "#;
 
 #[test]
 fn the_strictest_of_the_rules_that_apply_wins() {
     let policy = parse(WRITES);
-    let inside = json!({"path": "/work/a"});
+    let inside = json!({"path": "/project/a"});
     let verdict = policy.judge(&subject("files", "write_file", &inside));
     assert_eq!(verdict.permission, Permission::Allow);
     let outside = json!({"path": "/home/a"});
@@ -136,14 +136,16 @@ fn names_in_a_servers_allow_are_taken_as_they_are() {
     let all = Policy::default().allowing("a", &["*".to_owned()]);
     let verdict = all.judge(&subject("a", "x/y.z", &nothing));
     assert_eq!(verdict.permission, Permission::Allow);
-    assert!(Policy::default().allowing("a", &[]).is_empty());
+    let none = Policy::default().allowing("a", &[]);
+    let verdict = none.judge(&subject("a", "x", &nothing));
+    assert_eq!(verdict.permission, Permission::Ask);
 }
 
 #[test]
 fn what_is_wrong_with_a_file_is_named() {
     let rule = |more: &str| format!("[[rule]]\nname = \"r\"\nwhy = \"w\"\nthen = \"deny\"\n{more}");
     let example = "\n[[rule.example]]\nserver = \"s\"\ntool = \"t\"\nexpect = \"deny\"\n";
-    assert_eq!(parse(&rule(example)).len(), 1);
+    parse(&rule(example));
     for (text, told) in [
         (rule(""), "no example that it applies to"),
         (
@@ -238,14 +240,15 @@ fn private_data_does_not_leave_unasked_after_something_untrusted_was_read() {
     let closed = ToolHints {
         read_only: true,
         idempotent: true,
-        ..ToolHints::default()
+        destructive: false,
+        open_world: false,
     };
     let ours = |server: &'static str, hints| Subject {
         ours: true,
         hints,
         ..subject(server, "t", &nothing)
     };
-    let web = ours("web", WORST);
+    let web = ours("web", ToolHints::default());
     let documents = ours("vector", closed);
     let files = subject("files", "read", &nothing);
 

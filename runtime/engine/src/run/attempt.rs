@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ropewalk_core::budget::AccountId;
+use ropewalk_core::digest::digest;
 use ropewalk_core::event::{EffectOutcome, Event};
 use ropewalk_core::graph::definition::{ErrorKind, Retry};
 use ropewalk_core::graph::expression::Within;
 use ropewalk_core::graph::ir::{Node, Work};
 use ropewalk_core::graph::machine::{Inputs, NodeError, NodeResult};
-use ropewalk_core::graph::signature::digest;
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;

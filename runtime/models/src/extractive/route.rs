@@ -171,6 +171,7 @@ mod tests {
     fn only_tools_that_a_question_can_fill_are_candidates() {
         let read = ToolHints {
             read_only: true,
+            destructive: false,
             ..ToolHints::default()
         };
         let text = json!({"properties": {"text": {"type": "string"}}, "required": ["text"]});
