@@ -1,0 +1,3 @@
+//! The client the official conformance suite tests, on our host.
+
+fn main() {}
