@@ -16,7 +16,7 @@ use std::time::Duration;
 use fixture::{Seen, reaches, server};
 use reqwest::{Client, RequestBuilder};
 use ropewalk_mcp_kit::KitError;
-use ropewalk_mcp_kit::http::HttpOptions;
+use ropewalk_mcp_kit::http::{Access, HttpOptions};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -28,11 +28,12 @@ struct Served {
 }
 
 fn options(address: SocketAddr, bearer: Option<&str>) -> HttpOptions {
+    let open = HttpOptions::local(address);
     HttpOptions {
-        address,
-        bearer: bearer.map(str::to_owned),
+        access: bearer.map_or(Access::Open, |token| Access::Token(token.to_owned())),
         hosts: vec!["tools.example".to_owned()],
         origins: vec!["https://app.example:*".to_owned()],
+        ..open
     }
 }
 

@@ -24,18 +24,6 @@ pub struct VectorServer {
     collection: String,
 }
 
-fn meta(name: &'static str, title: &'static str, description: &'static str) -> ToolMeta {
-    ToolMeta {
-        name,
-        title,
-        description,
-        read_only: true,
-        destructive: false,
-        idempotent: true,
-        open_world: false,
-    }
-}
-
 impl VectorServer {
     /// Tools over a store; calls that name no collection use `collection`.
     pub fn new(store: Arc<dyn VectorStore>, embedder: Embedder, collection: &str) -> Self {
@@ -71,7 +59,7 @@ impl VectorServer {
         );
         ToolServer::new(identity)
             .tool(
-                meta(
+                ToolMeta::reading(
                     "search",
                     "Search documents",
                     "Finds the passages that best answer a question or match words, with \
@@ -83,7 +71,7 @@ impl VectorServer {
                 },
             )
             .tool(
-                meta(
+                ToolMeta::reading(
                     "read",
                     "Read a document",
                     "Reads around a cited passage: itself, its neighbours, its parent section, or \
@@ -95,7 +83,7 @@ impl VectorServer {
                 },
             )
             .tool(
-                meta(
+                ToolMeta::reading(
                     "collections",
                     "List and describe collections",
                     "Lists collections, describes one (vectors, fields, documents), or counts \
@@ -107,7 +95,7 @@ impl VectorServer {
                 },
             )
             .tool(
-                meta(
+                ToolMeta::reading(
                     "status",
                     "Server status",
                     "Says what keeps the vectors and which model embeds.",
@@ -120,7 +108,8 @@ impl VectorServer {
             .tool(
                 ToolMeta {
                     read_only: false,
-                    ..meta(
+                    long: true,
+                    ..ToolMeta::reading(
                         "ingest",
                         "Ingest documents",
                         "Brings files, folders or one text into a collection. Only what changed is \
@@ -136,7 +125,7 @@ impl VectorServer {
                 ToolMeta {
                     read_only: false,
                     destructive: true,
-                    ..meta(
+                    ..ToolMeta::reading(
                         "delete",
                         "Delete documents",
                         "Removes a document, a folder's documents, or a collection.",
