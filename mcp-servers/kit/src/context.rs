@@ -57,8 +57,9 @@ impl Faculties {
     }
 }
 
-/// Puts one question and waits for what the client sends back.
-pub(crate) type Put = dyn Fn(Question) -> BoxFuture<'static, Result<Value, String>> + Send + Sync;
+/// Puts one question under its name and waits for what the client sends back.
+pub(crate) type Put =
+    dyn Fn(String, Question) -> BoxFuture<'static, Result<Value, String>> + Send + Sync;
 
 /// By which way answers come.
 #[derive(Clone, Default)]
@@ -122,18 +123,23 @@ impl CallContext {
             Way::None => Ok(Vec::new()),
             Way::Rounds(rounds) => rounds.ask(&questions),
             Way::Waiting(put) => {
-                let mut answers = Vec::new();
-                for (_, question) in questions {
-                    answers.push(self.wait(put, question).await?);
-                }
-                Ok(answers)
+                // All at once: a person sees what is to come.
+                let asked = questions
+                    .into_iter()
+                    .map(|(name, question)| self.wait(put, name, question));
+                futures::future::try_join_all(asked).await
             }
         }
     }
 
-    async fn wait(&self, put: &Arc<Put>, question: Question) -> Result<Answer, ToolError> {
+    async fn wait(
+        &self,
+        put: &Arc<Put>,
+        name: String,
+        question: Question,
+    ) -> Result<Answer, ToolError> {
         let sent = tokio::select! {
-            sent = put(question.clone()) => sent,
+            sent = put(name, question.clone()) => sent,
             () = self.cancel.cancelled() => Err("the call was cancelled".to_owned()),
         };
         let sent = sent.map_err(|reason| {

@@ -5,6 +5,7 @@
 //! - `asking`: questions in the middle of a call.
 //! - `line`: what a call tells its caller before it ends.
 //! - `news`: what changed, told to who wants to hear it.
+//! - `tasks`: long calls that a client looks after.
 //! - `session`: what is known of one client between its requests.
 
 mod asking;
@@ -14,6 +15,7 @@ mod handler;
 mod line;
 mod news;
 mod session;
+mod tasks;
 
 use rmcp::serve_server;
 use rmcp::service::ServerInitializeError;

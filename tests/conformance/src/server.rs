@@ -2,6 +2,7 @@
 
 mod asking;
 mod offers;
+mod tasks;
 mod tools;
 
 use ropewalk_mcp_kit::{ServerIdentity, ToolServer};
@@ -18,5 +19,6 @@ pub fn server() -> ToolServer {
     .with_logging();
     let server = tools::add(server);
     let server = asking::add(server);
+    let server = tasks::add(server);
     offers::add(server)
 }

@@ -181,7 +181,8 @@ fn sampling(prompt: String, max_tokens: u32) -> CreateMessageRequestParams {
     CreateMessageRequestParams::new(vec![SamplingMessage::user_text(prompt)], max_tokens)
 }
 
-fn request(question: Question) -> Result<InputRequest, serde_json::Error> {
+/// The question as it travels beside a result.
+pub(super) fn request(question: Question) -> Result<InputRequest, serde_json::Error> {
     if let Some(parameters) = elicitation(&question)? {
         return Ok(InputRequest::Elicitation(ElicitRequest::new(parameters)));
     }
@@ -195,7 +196,7 @@ fn request(question: Question) -> Result<InputRequest, serde_json::Error> {
 
 /// Asks a client of the older protocols, while the call waits.
 fn waiting(peer: Peer<RoleServer>) -> Arc<Put> {
-    Arc::new(move |question| {
+    Arc::new(move |_, question| {
         let peer = peer.clone();
         async move {
             put(&peer, question)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rmcp::model::{
     Implementation, Prompt, PromptArgument, Resource, ResourceTemplate, ServerCapabilities,
-    ServerConfig, Tool, ToolAnnotations,
+    ServerConfig, TASKS_EXTENSION_ID, Tool, ToolAnnotations,
 };
 use serde_json::Map;
 
@@ -40,6 +40,10 @@ fn capabilities(server: &ToolServer) -> ServerCapabilities {
         resources.list_changed = changes;
         resources.subscribe = changes;
         said.resources = Some(resources);
+    }
+    if server.tools().iter().any(|tool| tool.meta.long) {
+        let extensions = said.extensions.get_or_insert_default();
+        extensions.insert(TASKS_EXTENSION_ID.to_owned(), Map::new());
     }
     said.completions = server.complete.is_some().then(Map::new);
     said.logging = server.logging.then(Map::new);

@@ -9,12 +9,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
-    CompletionInfo, ContentBlock, CustomRequest, CustomResult, ErrorCode, GetPromptRequestParams,
-    GetPromptResponse, GetPromptResult, ListPromptsResult, ListResourceTemplatesResult,
+    CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams,
+    CompleteRequestParams, CompleteResult, CompletionInfo, ContentBlock, CreateTaskResult,
+    CustomRequest, CustomResult, ErrorCode, GetPromptRequestParams, GetPromptResponse,
+    GetPromptResult, GetTaskParams, GetTaskResult, ListPromptsResult, ListResourceTemplatesResult,
     ListResourcesResult, ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams,
     ReadResourceResponse, ReadResourceResult, Reference, ServerConfig, SetLevelRequestParams,
-    SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
+    SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
 };
 use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
@@ -24,6 +25,7 @@ use tokio::sync::Semaphore;
 use super::asking::{self, Seal, Subject};
 use super::line::{self, Line};
 use super::session::Session;
+use super::tasks::Tasks;
 use super::{MAX_LINE_BYTES, MAX_RESULT_BYTES, content, describe, news};
 use crate::arguments::nearest;
 use crate::caller::Caller;
@@ -44,6 +46,7 @@ pub(crate) struct McpTools {
     calls: Arc<Semaphore>,
     seal: Seal,
     session: Arc<Session>,
+    tasks: Tasks,
 }
 
 /// What a call came to, before it is put into the words of its kind.
@@ -65,6 +68,7 @@ impl McpTools {
             calls: Arc::new(Semaphore::new(MAX_CONCURRENT_CALLS)),
             seal: Seal::new()?,
             session: Arc::default(),
+            tasks: Tasks::default(),
         })
     }
 
@@ -190,6 +194,22 @@ impl ServerHandler for McpTools {
         };
         let caller = caller(&context);
         let arguments = request.arguments.map_or(Value::Null, Value::Object);
+        let looks_after_tasks = context
+            .client_capabilities()
+            .is_some_and(|said| said.supports_tasks());
+        if tool.meta.long && looks_after_tasks {
+            let faculties = asking::faculties(&context);
+            let calls = Arc::clone(&self.calls);
+            let begun = self.tasks.begin(caller, faculties, move |call| async move {
+                // Closed only when the server is gone.
+                let _permit = calls.acquire_owned().await.ok();
+                Ok(match tool.call(arguments, call).await {
+                    Ok(output) => succeeded(&tool, output),
+                    Err(error) => failed(error.to_string()),
+                })
+            });
+            return Ok(CreateTaskResult::new(begun?).into());
+        }
         let subject = Subject {
             caller: caller.as_deref(),
             method: "tools/call",
@@ -422,6 +442,36 @@ impl ServerHandler for McpTools {
                 self.server.changes.listen(),
             ));
         }
+    }
+
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
+        let caller = caller(&context);
+        let tasks = self.tasks.of(&request.task_id, caller.as_ref())?;
+        tasks.get_task(&request.task_id).map(GetTaskResult::new)
+    }
+
+    async fn update_task(
+        &self,
+        request: UpdateTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let caller = caller(&context);
+        let tasks = self.tasks.of(&request.task_id, caller.as_ref())?;
+        tasks.update_task(&request.task_id, request.input_responses)
+    }
+
+    async fn cancel_task(
+        &self,
+        request: CancelTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let caller = caller(&context);
+        let tasks = self.tasks.of(&request.task_id, caller.as_ref())?;
+        tasks.cancel_task(&request.task_id)
     }
 
     async fn on_custom_request(
