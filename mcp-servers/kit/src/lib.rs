@@ -6,6 +6,7 @@
 //! - [`ToolError`]: a failure the calling model can read and act on.
 //! - [`CallContext`]: cancellation, progress and questions of one call; [`Question`] and `rounds`:
 //!   how the other side is asked in the middle of it; `changes`: news of what is offered.
+//! - `repeats`: calls that come twice have one effect; [`Cursors`]: results that go on.
 //! - [`Citation`]: the one shape in which a passage is cited.
 //! - [`schema`]: JSON schemas that every client accepts.
 //! - [`arguments`]: arguments checked before a tool sees them.
@@ -20,6 +21,7 @@ mod changes;
 mod citation;
 mod content;
 mod context;
+mod cursor;
 mod error;
 pub mod http;
 mod inquiry;
@@ -27,6 +29,7 @@ mod line_limit;
 mod progress;
 mod prompt;
 mod protocol;
+mod repeats;
 mod resource;
 mod rounds;
 pub mod schema;
@@ -36,6 +39,7 @@ mod tool;
 pub use citation::{Citation, Span};
 pub use content::{Body, Content, Media, ResourceContent};
 pub use context::{CallContext, Log, LogLevel};
+pub use cursor::Cursors;
 pub use error::{KitError, ToolError};
 pub use inquiry::{Answer, Faculty, FormAnswer, Question};
 pub use progress::Progress;

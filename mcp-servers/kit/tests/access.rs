@@ -8,6 +8,7 @@
     reason = "a test may panic"
 )]
 
+#[allow(dead_code, reason = "shared by tests that each use a part of it")]
 mod fixture;
 
 use std::net::SocketAddr;

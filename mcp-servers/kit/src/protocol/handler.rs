@@ -33,6 +33,7 @@ use crate::content::ResourceContent;
 use crate::context::{CallContext, Way};
 use crate::error::{KitError, Stop, ToolError};
 use crate::line_limit::TOO_LONG;
+use crate::repeats::{KEY, Repeats};
 use crate::server::{Completing, ToolServer};
 use crate::tool::{Output, ServedTool};
 
@@ -47,6 +48,7 @@ pub(crate) struct McpTools {
     seal: Seal,
     session: Arc<Session>,
     tasks: Tasks,
+    repeats: Repeats,
 }
 
 /// What a call came to, before it is put into the words of its kind.
@@ -69,6 +71,7 @@ impl McpTools {
             seal: Seal::new()?,
             session: Arc::default(),
             tasks: Tasks::default(),
+            repeats: Repeats::default(),
         })
     }
 
@@ -217,8 +220,24 @@ impl ServerHandler for McpTools {
             arguments: &arguments,
         };
         let (sent, state) = (request.input_responses, request.request_state);
+        // Reading twice does no harm, and is not remembered.
+        let key = context.meta.0.get(KEY).and_then(Value::as_str);
+        let key = key.filter(|_| !tool.meta.read_only).map(str::to_owned);
         let run = self.run(&context, subject, sent, state, |call| {
-            tool.call(arguments.clone(), call)
+            let work = {
+                let (tool, arguments) = (Arc::clone(&tool), arguments.clone());
+                async move { tool.call(arguments, call).await }
+            };
+            let (name, arguments, caller) = (&request.name, &arguments, caller.clone());
+            async move {
+                match key {
+                    Some(key) => {
+                        let call = (name.as_ref(), arguments);
+                        self.repeats.once(caller, &key, call, work).await
+                    }
+                    None => work.await,
+                }
+            }
         });
         Ok(match run.await? {
             Ended::Done(output) => succeeded(&tool, output).into(),
