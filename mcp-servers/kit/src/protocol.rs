@@ -1,6 +1,6 @@
 //! The server as MCP, over stdio or any byte stream.
 //!
-//! - `handler`: what is answered to each request.
+//! - `handler`: what is answered to each request; `calls`: tools, prompts and resources called.
 //! - `describe`, `content`: what is offered and given, in MCP's words.
 //! - `asking`: questions in the middle of a call.
 //! - `line`: what a call tells its caller before it ends.
@@ -9,6 +9,7 @@
 //! - `session`: what is known of one client between its requests.
 
 mod asking;
+mod calls;
 mod content;
 mod describe;
 mod handler;
