@@ -43,7 +43,10 @@ type Start = Box<dyn Fn(Option<u16>) -> Command>;
 fn ours() -> Start {
     Box::new(|port| {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.env(SERVE, port.map_or("stdio".to_owned(), |port| port.to_string()));
+        command.env(
+            SERVE,
+            port.map_or("stdio".to_owned(), |port| port.to_string()),
+        );
         command
     })
 }

@@ -65,7 +65,10 @@ impl Driven {
                     socket.set_nodelay(true).unwrap();
                     break Wire::Socket(BufReader::new(socket));
                 }
-                assert!(began.elapsed() < Duration::from_secs(30), "no server came up");
+                assert!(
+                    began.elapsed() < Duration::from_secs(30),
+                    "no server came up"
+                );
                 std::thread::sleep(Duration::from_millis(1));
             },
         };
@@ -150,13 +153,15 @@ impl Driven {
                     Era::Newer => {
                         let method = message["method"].as_str().unwrap();
                         let name = message["params"]["name"].as_str();
-                        let name = name.map_or(String::new(), |name| format!("\r\nmcp-name: {name}"));
+                        let name =
+                            name.map_or(String::new(), |name| format!("\r\nmcp-name: {name}"));
                         format!("2026-07-28\r\nmcp-method: {method}{name}")
                     }
                 };
-                let session = self.session.as_deref().map_or(String::new(), |id| {
-                    format!("\r\nmcp-session-id: {id}")
-                });
+                let session = self
+                    .session
+                    .as_deref()
+                    .map_or(String::new(), |id| format!("\r\nmcp-session-id: {id}"));
                 let head = format!(
                     "POST /mcp HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
                      accept: application/json, text/event-stream\r\n\
@@ -183,7 +188,8 @@ impl Driven {
                 }
                 let text = String::from_utf8(body).unwrap();
                 let event = text.lines().find_map(|line| {
-                    line.strip_prefix("data:").filter(|data| data.contains("\"id\""))
+                    line.strip_prefix("data:")
+                        .filter(|data| data.contains("\"id\""))
                 });
                 serde_json::from_str(event.unwrap_or(&text)).unwrap_or(Value::Null)
             }
@@ -238,7 +244,11 @@ fn tree(root: u32) -> Vec<u32> {
     while let Some(process) = all.get(next) {
         let children = format!("/proc/{process}/task/{process}/children");
         let children = std::fs::read_to_string(children).unwrap_or_default();
-        all.extend(children.split_whitespace().map(|id| id.parse::<u32>().unwrap()));
+        all.extend(
+            children
+                .split_whitespace()
+                .map(|id| id.parse::<u32>().unwrap()),
+        );
         next += 1;
     }
     all

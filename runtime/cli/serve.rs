@@ -9,7 +9,7 @@ use ropewalk_vector::server::VectorServer;
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments::serving::{ServeVector, Serving};
-use crate::progress::say;
+use crate::progress::{print, say};
 use crate::{Ending, configuration, workplace};
 
 /// Requests a second from one caller that another machine may make, unless told otherwise.
@@ -29,6 +29,9 @@ pub(crate) async fn serve(
     serving: Serving,
     cancel: CancellationToken,
 ) -> anyhow::Result<Ending> {
+    if serving.doctor {
+        return Ok(examine(&tools).await);
+    }
     match http(serving)? {
         None => tools.serve_stdio(cancel).await?,
         Some(options) => {
@@ -37,6 +40,19 @@ pub(crate) async fn serve(
         }
     }
     Ok(Ending::Done)
+}
+
+async fn examine(tools: &ToolServer) -> Ending {
+    let mut fit = true;
+    for finding in tools.examine().await {
+        let (mark, says) = match &finding.outcome {
+            Ok(says) => ("ok    ", says),
+            Err(says) => ("FAILED", says),
+        };
+        fit &= finding.outcome.is_ok();
+        print(&format!("{mark} {}: {says}", finding.what));
+    }
+    if fit { Ending::Done } else { Ending::Failed }
 }
 
 fn http(serving: Serving) -> anyhow::Result<Option<HttpOptions>> {

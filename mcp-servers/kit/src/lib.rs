@@ -11,6 +11,7 @@
 //! - [`schema`]: JSON schemas that every client accepts.
 //! - [`arguments`]: arguments checked before a tool sees them.
 //! - `protocol`: all of it as MCP, and [`http`]: the same over HTTP.
+//! - [`doctor`]: whether a server is fit to be served.
 //! - `line_limit`: requests of bounded length on a byte stream.
 //!
 //! rmcp is used nowhere else on the server side.
@@ -22,6 +23,7 @@ mod citation;
 mod content;
 mod context;
 mod cursor;
+pub mod doctor;
 mod error;
 pub mod http;
 mod inquiry;

@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::changes::{Change, Changes};
 use crate::content::{Body, Content};
 use crate::context::CallContext;
+use crate::doctor::Check;
 use crate::error::ToolError;
 use crate::prompt::{PromptArguments, PromptMessage, PromptMeta, ServedPrompt};
 use crate::resource::{ResourceMeta, ServedResource, TemplateValues};
@@ -58,6 +59,8 @@ pub struct ToolServer {
     /// Whether it speaks to the client's log.
     pub(crate) logging: bool,
     pub(crate) complete: Option<Arc<Complete>>,
+    /// What else is looked at before it is found fit.
+    pub(crate) checks: Vec<Check>,
     offered: Arc<RwLock<Offered>>,
 }
 
@@ -77,6 +80,7 @@ impl ToolServer {
             changing: false,
             logging: false,
             complete: None,
+            checks: Vec::new(),
             offered: Arc::default(),
         }
     }

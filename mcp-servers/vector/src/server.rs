@@ -57,7 +57,12 @@ impl VectorServer {
             tool(&self),
             tool(&self),
         );
+        let store = Arc::clone(&self.store);
         ToolServer::new(identity)
+            .check("vector store", move || {
+                let store = Arc::clone(&store);
+                async move { store.status().await.map_err(|error| error.to_string()) }
+            })
             .tool(
                 ToolMeta::reading(
                     "search",
@@ -154,19 +159,15 @@ mod tests {
     use super::*;
     use crate::store::edge::EdgeStore;
 
-    /// What a definition costs every conversation. o200k_base, the tokenizer of current hosted
-    /// models, needs one token for 4.3 characters of these, so that the bound is 1,500 tokens.
-    const MOST_CHARACTERS: usize = 6_450;
-
-    #[test]
-    fn the_definitions_stay_within_their_budget() {
+    #[tokio::test]
+    async fn the_server_is_fit_to_be_served() {
         let folder = tempfile::tempdir().unwrap();
         let store = EdgeStore::open(folder.path()).unwrap();
         let embedder = Embedder::shipped().unwrap();
         let server = VectorServer::new(Arc::new(store), embedder, DEFAULT_COLLECTION).tools();
-        let definitions = server.definitions();
-        assert_eq!(definitions.len(), 6);
-        let characters = serde_json::to_string(&definitions).unwrap().len();
-        assert!(characters <= MOST_CHARACTERS, "{characters} characters");
+        assert_eq!(server.definitions().len(), 6);
+        for finding in server.examine().await {
+            assert!(finding.outcome.is_ok(), "{finding:?}");
+        }
     }
 }

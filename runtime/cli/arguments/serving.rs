@@ -55,6 +55,9 @@ pub(crate) struct Serving {
     /// every request is served by itself.
     #[arg(long, value_name = "NUMBER", default_value_t = 0, requires = "http")]
     pub(crate) sessions: usize,
+    /// Look at the server instead of serving it: its definitions, both protocols, what it works on.
+    #[arg(long, conflicts_with = "http")]
+    pub(crate) doctor: bool,
     /// Requests a second from one caller; 50 where other machines reach the address, else no limit.
     #[arg(long, value_name = "NUMBER", requires = "http")]
     pub(crate) rate: Option<NonZeroU32>,
