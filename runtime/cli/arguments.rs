@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ropewalk_infer::device::Device;
 
-use serving::ServeVector;
+use serving::{ServeMcp, ServeVector};
 
 /// Cited answers from your own documents: an agent runtime for MCP.
 #[derive(Parser)]
@@ -67,6 +67,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         server: Server,
     },
+    /// Serve the agents and graphs of this folder as MCP tools.
+    Mcp(ServeMcp),
     /// Measure on your own data.
     Eval {
         #[command(subcommand)]

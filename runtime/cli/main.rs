@@ -12,6 +12,7 @@ mod drawing;
 mod eval;
 mod graph;
 mod ingest;
+mod mcp;
 mod models;
 mod own_docs;
 mod progress;
@@ -91,6 +92,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<Ending> {
         Command::Server {
             server: Server::Vector(options),
         } => serve::run(options, cancel).await,
+        Command::Mcp(options) => mcp::run(options, cancel).await,
         Command::Eval { eval } => eval::run(eval, cancel).await,
         Command::Doctor(doctor) => doctor::run(doctor).await,
     }

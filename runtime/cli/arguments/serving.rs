@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -12,6 +13,23 @@ pub(crate) struct ServeVector {
     #[command(flatten)]
     pub(crate) serving: Serving,
     /// Collection used when a call names none.
+    #[arg(long, value_name = "NAME", default_value = "documents")]
+    pub(crate) collection: String,
+    #[command(flatten)]
+    pub(crate) setup: Setup,
+}
+
+#[derive(Args)]
+pub(crate) struct ServeMcp {
+    #[command(flatten)]
+    pub(crate) serving: Serving,
+    /// What does the reasoning, as for `ropewalk run`.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) engine: Option<String>,
+    /// Replies for tests instead of an engine: a JSON list of {"text", "calls", "when"}.
+    #[arg(long, value_name = "FILE", conflicts_with = "engine")]
+    pub(crate) script: Option<PathBuf>,
+    /// Collection that the vector tools work on when a call names none.
     #[arg(long, value_name = "NAME", default_value = "documents")]
     pub(crate) collection: String,
     #[command(flatten)]

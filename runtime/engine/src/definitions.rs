@@ -194,20 +194,24 @@ impl Definitions {
 
     /// Every name of a kind.
     pub fn names(&self, kind: &str, extension: &str) -> Vec<String> {
+        let mut names = self.own_names(kind, extension);
+        let shipped = shipped(kind).files();
+        names.extend(shipped.filter_map(|file| stem(file.path(), extension)));
+        names.into_iter().collect()
+    }
+
+    /// The names of a kind in the user's folders.
+    pub fn own_names(&self, kind: &str, extension: &str) -> BTreeSet<String> {
         let mut names = BTreeSet::new();
-        let mut add = |path: &Path| {
-            if path.extension().is_some_and(|found| found == extension)
-                && let Some(stem) = path.file_stem()
-            {
-                names.insert(stem.to_string_lossy().into_owned());
-            }
-        };
         for folder in &self.folders {
             let entries = std::fs::read_dir(folder.join(kind)).into_iter().flatten();
-            entries.flatten().for_each(|entry| add(&entry.path()));
+            names.extend(
+                entries
+                    .flatten()
+                    .filter_map(|entry| stem(&entry.path(), extension)),
+            );
         }
-        shipped(kind).files().for_each(|file| add(file.path()));
-        names.into_iter().collect()
+        names
     }
 
     fn found<T>(
@@ -221,6 +225,13 @@ impl Definitions {
             Err(error) => Found::Broken(error.to_string()),
         }
     }
+}
+
+/// The name of a file with an extension.
+fn stem(path: &Path, extension: &str) -> Option<String> {
+    let found = path.extension().is_some_and(|found| found == extension);
+    let stem = path.file_stem().filter(|_| found)?;
+    Some(stem.to_string_lossy().into_owned())
 }
 
 fn shipped(kind: &str) -> &'static Dir<'static> {

@@ -51,6 +51,8 @@ pub type DeltaListener = Arc<dyn Fn(&str, &Delta) + Send + Sync>;
 /// How a run is run.
 #[derive(Clone, Default)]
 pub struct RunOptions {
+    /// The name of a run that is started, where it must be known beforehand.
+    pub id: Option<RunId>,
     /// What it survives.
     pub durability: Durability,
     /// Who is asked while it runs.
@@ -128,7 +130,7 @@ pub async fn start(
     inputs: &Map<String, Value>,
     options: RunOptions,
 ) -> Result<RunEnd, RunError> {
-    let run = RunId::generate();
+    let run = options.id.unwrap_or_else(RunId::generate);
     check_inputs(graph, inputs, services)?;
     let store = services.store.as_ref();
     let _claim = match store.filter(|_| options.durability != Durability::Off) {

@@ -1,0 +1,5 @@
+//! Doors to runs.
+//!
+//! - [`mcp`]: the agents and graphs of a folder as MCP tools.
+
+pub mod mcp;
