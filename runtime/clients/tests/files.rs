@@ -129,7 +129,7 @@ fn what_others_wrote_since_stays() {
     std::fs::write(&settings.path, text.replacen('{', "{\"theirs\": 1,", 1)).unwrap();
     settings.apply(&take(&["ropewalk"])).unwrap();
     let left = std::fs::read_to_string(&settings.path).unwrap();
-    assert_eq!(left.trim(), "{\"theirs\": 1}");
+    assert_eq!(left, "{\"theirs\": 1\n}");
 }
 
 #[test]
