@@ -26,7 +26,10 @@ fn servers() -> Vec<String> {
     let help = Place::new().run(&["server", "--help"]);
     let commands = help.out.split("Commands:\n").nth(1).unwrap();
     let commands = commands.lines().take_while(|line| !line.is_empty());
-    let names = commands.filter_map(|line| line.split_whitespace().next());
+    // Words that a long description wraps onto a line of their own are further in.
+    let commands = commands.filter_map(|line| line.strip_prefix("  "));
+    let names = commands.filter_map(|line| line.split(' ').next());
+    let names = names.filter(|name| !name.is_empty());
     let names: Vec<String> = names
         .filter(|name| *name != "help")
         .map(str::to_owned)

@@ -307,7 +307,7 @@ fn a_file_is_whole_whenever_the_program_is_killed() {
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
         // Spread over the time that a run takes.
-        std::thread::sleep(std::time::Duration::from_micros(round * 700));
+        std::thread::sleep(std::time::Duration::from_millis(round * 4));
         let _ = child.kill();
         child.wait().unwrap();
         let text = std::fs::read_to_string(&file).unwrap();
