@@ -13,7 +13,6 @@ mod program;
 use program::Place;
 use ropewalk_core::tokens;
 use ropewalk_core::tool::ToolSpec;
-use serde_json::Value;
 
 /// Most tools that one server offers.
 const MOST_TOOLS: usize = 6;
@@ -71,7 +70,11 @@ fn the_definitions_of_every_server_are_few_and_short() {
                 "{server}: {}",
                 tool["name"]
             );
-            assert_ne!(tool["annotations"]["readOnlyHint"], Value::Null);
+            assert!(
+                tool["annotations"].is_object(),
+                "{server}: {}",
+                tool["name"]
+            );
         }
         println!("{server}: {} tools, {tokens} tokens", tools.len());
     }

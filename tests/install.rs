@@ -239,6 +239,9 @@ fn what_is_wrong_is_said() {
     );
     let named = ["install", "--client", "cursor", "--name", "mine", "--write"];
     user.run(&named).failed_saying("it starts npx");
+    let file = ["--client", "codex", "--file", "settings"];
+    let one = user.run(&[&["install", "--client", "zed"], &file[..]].concat());
+    one.failed_saying("give one --client");
     let lost = user.run(&["--directory", "nowhere", "install", "--client", "zed"]);
     lost.failed_saying("cannot work in nowhere");
     let several = ["--server", "mcp", "--server", "vector", "--name", "mine"];
@@ -258,6 +261,19 @@ fn a_folder_that_is_read_only_is_not_written_to() {
     let outcome = user.run(&["install", "--client", "codex", "--write"]);
     open(0o755).unwrap();
     outcome.failed_saying("the folder is read-only");
+}
+
+#[test]
+fn any_file_can_be_named() {
+    let user = User::new();
+    let file = user.place.write("ropes/insiders.json", "{\n\t// mine\n}\n");
+    let arguments = ["install", "--client", "vscode", "--file", "insiders.json"];
+    user.done(&[&arguments[..], &["--write"]].concat());
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.starts_with("{\n\t// mine\n"), "{text}");
+    assert!(text.contains(PROGRAM));
+    user.done(&[&arguments[..], &["--write", "--remove"]].concat());
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "{\n\t// mine\n}\n");
 }
 
 #[test]

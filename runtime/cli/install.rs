@@ -22,6 +22,12 @@ pub(crate) const EVERYTHING: &str = "mcp";
 pub(crate) fn run(options: Install) -> anyhow::Result<Ending> {
     let folder = std::env::current_dir().context("the working directory is not there any more")?;
     let entries = entries(&options, &folder)?;
+    let clients = clients(&options);
+    if options.file.is_some() && clients.len() > 1 {
+        return Err(anyhow!(
+            "--file is the file of one client: give one --client with it"
+        ));
+    }
     let machine = Machine {
         system: System::HERE,
         folder,
@@ -29,7 +35,7 @@ pub(crate) fn run(options: Install) -> anyhow::Result<Ending> {
     };
     let mut reports = Vec::new();
     let mut ending = Ending::Done;
-    for client in clients(&options) {
+    for client in clients {
         match install(client, &entries, &machine, &options) {
             Ok(report) => reports.push(report),
             // One client that cannot be set up leaves the others alone.
