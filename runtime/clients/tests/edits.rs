@@ -170,7 +170,7 @@ fn toml_file() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_500))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn json_grows_by_the_entry_and_shrinks_back(text in json_file()) {
