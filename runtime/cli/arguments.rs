@@ -1,5 +1,6 @@
 //! The command line, as it is typed.
 
+pub(crate) mod installing;
 pub(crate) mod serving;
 
 use std::path::PathBuf;
@@ -7,12 +8,16 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ropewalk_infer::device::Device;
 
+use installing::Install;
 use serving::{ServeMcp, ServeVector};
 
 /// Cited answers from your own documents: an agent runtime for MCP.
 #[derive(Parser)]
 #[command(name = "ropewalk", version, about, arg_required_else_help = true)]
 pub(crate) struct Arguments {
+    /// Work in this folder instead of the current one.
+    #[arg(short = 'C', long, global = true, value_name = "FOLDER")]
+    pub(crate) directory: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -69,6 +74,8 @@ pub(crate) enum Command {
     },
     /// Serve the agents and graphs of this folder as MCP tools.
     Mcp(ServeMcp),
+    /// Print the entry that starts Ropewalk in another MCP client, or write it there.
+    Install(Install),
     /// Measure on your own data.
     Eval {
         #[command(subcommand)]

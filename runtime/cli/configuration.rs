@@ -121,10 +121,21 @@ pub(crate) fn load(setup: &Setup) -> anyhow::Result<Configuration> {
         .map_err(|problem| anyhow!("ropewalk.toml: {problem}"))?;
     if let Some(path) = named_or_usual(setup.mcp.as_deref(), ".mcp.json") {
         for (name, server) in parse_mcp_json(&read(&path)?, &path)? {
-            configuration.servers.entry(name).or_insert(server);
+            if !is_this_program(&server) {
+                configuration.servers.entry(name).or_insert(server);
+            }
         }
     }
     Ok(configuration)
+}
+
+/// Whether a server is what `ropewalk install` writes for other clients. Started from here, it would
+/// read the same file and start itself, and so on without end.
+fn is_this_program(server: &ServerConfig) -> bool {
+    let command = server.command.as_deref().map(Path::new);
+    let program = command.and_then(Path::file_stem);
+    let everything = |argument: &String| argument == crate::install::EVERYTHING;
+    program.is_some_and(|program| program == "ropewalk") && server.args.iter().any(everything)
 }
 
 fn named_or_usual(named: Option<&Path>, usual: &str) -> Option<PathBuf> {

@@ -13,6 +13,7 @@ mod eval;
 mod graph;
 mod ingest;
 mod mcp;
+mod install;
 mod models;
 mod own_docs;
 mod progress;
@@ -49,6 +50,12 @@ pub(crate) enum Ending {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Some(folder) = &arguments.directory
+        && let Err(error) = std::env::set_current_dir(folder)
+    {
+        let error = anyhow::Error::from(error);
+        return failed(&error.context(format!("cannot work in {}", folder.display())));
+    }
     // Before anything asynchronous: its sender has a thread of its own.
     let telemetry = match Telemetry::start(arguments.traces().as_deref()) {
         Ok(telemetry) => telemetry,
@@ -93,6 +100,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<Ending> {
             server: Server::Vector(options),
         } => serve::run(options, cancel).await,
         Command::Mcp(options) => mcp::run(options, cancel).await,
+        Command::Install(options) => install::run(options),
         Command::Eval { eval } => eval::run(eval, cancel).await,
         Command::Doctor(doctor) => doctor::run(doctor).await,
     }

@@ -9,10 +9,11 @@
     reason = "shared by test files that each use a part of it, and tests may panic"
 )]
 
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Path of the program.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_ropewalk");
@@ -84,4 +85,35 @@ impl Outcome {
         assert_eq!(self.code, Some(1), "{self:?}");
         assert!(self.err.contains(words), "does not say {words:?}: {self:?}");
     }
+}
+
+/// The first words of MCP on standard input and output, without any library: starts the server,
+/// says hello, asks for its tools, and gives both answers: `{"result": ..., "tools": [...]}`.
+pub fn handshake(mut command: Command) -> Value {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut say = |message: Value| writeln!(stdin, "{message}").unwrap();
+    let mut answer = |id: u32| {
+        loop {
+            let line = lines.next().expect("an answer before the end").unwrap();
+            let message: Value = serde_json::from_str(&line).unwrap();
+            if message["id"] == id {
+                return message;
+            }
+        }
+    };
+    say(
+        json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+        "protocolVersion": "2025-11-25", "capabilities": {},
+        "clientInfo": {"name": "handshake", "version": "1"}}}),
+    );
+    let mut hello = answer(1);
+    say(json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
+    say(json!({"jsonrpc": "2.0", "id": 2, "method": "tools/list"}));
+    hello["tools"] = answer(2)["result"]["tools"].clone();
+    drop(stdin);
+    child.wait().unwrap();
+    hello
 }

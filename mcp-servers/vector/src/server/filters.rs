@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use ropewalk_mcp_kit::ToolError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use super::{VectorServer, failed};
 use crate::filter::{Bounds, Condition, Filter};
@@ -16,8 +16,8 @@ use crate::store::Fields;
 pub(super) struct FilterArgument {
     /// Such as source or meta.author.
     field: String,
-    equals: Option<Value>,
-    any_of: Option<Vec<Value>>,
+    equals: Option<Scalar>,
+    any_of: Option<Vec<Scalar>>,
     exists: Option<bool>,
     gt: Option<f64>,
     gte: Option<f64>,
@@ -25,6 +25,25 @@ pub(super) struct FilterArgument {
     lte: Option<f64>,
     /// Negates.
     not: Option<bool>,
+}
+
+/// What a field can be compared with.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum Scalar {
+    Text(String),
+    Number(Number),
+    Flag(bool),
+}
+
+impl From<Scalar> for Value {
+    fn from(scalar: Scalar) -> Self {
+        match scalar {
+            Scalar::Text(text) => Self::String(text),
+            Scalar::Number(number) => Self::Number(number),
+            Scalar::Flag(flag) => Self::Bool(flag),
+        }
+    }
 }
 
 impl FilterArgument {
@@ -48,15 +67,14 @@ impl FilterArgument {
         };
         let bounded = gt.or(gte).or(lt).or(lte).is_some();
         let condition = match (equals, any_of, exists, bounded) {
-            (Some(value), None, None, false) => {
-                if value.is_object() || value.is_array() {
-                    return Err(refused(format!(
-                        "`equals` for `{field}` must be text, a number or true/false"
-                    )));
-                }
-                Condition::Equals { field, value }
-            }
-            (None, Some(values), None, false) => Condition::AnyOf { field, values },
+            (Some(value), None, None, false) => Condition::Equals {
+                field,
+                value: value.into(),
+            },
+            (None, Some(values), None, false) => Condition::AnyOf {
+                field,
+                values: values.into_iter().map(Value::from).collect(),
+            },
             (None, None, Some(true), false) => Condition::Exists { field },
             (None, None, Some(false), false) => Condition::Not {
                 conditions: vec![Condition::Exists { field }],

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use ropewalk_mcp_kit::{Citation, Cursors, ToolError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::filters::FilterArgument;
 use super::{VectorServer, failed};
@@ -124,7 +124,7 @@ struct Hit {
     also_in: Vec<String>,
     /// What the document says of itself.
     #[serde(skip_serializing_if = "Option::is_none")]
-    metadata: Option<Value>,
+    metadata: Option<Map<String, Value>>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -409,7 +409,8 @@ impl Hit {
 }
 
 fn hit(found: &Found, context: Option<String>) -> Hit {
-    let metadata = found.point.payload.get(field::META).cloned();
+    let metadata = found.point.payload.get(field::META);
+    let metadata = metadata.and_then(Value::as_object).cloned();
     Hit {
         citation: passage::citation(&found.point, found.dense.unwrap_or_default()),
         scores: Scores {
