@@ -2,7 +2,7 @@
 
 use anyhow::anyhow;
 use ropewalk_engine::store::ListQuery;
-use ropewalk_host::{Endpoint, Host};
+use ropewalk_host::{Endpoint, Host, HostOptions};
 use ropewalk_models::engine::Engine;
 use serde::Serialize;
 use serde_json::json;
@@ -141,7 +141,7 @@ async fn servers(configuration: &Configuration) -> Vec<Check> {
         .iter()
         .filter(|(_, server)| !server.disabled);
     let endpoints = wanted.map(|(name, server)| (name.clone(), Endpoint::Config(server.clone())));
-    let (host, failures) = Host::start(endpoints.collect()).await;
+    let (host, failures) = Host::start(endpoints.collect(), HostOptions::default()).await;
     let mut checks: Vec<Check> = host
         .servers()
         .into_iter()

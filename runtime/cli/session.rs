@@ -11,7 +11,7 @@ use ropewalk_engine::definitions::Definitions;
 use ropewalk_engine::services::{Engines, NoEngine, NoTools, Services, StandIn, Tools};
 use ropewalk_engine::store::Store;
 use ropewalk_engine::store::sqlite::SqliteStore;
-use ropewalk_host::{Endpoint, Host};
+use ropewalk_host::{Endpoint, Host, HostOptions};
 use ropewalk_models::engine::Engine;
 use ropewalk_models::registry::Registry;
 use ropewalk_models::scripted::Scripted;
@@ -238,7 +238,7 @@ pub(crate) async fn start_host(
         .iter()
         .filter(|(_, server)| !server.disabled);
     servers.extend(wanted.map(|(name, server)| (name.clone(), Endpoint::Config(server.clone()))));
-    let (host, failures) = Host::start(servers).await;
+    let (host, failures) = Host::start(servers, HostOptions::default()).await;
     for failure in &failures {
         say(&format!("warning: {failure}"));
     }

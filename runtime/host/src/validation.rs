@@ -76,7 +76,8 @@ fn optional(input: &Value) -> BTreeMap<String, Validator> {
         .collect()
 }
 
-fn problem(validator: &Validator, value: &Value) -> Option<String> {
+/// What is wrong with a value, the first few things of it.
+pub(crate) fn problem(validator: &Validator, value: &Value) -> Option<String> {
     let problems: Vec<String> = validator
         .iter_errors(value)
         .take(MOST_PROBLEMS)
