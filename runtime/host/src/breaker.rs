@@ -54,7 +54,7 @@ pub(crate) enum Leave {
 }
 
 /// What is to be known of a server that is left in peace.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Peace {
     pub(crate) reason: String,
     /// Until the next try; `None` while one is under way.

@@ -27,8 +27,8 @@ const MAX_RESULT_BYTES: usize = 4 << 20;
 /// Tool names listed in a message.
 const MOST_NAMES: usize = 30;
 
-/// Least time between two looks at a server's tools: one that says again and again that they
-/// changed is not asked each time.
+/// How long a server's tools are left alone after it said that they changed: it may say so again
+/// and again.
 const LOOK_PAUSE: Duration = Duration::from_millis(200);
 
 /// Where a server is.
@@ -121,16 +121,20 @@ async fn keep(registry: Arc<Registry>, name: String) {
     };
     loop {
         let pause = server.peace().and_then(|peace| peace.left);
-        tokio::select! {
-            () = server.changed.notified() => {}
+        let listing = tokio::select! {
+            () = server.turned.notified() => server.found(),
+            () = server.changed.notified() => {
+                tokio::time::sleep(LOOK_PAUSE).await;
+                server.look().await
+            }
             () = tokio::time::sleep(pause.unwrap_or_default()), if pause.is_some() => {
                 server.revive().await;
+                server.found()
             }
-        }
-        if let Some(listing) = server.news().await {
+        };
+        if let Some(listing) = listing {
             registry.listed(&name, listing);
         }
-        tokio::time::sleep(LOOK_PAUSE).await;
     }
 }
 

@@ -34,8 +34,10 @@ pub(crate) struct Server {
     way: Way,
     end: ClientEnd,
     desk: Arc<dyn Desk>,
-    /// Told when there may be other tools, or when it is left in peace.
+    /// Told when there may be other tools.
     pub(crate) changed: Arc<Notify>,
+    /// Told when there is a new connection, or none any more.
+    pub(crate) turned: Notify,
     /// Whoever finds the connection lost reaches the server again while the others wait.
     line: Mutex<Option<Arc<Connection>>>,
     /// Held by the one call that changes something.
@@ -131,6 +133,7 @@ impl Server {
             end,
             desk: Arc::clone(&options.desk),
             changed,
+            turned: Notify::new(),
             line: Mutex::default(),
             changing: Mutex::default(),
             state: StdMutex::default(),
@@ -202,12 +205,13 @@ impl Server {
         reached.map(drop)
     }
 
-    /// Tools that a new connection found, or that the server has now; `None` where it cannot be
-    /// asked.
-    pub(crate) async fn news(&self) -> Option<Listing> {
-        if let Some(listing) = self.state().listing.take() {
-            return Some(listing);
-        }
+    /// Tools that a new connection found.
+    pub(crate) fn found(&self) -> Option<Listing> {
+        self.state().listing.take()
+    }
+
+    /// Tools that the server has now; `None` where it cannot be asked.
+    pub(crate) async fn look(&self) -> Option<Listing> {
         let connection = self.line.lock().await.clone()?;
         if connection.is_lost() {
             return None;
@@ -248,7 +252,13 @@ impl Server {
                  another, and another one holds the server", patience.as_secs_f64()
             )),
         };
-        let mut leave = self.leave().map_err(|peace| refusal(&peace))?;
+        let leave = tokio::select! {
+            biased;
+            () = plan.cancel.cancelled() => return Err(CANCELLED.to_owned()),
+            leave = self.leave_in_time() => leave,
+            () = deadline.over() => return Err(refusal(&self.peace().unwrap_or_default())),
+        };
+        let mut leave = leave.map_err(|peace| refusal(&peace))?;
         let outcome = tokio::select! {
             biased;
             () = plan.cancel.cancelled() => return Err(CANCELLED.to_owned()),
@@ -346,7 +356,7 @@ impl Server {
             state.fresh_until = fresh_until(&listing);
             state.listing = Some(listing);
         }
-        self.changed.notify_one();
+        self.turned.notify_one();
         Ok(connection)
     }
 
@@ -386,6 +396,17 @@ impl Server {
             .is_some_and(|connection| Arc::ptr_eq(connection, lost))
         {
             *line = None;
+        }
+    }
+
+    /// Leave to ask, after whoever is reaching the server just now.
+    async fn leave_in_time(&self) -> Result<Leaving<'_>, Peace> {
+        match self.leave() {
+            Err(peace) if peace.left.is_none() => {
+                drop(self.line.lock().await);
+                self.leave()
+            }
+            leave => leave,
         }
     }
 
@@ -465,7 +486,7 @@ impl Leaving<'_> {
         }
         drop(state);
         if failed.is_some() {
-            self.server.changed.notify_one();
+            self.server.turned.notify_one();
         }
     }
 }

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ropewalk_core::tool::{Permission, ToolCall, ToolOutcome};
-use ropewalk_host::{Caller, Endpoint, Host, HostOptions, ServerConfig};
+use ropewalk_host::{Caller, Endpoint, Host, HostOptions, ServerConfig, ServerState};
 use ropewalk_mcp_kit::http::HttpOptions;
 use ropewalk_mcp_kit::{CallContext, ServerIdentity, ToolError, ToolMeta, ToolServer};
 use schemars::JsonSchema;
@@ -438,7 +438,12 @@ async fn servers_that_do_not_start_are_reported_and_left_out() {
     ];
     let (host, failures) = Host::start(both, HostOptions::default()).await;
     assert_eq!(failures.len(), 1);
-    assert_eq!(host.servers().len(), 1);
+    let states: Vec<_> = host.servers().into_iter().map(|one| one.state).collect();
+    assert!(
+        matches!(&states[..], [ServerState::Down { reason, .. }, ServerState::Up]
+            if reason.contains("exit status: 1")),
+        "{states:?}"
+    );
     assert_eq!(host.tools().len(), 4);
 }
 

@@ -311,7 +311,7 @@ async fn a_slow_call_is_cancelled_at_the_server_which_lives() {
     let host = started(folder.path()).await;
     let message = refused(&host, "s__slow", json!({})).await;
     assert!(message.contains("no answer within 1 s"), "{message}");
-    logged(folder.path(), "cancelled request timeout").await;
+    logged(folder.path(), "cancelled the call took too long").await;
     assert_eq!(
         call(&host, "s__strict", json!({"mode": "a"})).await.text(),
         "fine"
@@ -542,7 +542,7 @@ async fn addresses_without_a_server_are_explained() {
         (missing.as_str(), "404"),
         (stalled.as_str(), "did not start within 1 s"),
         ("http://127.0.0.1:1/mcp", "refused"),
-        ("http://no such host/mcp", "no MCP server answers"),
+        ("http://no such host/mcp", "`url` is no address"),
         ("ftp://localhost/mcp", "must start with http"),
     ] {
         let (_, failures) = start(at(url)).await;
