@@ -16,6 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::catalogue::{Catalogue, CataloguedTool};
 use crate::config::ServerConfig;
 use crate::connection::Listing;
+use crate::consent::{CommandLine, Consent, Withheld};
 use crate::inquiry::{Desk, Nobody};
 use crate::sampling::Sampler;
 use crate::server::{CallPlan, Server};
@@ -51,6 +52,8 @@ pub struct HostOptions {
     pub desk: Arc<dyn Desk>,
     /// Completes texts for servers whose configuration allows it.
     pub sampler: Option<Arc<dyn Sampler>>,
+    /// Whether configured programs may be run. None may where nothing is said.
+    pub consent: Arc<dyn Consent>,
     /// Folder in which tokens are kept; without it, and without a keyring, they are kept until the
     /// program ends.
     pub state: Option<PathBuf>,
@@ -63,6 +66,7 @@ impl Default for HostOptions {
         Self {
             desk: Arc::new(Nobody),
             sampler: None,
+            consent: Arc::new(Withheld),
             state: None,
             keyring: false,
         }
@@ -140,7 +144,7 @@ async fn keep(registry: Arc<Registry>, name: String) {
 
 impl Host {
     /// Starts all servers at once. One that fails is reported; it is tried again later, and its
-    /// tools appear when it runs.
+    /// tools appear when it runs. One that nobody agreed to run is left out.
     pub async fn start(
         servers: Vec<(String, Endpoint)>,
         options: HostOptions,
@@ -150,6 +154,17 @@ impl Host {
         for (name, endpoint) in servers {
             if known.contains_key(&name) {
                 let reason = "there is another server of that name; rename one".to_owned();
+                failures.push(StartFailure {
+                    server: name,
+                    reason,
+                });
+                continue;
+            }
+            if let Endpoint::Config(config) = &endpoint
+                && let Some(command) = CommandLine::of(&name, config)
+                && config.check().is_ok()
+                && let Err(reason) = options.consent.may_run(&command).await
+            {
                 failures.push(StartFailure {
                     server: name,
                     reason,

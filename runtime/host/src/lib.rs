@@ -6,6 +6,7 @@
 //! - [`Host`]: starts servers, calls their tools; `catalogue`: lists them under one roof.
 //! - `server`: one server over its life: reached again when its connection is lost, left in peace
 //!   when it fails (`breaker`).
+//! - [`consent`]: whether a configured program may be run.
 //! - `connection`: one connection: to a child process (`child`), a URL (`http`), or a task in this
 //!   process.
 //! - `call`: one call and its rounds; `deadline`: how long it may take.
@@ -24,6 +25,7 @@ mod catalogue;
 mod child;
 pub mod config;
 mod connection;
+pub mod consent;
 mod deadline;
 mod elicitation;
 mod failure;

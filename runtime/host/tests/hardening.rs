@@ -25,7 +25,7 @@ use axum::routing::any;
 use ropewalk_core::tool::ToolOutcome;
 use ropewalk_host::config::parse_mcp_json;
 use ropewalk_host::{Endpoint, Host, HostOptions, ServerConfig, ServerState};
-use scripted::{at, call, free_port, modern, said, start, stream, tool, until, website};
+use scripted::{at, call, free_port, modern, said, start, stream, trusting, tool, until, website};
 use serde_json::{Value, json};
 
 #[test]
@@ -64,7 +64,7 @@ async fn arguments_are_never_read_by_a_shell() {
         env: BTreeMap::from([("RW_ECHO".to_owned(), told.to_str().unwrap().to_owned())]),
         ..ServerConfig::default()
     };
-    let (_, failures) = start(config, HostOptions::default()).await;
+    let (_, failures) = start(config, trusting()).await;
     assert_eq!(failures.len(), 1, "{failures:?}");
     let argv: Vec<String> = serde_json::from_str(&std::fs::read_to_string(&told).unwrap()).unwrap();
     assert_eq!(argv[1..], args[..]);
@@ -73,7 +73,7 @@ async fn arguments_are_never_read_by_a_shell() {
         command: Some(format!("true; touch {mark}")),
         ..ServerConfig::default()
     };
-    let (_, failures) = start(whole, HostOptions::default()).await;
+    let (_, failures) = start(whole, trusting()).await;
     assert!(failures[0].contains("there is no program"), "{failures:?}");
     assert!(!Path::new(mark).exists());
 }
@@ -243,7 +243,7 @@ async fn answers_that_are_nested_without_end_fail_one_call() {
         timeout_s: Some(2),
         ..at(&url)
     };
-    let (host, failures) = start(config, HostOptions::default()).await;
+    let (host, failures) = start(config, trusting()).await;
     assert_eq!(failures, Vec::<String>::new());
     let outcome = call(&host, "s__a", json!({})).await;
     assert!(
@@ -274,7 +274,7 @@ done"#;
         timeout_s: Some(2),
         ..ServerConfig::default()
     };
-    let (host, failures) = start(config, HostOptions::default()).await;
+    let (host, failures) = start(config, trusting()).await;
     assert_eq!(failures, Vec::<String>::new());
     let outcome = call(&host, "s__a", json!({})).await;
     assert!(matches!(&outcome, ToolOutcome::Error { .. }), "{outcome:?}");

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ropewalk_core::tool::{Permission, ToolCall, ToolOutcome};
+use ropewalk_host::consent::Granted;
 use ropewalk_host::{Caller, Endpoint, Host, HostOptions, ServerConfig, ServerState};
 use ropewalk_mcp_kit::http::HttpOptions;
 use ropewalk_mcp_kit::{CallContext, ServerIdentity, ToolError, ToolMeta, ToolServer};
@@ -95,11 +96,18 @@ async fn in_process() -> (Host, Arc<AtomicUsize>) {
     tokio::spawn(server(Arc::clone(&cancelled)).serve_io(theirs, CancellationToken::new()));
     let (host, failures) = Host::start(
         vec![("fx".to_owned(), Endpoint::BuiltIn(ours))],
-        HostOptions::default(),
+        trusting(),
     )
     .await;
     assert_eq!(failures, []);
     (host, cancelled)
+}
+
+fn trusting() -> HostOptions {
+    HostOptions {
+        consent: Arc::new(Granted),
+        ..HostOptions::default()
+    }
 }
 
 fn caller(cancel: &CancellationToken) -> Caller<'_> {
@@ -270,7 +278,7 @@ async fn reaches(counter: &AtomicUsize, wanted: usize) {
 async fn start(config: ServerConfig) -> (Host, Vec<String>) {
     let (host, failures) = Host::start(
         vec![("s".to_owned(), Endpoint::Config(config))],
-        HostOptions::default(),
+        trusting(),
     )
     .await;
     (
@@ -436,7 +444,7 @@ async fn servers_that_do_not_start_are_reported_and_left_out() {
         ("bad".to_owned(), Endpoint::Config(shell("exit 1"))),
         ("good".to_owned(), Endpoint::BuiltIn(ours)),
     ];
-    let (host, failures) = Host::start(both, HostOptions::default()).await;
+    let (host, failures) = Host::start(both, trusting()).await;
     assert_eq!(failures.len(), 1);
     let states: Vec<_> = host.servers().into_iter().map(|one| one.state).collect();
     assert!(

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use ropewalk_host::{Endpoint, Host, HostOptions, ServerConfig, ServerState};
 use scripted::{
-    Website, at, call, caller, free_port, modern, said, start, stream, to, tool, until, website,
+    Website, at, call, caller, free_port, modern, said, start, stream, to, tool, trusting, until, website,
 };
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -367,7 +367,7 @@ async fn progress_puts_the_end_of_a_call_off_up_to_a_limit() {
             max_timeout_s: limit,
             ..ServerConfig::default()
         };
-        let (host, failures) = start(config, HostOptions::default()).await;
+        let (host, failures) = start(config, trusting()).await;
         assert_eq!(failures, Vec::<String>::new());
         let outcome = call(&host, "s__a", json!({})).await;
         assert!(outcome.text().contains(expected), "{outcome:?}");
@@ -388,7 +388,7 @@ async fn a_call_does_not_outlive_its_deadline_while_it_waits_for_its_turn() {
         timeout_s: Some(1),
         ..at(&site.url)
     };
-    let (host, _) = start(config, HostOptions::default()).await;
+    let (host, _) = start(config, trusting()).await;
     let calls = (0..3).map(|_| call(&host, "s__a", json!({})));
     for outcome in futures::future::join_all(calls).await {
         assert!(outcome.text().contains("within 1 s"), "{outcome:?}");

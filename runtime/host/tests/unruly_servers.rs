@@ -22,6 +22,7 @@ use axum::Router;
 use axum::response::Html;
 use axum::routing::any;
 use ropewalk_core::tool::{Permission, ToolCall, ToolOutcome};
+use ropewalk_host::consent::Granted;
 use ropewalk_host::{Caller, Endpoint, Host, HostOptions, ServerConfig};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -167,7 +168,7 @@ fn actor(role: &str, folder: &Path) -> ServerConfig {
 async fn start(config: ServerConfig) -> (Host, Vec<String>) {
     let (host, failures) = Host::start(
         vec![("s".to_owned(), Endpoint::Config(config))],
-        HostOptions::default(),
+        trusting(),
     )
     .await;
     (
@@ -180,6 +181,13 @@ async fn started(folder: &Path) -> Host {
     let (host, failures) = start(actor("player", folder)).await;
     assert_eq!(failures, Vec::<String>::new());
     host
+}
+
+fn trusting() -> HostOptions {
+    HostOptions {
+        consent: Arc::new(Granted),
+        ..HostOptions::default()
+    }
 }
 
 fn caller(cancel: &CancellationToken) -> Caller<'_> {
@@ -506,7 +514,7 @@ async fn two_servers_of_one_name_are_told_apart() {
             Endpoint::Config(actor("player", folder.path())),
         )
     });
-    let (host, failures) = Host::start(twice.into(), HostOptions::default()).await;
+    let (host, failures) = Host::start(twice.into(), trusting()).await;
     assert_eq!(host.tools().len(), 10);
     assert!(
         failures[0].reason.contains("another server of that name"),

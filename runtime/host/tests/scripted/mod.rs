@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use ropewalk_core::tool::{ToolCall, ToolOutcome};
+use ropewalk_host::consent::Granted;
 use ropewalk_host::{Caller, Endpoint, Host, HostOptions, ServerConfig};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
@@ -170,6 +171,14 @@ pub fn at(url: &str) -> ServerConfig {
         url: Some(url.to_owned()),
         start_timeout_s: Some(5),
         ..ServerConfig::default()
+    }
+}
+
+/// Options for a test that chose the commands itself.
+pub fn trusting() -> HostOptions {
+    HostOptions {
+        consent: Arc::new(Granted),
+        ..HostOptions::default()
     }
 }
 
