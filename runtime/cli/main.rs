@@ -7,6 +7,7 @@
 mod arguments;
 mod ask;
 mod configuration;
+mod desk;
 mod doctor;
 mod drawing;
 mod eval;
@@ -19,6 +20,7 @@ mod prompts;
 mod run;
 mod runs;
 mod serve;
+mod servers;
 mod session;
 mod telemetry;
 mod terminal;
@@ -91,6 +93,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<Ending> {
         Command::Server {
             server: Server::Vector(options),
         } => serve::run(options, cancel).await,
+        Command::Servers { servers } => servers::run(servers).await,
         Command::Eval { eval } => eval::run(eval, cancel).await,
         Command::Doctor(doctor) => doctor::run(doctor).await,
     }

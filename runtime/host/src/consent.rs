@@ -118,8 +118,10 @@ pub trait Asker: Send + Sync {
 }
 
 /// What a person agreed to, kept in a file that only they can write.
+///
+/// The file must not lie in a folder that comes from somebody else: it could bring its own.
 pub struct Approvals {
-    path: PathBuf,
+    path: Option<PathBuf>,
     asker: Option<Box<dyn Asker>>,
     /// One question at a time, and one writer.
     kept: Mutex<()>,
@@ -142,8 +144,8 @@ struct Approved {
 }
 
 impl Approvals {
-    /// Kept in this file. With no asker, what was not agreed to before is not run.
-    pub fn new(path: PathBuf, asker: Option<Box<dyn Asker>>) -> Self {
+    /// Kept in this file, or not at all. With no asker, what was not agreed to before is not run.
+    pub fn new(path: Option<PathBuf>, asker: Option<Box<dyn Asker>>) -> Self {
         Self {
             path,
             asker,
@@ -157,11 +159,19 @@ impl Approvals {
     /// When the file cannot be read or written.
     pub async fn approve(&self, command: &CommandLine) -> Result<(), String> {
         let _one = self.kept.lock().await;
+        if self.path.is_none() {
+            return Err(
+                "there is no folder to remember it in; set HOME or ROPEWALK_HOME".to_owned(),
+            );
+        }
         self.add(command)
     }
 
     fn add(&self, command: &CommandLine) -> Result<(), String> {
-        let mut kept = read(&self.path)?;
+        let Some(path) = &self.path else {
+            return Ok(());
+        };
+        let mut kept = read(path)?;
         kept.version = VERSION;
         // What ran there under that name is not approved any more.
         kept.approved.retain(|_, old| !replaces(command, old));
@@ -172,8 +182,8 @@ impl Approvals {
         };
         kept.approved.insert(command.digest(), approved);
         let text = serde_json::to_string_pretty(&kept).map_err(|error| error.to_string())?;
-        write_for_owner(&self.path, &text)
-            .map_err(|error| format!("{} cannot be written: {error}", self.path.display()))
+        write_for_owner(path, &text)
+            .map_err(|error| format!("{} cannot be written: {error}", path.display()))
     }
 }
 
@@ -181,7 +191,10 @@ impl Approvals {
 impl Consent for Approvals {
     async fn may_run(&self, command: &CommandLine) -> Result<(), String> {
         let _one = self.kept.lock().await;
-        let kept = read(&self.path)?;
+        let kept = match &self.path {
+            Some(path) => read(path)?,
+            None => Kept::default(),
+        };
         if kept.approved.contains_key(&command.digest()) {
             return Ok(());
         }
@@ -195,7 +208,9 @@ impl Consent for Approvals {
         }
         let why = match before {
             None => "nobody has agreed yet to run".to_owned(),
-            Some(before) => format!("it changed since somebody agreed; it was {before}, and now is"),
+            Some(before) => {
+                format!("it changed since somebody agreed; it was {before}, and now is")
+            }
         };
         Err(format!(
             "{why} {command}; look at it, and if it is what you want: ropewalk servers trust {}",
@@ -264,7 +279,7 @@ mod tests {
         let path = place.path().join("approvals.json");
         let asked = Arc::new(StdMutex::new(Vec::new()));
         let willing = Says(true, Arc::clone(&asked));
-        let approvals = Approvals::new(path.clone(), Some(Box::new(willing)));
+        let approvals = Approvals::new(Some(path.clone()), Some(Box::new(willing)));
         let first = command(&["-y", "server"]);
         for _ in 0..3 {
             approvals.may_run(&first).await.unwrap();
@@ -274,7 +289,7 @@ mod tests {
         approvals.may_run(&second).await.unwrap();
         assert_eq!(asked.lock().unwrap()[1], Some(first.to_string()));
 
-        let alone = Approvals::new(path.clone(), None);
+        let alone = Approvals::new(Some(path.clone()), None);
         alone.may_run(&second).await.unwrap();
         let refused = alone.may_run(&first).await.unwrap_err();
         assert!(refused.contains("it changed since"), "{refused}");
@@ -288,7 +303,10 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("approvals.json");
         let asked = Arc::new(StdMutex::new(Vec::new()));
-        let approvals = Approvals::new(path.clone(), Some(Box::new(Says(false, asked.clone()))));
+        let approvals = Approvals::new(
+            Some(path.clone()),
+            Some(Box::new(Says(false, asked.clone()))),
+        );
         assert!(approvals.may_run(&command(&[])).await.is_err());
         assert!(approvals.may_run(&command(&[])).await.is_err());
         assert_eq!(asked.lock().unwrap().len(), 2);
@@ -317,7 +335,10 @@ mod tests {
         }
         let sly = command(&["a\u{202e}b", "c\nd", "\" e"]);
         let shown = sly.to_string();
-        assert!(!shown.contains('\u{202e}') && !shown.contains('\n'), "{shown}");
+        assert!(
+            !shown.contains('\u{202e}') && !shown.contains('\n'),
+            "{shown}"
+        );
         assert!(shown.contains(r#""\" e""#), "{shown}");
     }
 }

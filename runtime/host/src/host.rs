@@ -150,6 +150,7 @@ impl Host {
         options: HostOptions,
     ) -> (Self, Vec<StartFailure>) {
         let mut failures = Vec::new();
+        let catalogue = Catalogue::new(servers.iter().map(|(name, _)| name.as_str()));
         let mut known: BTreeMap<String, Server> = BTreeMap::new();
         for (name, endpoint) in servers {
             if known.contains_key(&name) {
@@ -174,7 +175,6 @@ impl Host {
             let server = Server::new(&name, endpoint, &options);
             known.insert(name, server);
         }
-        let catalogue = Catalogue::new(known.keys().map(String::as_str));
         let registry = Arc::new(Registry {
             servers: known,
             catalogue: RwLock::new(catalogue),

@@ -25,7 +25,7 @@ use axum::routing::any;
 use ropewalk_core::tool::ToolOutcome;
 use ropewalk_host::config::parse_mcp_json;
 use ropewalk_host::{Endpoint, Host, HostOptions, ServerConfig, ServerState};
-use scripted::{at, call, free_port, modern, said, start, stream, trusting, tool, until, website};
+use scripted::{at, call, free_port, modern, said, start, stream, tool, trusting, until, website};
 use serde_json::{Value, json};
 
 #[test]

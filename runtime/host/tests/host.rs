@@ -94,11 +94,8 @@ async fn in_process() -> (Host, Arc<AtomicUsize>) {
     let cancelled = Arc::new(AtomicUsize::new(0));
     let (ours, theirs) = tokio::io::duplex(1 << 16);
     tokio::spawn(server(Arc::clone(&cancelled)).serve_io(theirs, CancellationToken::new()));
-    let (host, failures) = Host::start(
-        vec![("fx".to_owned(), Endpoint::BuiltIn(ours))],
-        trusting(),
-    )
-    .await;
+    let (host, failures) =
+        Host::start(vec![("fx".to_owned(), Endpoint::BuiltIn(ours))], trusting()).await;
     assert_eq!(failures, []);
     (host, cancelled)
 }
@@ -276,11 +273,8 @@ async fn reaches(counter: &AtomicUsize, wanted: usize) {
 }
 
 async fn start(config: ServerConfig) -> (Host, Vec<String>) {
-    let (host, failures) = Host::start(
-        vec![("s".to_owned(), Endpoint::Config(config))],
-        trusting(),
-    )
-    .await;
+    let (host, failures) =
+        Host::start(vec![("s".to_owned(), Endpoint::Config(config))], trusting()).await;
     (
         host,
         failures.into_iter().map(|failure| failure.reason).collect(),

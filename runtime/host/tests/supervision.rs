@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 
 use ropewalk_host::{Endpoint, Host, HostOptions, ServerConfig, ServerState};
 use scripted::{
-    Website, at, call, caller, free_port, modern, said, start, stream, to, tool, trusting, until, website,
+    Website, at, call, caller, free_port, modern, said, start, stream, to, tool, trusting, until,
+    website,
 };
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;

@@ -166,11 +166,8 @@ fn actor(role: &str, folder: &Path) -> ServerConfig {
 }
 
 async fn start(config: ServerConfig) -> (Host, Vec<String>) {
-    let (host, failures) = Host::start(
-        vec![("s".to_owned(), Endpoint::Config(config))],
-        trusting(),
-    )
-    .await;
+    let (host, failures) =
+        Host::start(vec![("s".to_owned(), Endpoint::Config(config))], trusting()).await;
     (
         host,
         failures.into_iter().map(|failure| failure.reason).collect(),
