@@ -331,7 +331,7 @@ impl Authority {
                 .vault
                 .load()
                 .await
-                .and_then(|record| good_token(&record.credentials))),
+                .and_then(|record| token_of(&record.credentials))),
             // There is nothing to renew with, or it is no longer taken.
             Err(AuthError::AuthorizationRequired | AuthError::TokenRefreshRejected(_)) => Ok(None),
             Err(error) => Err(self.failed(&error)),
@@ -351,7 +351,7 @@ impl Authority {
 
 /// The token of stored credentials, unless it ends now.
 fn good_token(credentials: &StoredCredentials) -> Option<String> {
-    let response = serde_json::to_value(credentials.token_response.as_ref()?).ok()?;
+    let response = response_of(credentials)?;
     let lasts = response
         .get("expires_in")
         .and_then(serde_json::Value::as_u64);
@@ -365,6 +365,16 @@ fn good_token(credentials: &StoredCredentials) -> Option<String> {
             return None;
         }
     }
+    token_of(credentials)
+}
+
+/// The token of stored credentials. One that was just given is used however short it lasts.
+fn token_of(credentials: &StoredCredentials) -> Option<String> {
+    let response = response_of(credentials)?;
     let token = response.get("access_token")?.as_str()?;
     Some(token.to_owned())
+}
+
+fn response_of(credentials: &StoredCredentials) -> Option<serde_json::Value> {
+    serde_json::to_value(credentials.token_response.as_ref()?).ok()
 }

@@ -7,7 +7,7 @@ use rmcp::transport::auth::{AuthorizationMetadata, OAuthClientConfig};
 use serde_json::Value;
 
 use super::redirect::{Redirect, Returned};
-use super::{Authority, Wanted, good_token};
+use super::{Authority, Wanted, token_of};
 use crate::inquiry::{Answer, Inquiry, Wants};
 use crate::reference::resolve;
 
@@ -132,7 +132,7 @@ impl Authority {
             record.client_secret = client.client_secret.clone();
         }
         record.redirect_uri = Some(client.redirect_uri.clone());
-        let token = good_token(&record.credentials).ok_or_else(nothing)?;
+        let token = token_of(&record.credentials).ok_or_else(nothing)?;
         if let Err(why) = self.vault.save(record).await {
             tracing::warn!(server = self.server, why, "the token is not kept");
         }
