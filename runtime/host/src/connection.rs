@@ -29,6 +29,7 @@ use crate::handler::{Call, ClientEnd};
 use crate::http::Http;
 use crate::oauth::Authority;
 use crate::reference::Resolved;
+use crate::resources::{self, Resource};
 
 /// Tools accepted from one server; more is a defect, or an attack.
 const MAX_TOOLS: usize = 1_000;
@@ -232,6 +233,17 @@ impl Connection {
     ) -> Result<CallToolResult, CallFailure> {
         let peer = self.service.peer();
         call::perform(self.service.service(), peer, &self.too_long, asked, call).await
+    }
+
+    /// What the server offers to be read.
+    pub(crate) async fn resources(&self) -> Result<Vec<Resource>, CallFailure> {
+        resources::list(self.service.peer()).await
+    }
+
+    /// What a resource holds. The server may ask `call` for more on the way.
+    pub(crate) async fn read(&self, uri: &str, call: &Arc<Call>) -> Result<String, CallFailure> {
+        let _entered = self.service.service().enter(Arc::clone(call));
+        resources::read(&self.service, uri).await
     }
 
     /// Ends the connection, and the child with it.

@@ -15,9 +15,11 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::catalogue::{Catalogue, CataloguedTool};
 use crate::config::ServerConfig;
-use crate::connection::Listing;
+use crate::connection::{Connection, Listing};
 use crate::consent::{CommandLine, Consent, Withheld};
+use crate::handler::Call;
 use crate::inquiry::{Desk, Nobody};
+use crate::resources::Resource;
 use crate::sampling::Sampler;
 use crate::server::{CallPlan, Server};
 use crate::summary::{ServerState, ServerSummary, StartFailure, ToolOrigin, ToolProgress};
@@ -318,6 +320,47 @@ impl Host {
         outcome(&call.name, &tool, result)
     }
 
+    /// What a server offers to be read.
+    ///
+    /// # Errors
+    /// When there is no such server, or it does not say.
+    pub async fn resources(
+        &self,
+        server: &str,
+        caller: Caller<'_>,
+    ) -> Result<Vec<Resource>, String> {
+        let listed = self
+            .server(server)?
+            .read(&caller, async |connection: &Connection, _: &Arc<Call>| {
+                connection.resources().await
+            });
+        let listed = listed.await;
+        listed.map_err(|reason| format!("resources of server `{server}`: {reason}"))
+    }
+
+    /// What a resource holds: text as it is, anything else by its kind and size.
+    ///
+    /// # Errors
+    /// When there is no such server, or it does not give it.
+    pub async fn read_resource(
+        &self,
+        server: &str,
+        uri: &str,
+        caller: Caller<'_>,
+    ) -> Result<String, String> {
+        let read = self.server(server)?.read(
+            &caller,
+            async |connection: &Connection, call: &Arc<Call>| connection.read(uri, call).await,
+        );
+        let read = read.await;
+        read.map_err(|reason| format!("`{uri}` of server `{server}`: {reason}"))
+    }
+
+    fn server(&self, name: &str) -> Result<&Server, String> {
+        let server = self.registry.servers.get(name);
+        server.ok_or_else(|| format!("there is no server `{name}`"))
+    }
+
     /// What to say to a caller of a tool that does not exist: near names first.
     fn unknown(&self, name: &str) -> String {
         let catalogue = self.registry.catalogue();
@@ -399,22 +442,27 @@ fn shown(block: &ContentBlock) -> String {
         ContentBlock::Text(text) => text.text.clone(),
         ContentBlock::Image(image) => binary("image", &image.mime_type, &image.data),
         ContentBlock::Audio(audio) => binary("audio", &audio.mime_type, &audio.data),
-        ContentBlock::Resource(embedded) => match &embedded.resource {
-            ResourceContents::TextResourceContents { text, .. } => text.clone(),
-            ResourceContents::BlobResourceContents {
-                uri,
-                mime_type,
-                blob,
-                ..
-            } => binary(
-                &format!("resource {uri}"),
-                mime_type.as_deref().unwrap_or("?"),
-                blob,
-            ),
-            _ => "[resource of an unknown kind]".to_owned(),
-        },
+        ContentBlock::Resource(embedded) => shown_resource(&embedded.resource),
         ContentBlock::ResourceLink(link) => format!("[resource {}]", link.uri),
         _ => "[content of an unknown kind]".to_owned(),
+    }
+}
+
+/// What a resource holds, likewise.
+pub(crate) fn shown_resource(contents: &ResourceContents) -> String {
+    match contents {
+        ResourceContents::TextResourceContents { text, .. } => text.clone(),
+        ResourceContents::BlobResourceContents {
+            uri,
+            mime_type,
+            blob,
+            ..
+        } => binary(
+            &format!("resource {uri}"),
+            mime_type.as_deref().unwrap_or("?"),
+            blob,
+        ),
+        _ => "[resource of an unknown kind]".to_owned(),
     }
 }
 

@@ -13,6 +13,7 @@
 //! - `handler`: what a server may ask of us meanwhile: [`inquiry`], [`sampling`], folders;
 //!   `elicitation`: questions and answers, checked.
 //! - `oauth`: tokens for servers that want one.
+//! - `resources`: what servers offer to be read.
 //! - [`search`]: the tools that fit a request, of hundreds.
 //! - `summary`: what is said of servers, tools and calls; `failure`: what went wrong, in words.
 //! - `validation`: arguments before a call, structured results after it.
@@ -35,6 +36,7 @@ mod http;
 pub mod inquiry;
 mod oauth;
 mod reference;
+mod resources;
 pub mod sampling;
 pub mod search;
 mod server;
@@ -43,6 +45,7 @@ mod validation;
 
 pub use config::{OauthConfig, ServerConfig};
 pub use host::{Caller, Endpoint, Host, HostOptions};
+pub use resources::Resource;
 pub use summary::{ServerState, ServerSummary, StartFailure, ToolOrigin, ToolProgress};
 
 /// What can be wrong with a configuration of servers.

@@ -18,7 +18,7 @@ use crate::connection::{Connection, Listing};
 use crate::deadline::Deadline;
 use crate::failure::{self, CallFailure};
 use crate::handler::{Call, Callback, ClientEnd, Offer};
-use crate::host::{Endpoint, HostOptions};
+use crate::host::{Caller, Endpoint, HostOptions};
 use crate::inquiry::{Desk, Nobody};
 use crate::oauth::Authority;
 use crate::oauth::vault::Keeping;
@@ -232,17 +232,8 @@ impl Server {
 
     /// One call. It ends by its deadline whatever the server does.
     pub(crate) async fn call(&self, plan: CallPlan<'_>) -> Result<CallToolResult, String> {
-        let (patience, limit) = match self.config() {
-            Some(config) => (config.timeout(), config.max_timeout()),
-            None => (BUILT_IN_CALL_TIMEOUT, BUILT_IN_CALL_TIMEOUT),
-        };
-        let deadline = Arc::new(Deadline::new(patience, limit.max(patience)));
-        let desk = plan.desk.clone().unwrap_or_else(|| Arc::clone(&self.desk));
-        let call = Arc::new(Call::new(
-            desk,
-            Arc::clone(&deadline),
-            Arc::clone(&plan.progress),
-        ));
+        let patience = self.patience().0;
+        let (deadline, call) = self.begun(plan.desk.clone(), Arc::clone(&plan.progress));
         let _turn = tokio::select! {
             biased;
             () = plan.cancel.cancelled() => return Err(CANCELLED.to_owned()),
@@ -281,6 +272,57 @@ impl Server {
         } else {
             Some(self.changing.lock().await)
         }
+    }
+
+    /// Reads something from the server: changes nothing, so that it may be tried again and needs no
+    /// turn.
+    pub(crate) async fn read<T>(
+        &self,
+        caller: &Caller<'_>,
+        action: impl AsyncFn(&Connection, &Arc<Call>) -> Result<T, CallFailure>,
+    ) -> Result<T, String> {
+        let (deadline, call) = self.begun(caller.desk.clone(), Arc::clone(&caller.progress));
+        let mut leave = self.leave().map_err(|peace| refusal(&peace))?;
+        let attempt = async {
+            let mut repeated = false;
+            loop {
+                let connection = self
+                    .connection(&call.desk, Some(&call), leave.to_try)
+                    .await?;
+                match action(&connection, &call).await {
+                    Err(CallFailure::Lost(_)) if !repeated => {
+                        repeated = true;
+                        self.drop_line(&connection).await;
+                    }
+                    outcome => return outcome.map_err(Ended::Call),
+                }
+            }
+        };
+        let outcome = tokio::select! {
+            biased;
+            () = caller.cancel.cancelled() => return Err(CANCELLED.to_owned()),
+            outcome = attempt => outcome,
+            () = deadline.over() => Err(Ended::Call(failure::late(self.patience().0))),
+        };
+        leave.settle(outcome.as_ref().err());
+        outcome.map_err(Ended::told)
+    }
+
+    /// How long nothing may be heard of a call, and how long it may take in all.
+    fn patience(&self) -> (Duration, Duration) {
+        match self.config() {
+            Some(config) => (config.timeout(), config.max_timeout()),
+            None => (BUILT_IN_CALL_TIMEOUT, BUILT_IN_CALL_TIMEOUT),
+        }
+    }
+
+    /// A call that begins now.
+    fn begun(&self, desk: Option<Arc<dyn Desk>>, progress: Callback) -> (Arc<Deadline>, Arc<Call>) {
+        let (patience, limit) = self.patience();
+        let deadline = Arc::new(Deadline::new(patience, limit.max(patience)));
+        let desk = desk.unwrap_or_else(|| Arc::clone(&self.desk));
+        let call = Arc::new(Call::new(desk, Arc::clone(&deadline), progress));
+        (deadline, call)
     }
 
     /// When the connection is lost on the way, a call that may be repeated is, once.

@@ -326,6 +326,45 @@ async fn tools_are_listed_again_when_the_time_is_over_for_which_they_are_good() 
 }
 
 #[tokio::test]
+async fn what_was_read_is_kept_as_long_as_it_is_good() {
+    let site = website(0, |method, parameters, _| match method {
+        "server/discover" => {
+            let mut discovered = modern(method, json!([]));
+            discovered["capabilities"] = json!({"tools": {}, "resources": {}});
+            discovered
+        }
+        "resources/list" => json!({"resultType": "complete", "ttlMs": 60_000,
+            "cacheScope": "private", "resources": [{"uri": "rope:long", "name": "long"},
+            {"uri": "rope:short", "name": "short"}]}),
+        "resources/read" => {
+            let uri = parameters["uri"].as_str().unwrap();
+            let good = if uri == "rope:long" { 60_000 } else { 0 };
+            json!({"resultType": "complete", "ttlMs": good, "cacheScope": "private",
+                "contents": [{"uri": uri, "text": uri}]})
+        }
+        _ => modern(method, json!([])),
+    })
+    .await;
+    let (host, failures) = start(at(&site.url), HostOptions::default()).await;
+    assert_eq!(failures, Vec::<String>::new());
+    let cancel = CancellationToken::new();
+    for _ in 0..3 {
+        let listed = host.resources("s", caller(&cancel)).await.unwrap();
+        assert_eq!(listed.len(), 2);
+        for resource in listed {
+            let read = host
+                .read_resource("s", &resource.uri, caller(&cancel))
+                .await;
+            assert_eq!(read.unwrap(), resource.uri);
+        }
+    }
+    assert_eq!(site.count("resources/list"), 1);
+    assert_eq!(site.count("resources/read"), 1 + 3);
+    let missing = host.read_resource("t", "rope:long", caller(&cancel)).await;
+    assert!(missing.unwrap_err().contains("there is no server `t`"));
+}
+
+#[tokio::test]
 async fn progress_puts_the_end_of_a_call_off_up_to_a_limit() {
     let speaking = || {
         stream(|message, out| {

@@ -1,8 +1,8 @@
 //! The client the official conformance suite tests, on our host.
 //!
 //! The suite starts a server and then this program with the server's address as the last argument.
-//! It does what any user of the host does: starts it, lists the tools, calls each of them. What is
-//! to be called with which arguments comes from the context that the suite gives, where it gives
+//! It does what any user of the host does: starts it, lists the tools, calls each of them, and reads
+//! what there is to read. What is to be called with which arguments comes from the context that the suite gives, where it gives
 //! one, and otherwise from the tool's schema. The person at the desk says yes to everything, and
 //! their browser follows the address it is given.
 
@@ -16,6 +16,9 @@ use ropewalk_host::inquiry::{Answer, Desk, Inquiry, Wants};
 use ropewalk_host::{Caller, Endpoint, Host, HostOptions, OauthConfig, ServerConfig};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
+
+/// What the server is called here.
+const SERVER: &str = "conformance";
 
 /// The document that stands for this client where a server takes documents.
 const CLIENT_DOCUMENT: &str = "https://conformance-test.local/client-metadata.json";
@@ -143,14 +146,15 @@ async fn main() -> anyhow::Result<()> {
         ..HostOptions::default()
     };
     let server = setting.server(url);
-    let servers = vec![("conformance".to_owned(), Endpoint::Config(server))];
+    let servers = vec![(SERVER.to_owned(), Endpoint::Config(server))];
     let (host, failures) = Host::start(servers, options).await;
     if let Some(failure) = failures.first() {
         bail!("{failure}");
     }
     let called = call_all(&host, &setting).await;
+    let read = read_all(&host).await;
     host.shutdown().await;
-    called
+    called.and(read)
 }
 
 /// The schemas of the other tools, for a tool that takes one.
@@ -162,6 +166,25 @@ fn echo(tools: &[ToolSpec], tool: &ToolSpec) -> Vec<Value> {
     others
         .map(|other| json!({"schema": other.input_schema}))
         .collect()
+}
+
+fn caller(cancel: &CancellationToken) -> Caller<'_> {
+    Caller {
+        key: None,
+        cancel,
+        progress: Arc::new(|_| {}),
+        desk: None,
+    }
+}
+
+async fn read_all(host: &Host) -> anyhow::Result<()> {
+    let cancel = CancellationToken::new();
+    let listed = host.resources(SERVER, caller(&cancel)).await;
+    for resource in listed.map_err(anyhow::Error::msg)? {
+        let read = host.read_resource(SERVER, &resource.uri, caller(&cancel));
+        read.await.map_err(anyhow::Error::msg)?;
+    }
+    Ok(())
 }
 
 async fn call_all(host: &Host, setting: &Setting) -> anyhow::Result<()> {
@@ -184,13 +207,7 @@ async fn call_all(host: &Host, setting: &Setting) -> anyhow::Result<()> {
                     name: tool.name.clone(),
                     arguments,
                 };
-                let caller = Caller {
-                    key: None,
-                    cancel: &cancel,
-                    progress: Arc::new(|_| {}),
-                    desk: None,
-                };
-                if let ToolOutcome::Error { message } = host.call(&call, caller).await {
+                if let ToolOutcome::Error { message } = host.call(&call, caller(&cancel)).await {
                     bail!("{}: {message}", tool.name);
                 }
             }
