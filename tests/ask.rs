@@ -178,6 +178,12 @@ fn a_server_that_does_not_start_is_left_out_and_the_answer_comes_all_the_same() 
     let outcome = place.run(&["ask", question, "--docs", "shop"]);
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
     assert!(
+        outcome.err.contains("ropewalk servers trust gone"),
+        "nobody agreed to run them: {outcome:?}"
+    );
+    let outcome = place.run(&["ask", question, "--docs", "shop", "--yes"]);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    assert!(
         outcome
             .err
             .contains("there is no program `no-such-program`"),

@@ -24,7 +24,7 @@ use ropewalk_embed::Embedder;
 use ropewalk_engine::definitions::Definitions;
 use ropewalk_engine::run::{self, RunResult};
 use ropewalk_engine::services::{Functions, OneEngine, Services};
-use ropewalk_host::{Endpoint, Host};
+use ropewalk_host::{Endpoint, Host, HostOptions};
 use ropewalk_models::scripted::{Scripted, ScriptedReply};
 use ropewalk_vector::server::{DEFAULT_COLLECTION, VectorServer};
 use ropewalk_vector::store::edge::EdgeStore;
@@ -70,7 +70,7 @@ async fn definitions_with_tools(folder: &Path) -> Definitions {
     let (ours, theirs) = tokio::io::duplex(1 << 20);
     tokio::spawn(server.serve_io(theirs, CancellationToken::new()));
     let servers = vec![("vector".to_owned(), Endpoint::BuiltIn(ours))];
-    let (host, failures) = Host::start(servers).await;
+    let (host, failures) = Host::start(servers, HostOptions::default()).await;
     assert!(failures.is_empty(), "{failures:?}");
     definitions().with_services(
         &Services {

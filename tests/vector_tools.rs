@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use ropewalk_core::tool::{ToolCall, ToolOutcome};
 use ropewalk_embed::Embedder;
-use ropewalk_host::{Endpoint, Host};
+use ropewalk_host::{Caller, Endpoint, Host, HostOptions};
 use ropewalk_vector::server::{DEFAULT_COLLECTION, VectorServer};
 use ropewalk_vector::store::edge::EdgeStore;
 use ropewalk_vector::store::remote::RemoteStore;
@@ -35,7 +35,7 @@ impl Tools {
         let (ours, theirs) = tokio::io::duplex(1 << 20);
         tokio::spawn(async move { server.serve_io(theirs, CancellationToken::new()).await });
         let servers = vec![("vector".to_owned(), Endpoint::BuiltIn(ours))];
-        let (host, failures) = Host::start(servers).await;
+        let (host, failures) = Host::start(servers, HostOptions::default()).await;
         assert!(failures.is_empty(), "{failures:?}");
         Self(host)
     }
@@ -47,7 +47,13 @@ impl Tools {
             arguments,
         };
         let cancel = CancellationToken::new();
-        self.0.call(&call, None, &cancel, Arc::new(|_| {})).await
+        let caller = Caller {
+            key: None,
+            cancel: &cancel,
+            progress: Arc::new(|_| {}),
+            desk: None,
+        };
+        self.0.call(&call, caller).await
     }
 
     async fn ok(&self, tool: &str, arguments: Value) -> Value {

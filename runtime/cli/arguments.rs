@@ -76,6 +76,11 @@ pub(crate) enum Command {
     Mcp(ServeMcp),
     /// Print the entry that starts Ropewalk in another MCP client, or write it there.
     Install(Install),
+    /// Your own MCP servers: which there are, leave to run them, signing in.
+    Servers {
+        #[command(subcommand)]
+        servers: Servers,
+    },
     /// Measure on your own data.
     Eval {
         #[command(subcommand)]
@@ -83,6 +88,30 @@ pub(crate) enum Command {
     },
     /// Say what works here, what does not, and how to fix it.
     Doctor(Doctor),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Servers {
+    /// What is configured, and whether it may run. Nothing is started.
+    List {
+        #[command(flatten)]
+        setup: Setup,
+    },
+    /// Let programs of the configuration run, exactly as they are now.
+    Trust {
+        /// Names of servers.
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+        #[command(flatten)]
+        setup: Setup,
+    },
+    /// Sign in to a server that wants it, in a browser.
+    Login {
+        /// Name of the server.
+        name: String,
+        #[command(flatten)]
+        setup: Setup,
+    },
 }
 
 #[derive(Subcommand)]

@@ -47,7 +47,7 @@ pub(crate) async fn run(options: Ask, cancel: CancellationToken) -> anyhow::Resu
         return Ok(Ending::Interrupted);
     };
     let vector = VectorServer::new(store, embedder, &collection);
-    let (host, _) = session::start_host(&configuration, vector).await;
+    let (host, _) = session::start_host(&configuration, vector, options.yes).await;
     let services = Services {
         engines: registry.clone(),
         tools: host.clone(),

@@ -2,7 +2,7 @@
 
 use anyhow::anyhow;
 use ropewalk_engine::store::ListQuery;
-use ropewalk_host::{Endpoint, Host};
+use ropewalk_host::{Endpoint, Host, ServerState};
 use ropewalk_models::engine::Engine;
 use serde::Serialize;
 use serde_json::json;
@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::arguments::Doctor;
 use crate::configuration::{self, Configuration};
 use crate::progress::print;
-use crate::{Ending, session, workplace};
+use crate::{Ending, desk, session, workplace};
 
 /// Runs that are counted.
 const LATEST: ListQuery = ListQuery {
@@ -141,10 +141,11 @@ async fn servers(configuration: &Configuration) -> Vec<Check> {
         .iter()
         .filter(|(_, server)| !server.disabled);
     let endpoints = wanted.map(|(name, server)| (name.clone(), Endpoint::Config(server.clone())));
-    let (host, failures) = Host::start(endpoints.collect()).await;
+    let (host, failures) = Host::start(endpoints.collect(), desk::surroundings(false)).await;
     let mut checks: Vec<Check> = host
         .servers()
         .into_iter()
+        .filter(|server| server.state == ServerState::Up)
         .map(|server| {
             let says = format!("{} tools, MCP {}", server.tools, server.protocol);
             check(&format!("server {}", server.name), Ok(says))

@@ -7,13 +7,14 @@
 mod arguments;
 mod ask;
 mod configuration;
+mod desk;
 mod doctor;
 mod drawing;
 mod eval;
 mod graph;
 mod ingest;
-mod mcp;
 mod install;
+mod mcp;
 mod models;
 mod own_docs;
 mod progress;
@@ -21,6 +22,7 @@ mod prompts;
 mod run;
 mod runs;
 mod serve;
+mod servers;
 mod session;
 mod telemetry;
 mod terminal;
@@ -101,6 +103,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<Ending> {
         } => serve::run(options, cancel).await,
         Command::Mcp(options) => mcp::run(options, cancel).await,
         Command::Install(options) => install::run(options),
+        Command::Servers { servers } => servers::run(servers).await,
         Command::Eval { eval } => eval::run(eval, cancel).await,
         Command::Doctor(doctor) => doctor::run(doctor).await,
     }

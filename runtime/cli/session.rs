@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::arguments::Running;
 use crate::configuration::{self, Configuration};
 use crate::progress::say;
-use crate::workplace;
+use crate::{desk, workplace};
 
 /// Bytes in flight between the program and its own tool server.
 const DUPLEX_BYTES: usize = 1 << 20;
@@ -59,7 +59,7 @@ impl Session {
             let embedder = workplace::embedder(&configuration.vector).await?;
             let store = workplace::store(&configuration.vector).await?;
             let vector = VectorServer::new(store, embedder, &running.collection);
-            Some(start_host(&configuration, vector).await)
+            Some(start_host(&configuration, vector, running.yes).await)
         } else {
             None
         };
@@ -223,12 +223,13 @@ impl Needs {
     }
 }
 
-/// Our own server in this process, and the user's beside it.
+/// Our own server in this process, and the user's beside it. With `yes` all of them may run.
 ///
 /// Returns also the names of servers that did not start.
 pub(crate) async fn start_host(
     configuration: &Configuration,
     vector: VectorServer,
+    yes: bool,
 ) -> (Arc<Host>, Vec<String>) {
     let (ours, theirs) = tokio::io::duplex(DUPLEX_BYTES);
     tokio::spawn(vector.tools().serve_io(theirs, CancellationToken::new()));
@@ -238,7 +239,7 @@ pub(crate) async fn start_host(
         .iter()
         .filter(|(_, server)| !server.disabled);
     servers.extend(wanted.map(|(name, server)| (name.clone(), Endpoint::Config(server.clone()))));
-    let (host, failures) = Host::start(servers).await;
+    let (host, failures) = Host::start(servers, desk::surroundings(yes)).await;
     for failure in &failures {
         say(&format!("warning: {failure}"));
     }

@@ -77,7 +77,8 @@ fn shown(proposal: &Value) -> String {
     }
 }
 
-fn line(question: &str) -> Option<String> {
+/// One line of the person; nothing when they are gone.
+pub(crate) fn line(question: &str) -> Option<String> {
     let mut stderr = std::io::stderr();
     let mut said = String::new();
     let _ = write!(stderr, "{question}");

@@ -19,6 +19,22 @@ pub(crate) fn home() -> PathBuf {
     }
 }
 
+/// The user's own folder for what no project may bring along: `$ROPEWALK_HOME`, or the place for
+/// state in their home. None where there is no home.
+pub(crate) fn own() -> Option<PathBuf> {
+    let set = |name: &str| {
+        let value = std::env::var_os(name).filter(|value| !value.is_empty())?;
+        Some(PathBuf::from(value))
+    };
+    if let Some(home) = set("ROPEWALK_HOME") {
+        return Some(home);
+    }
+    let state = set("XDG_STATE_HOME")
+        .or_else(|| Some(set("HOME")?.join(".local").join("state")))
+        .or_else(|| set("LOCALAPPDATA"))?;
+    Some(state.join("ropewalk"))
+}
+
 /// Where local models lie.
 pub(crate) fn models() -> PathBuf {
     home().join("models")

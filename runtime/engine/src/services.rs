@@ -9,7 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use ropewalk_core::graph::channel::Reducers;
 use ropewalk_core::tool::{Permission, ToolCall, ToolOutcome, ToolSpec};
-use ropewalk_host::{Host, ToolProgress};
+use ropewalk_host::{Caller, Host, ToolProgress};
 use ropewalk_models::engine::Engine;
 use ropewalk_models::registry::Registry;
 use serde_json::{Map, Value};
@@ -132,7 +132,13 @@ impl Tools for Host {
         cancel: &CancellationToken,
         progress: Arc<dyn Fn(ToolProgress) + Send + Sync>,
     ) -> ToolOutcome {
-        Host::call(self, call, Some(key), cancel, progress).await
+        let caller = Caller {
+            key: Some(key),
+            cancel,
+            progress,
+            desk: None,
+        };
+        Host::call(self, call, caller).await
     }
 }
 

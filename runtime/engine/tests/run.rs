@@ -24,7 +24,7 @@ use ropewalk_engine::services::{Functions, OneEngine, Services};
 use ropewalk_engine::store::Stamped;
 use ropewalk_engine::store::memory::MemoryStore;
 use ropewalk_engine::{Approver, Unanswered, trace_lines};
-use ropewalk_host::{Endpoint, Host};
+use ropewalk_host::{Endpoint, Host, HostOptions};
 use ropewalk_mcp_kit::{CallContext, Citation, ServerIdentity, ToolError, ToolMeta, ToolServer};
 use ropewalk_models::engine::Engine;
 use ropewalk_models::exerciser::Exerciser;
@@ -146,7 +146,11 @@ async fn bench() -> Bench {
         );
     let (ours, theirs) = tokio::io::duplex(1 << 16);
     tokio::spawn(server.serve_io(theirs, CancellationToken::new()));
-    let (host, failures) = Host::start(vec![("fx".to_owned(), Endpoint::BuiltIn(ours))]).await;
+    let (host, failures) = Host::start(
+        vec![("fx".to_owned(), Endpoint::BuiltIn(ours))],
+        HostOptions::default(),
+    )
+    .await;
     assert_eq!(failures, []);
     Bench {
         host: Arc::new(host),
@@ -442,7 +446,11 @@ async fn the_exerciser_calls_every_tool_once() {
         });
     let (ours, theirs) = tokio::io::duplex(1 << 16);
     tokio::spawn(server.serve_io(theirs, CancellationToken::new()));
-    let (host, _) = Host::start(vec![("fx".to_owned(), Endpoint::BuiltIn(ours))]).await;
+    let (host, _) = Host::start(
+        vec![("fx".to_owned(), Endpoint::BuiltIn(ours))],
+        HostOptions::default(),
+    )
+    .await;
     let (writes, started, woken) = (Arc::default(), Arc::default(), Arc::default());
     let bench = Bench {
         host: Arc::new(host),

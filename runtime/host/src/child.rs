@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use process_wrap::tokio::{ChildWrapper, CommandWrap};
+use ropewalk_core::secret::Redactor;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::sync::watch;
 
 use crate::config::ServerConfig;
+use crate::reference::Resolved;
 
 /// Longest line a server may send, in bytes.
 pub(crate) const MAX_LINE_BYTES: usize = 16 << 20;
@@ -55,6 +57,7 @@ pub(crate) struct ServerProcess {
     child: Box<dyn ChildWrapper>,
     first: Arc<Mutex<Start>>,
     said: Arc<Mutex<Vec<String>>>,
+    redactor: Redactor,
 }
 
 impl ServerProcess {
@@ -62,6 +65,7 @@ impl ServerProcess {
     pub(crate) fn start(
         command: &str,
         config: &ServerConfig,
+        resolved: &Resolved,
         too_long: watch::Sender<u64>,
     ) -> Result<(Self, Overheard<ChildStdout>, ChildStdin), String> {
         let mut program = Command::new(command);
@@ -71,7 +75,7 @@ impl ServerProcess {
                 .iter()
                 .filter_map(|name| Some((name, std::env::var_os(name)?))),
         );
-        program.envs(&config.env);
+        program.envs(&resolved.env);
         if let Some(folder) = &config.cwd {
             if !folder.is_dir() {
                 return Err(format!("there is no folder {} (`cwd`)", folder.display()));
@@ -105,7 +109,13 @@ impl ServerProcess {
             return Err(format!("`{command}` was started without its pipes"));
         };
         let said = Arc::new(Mutex::new(Vec::new()));
-        tokio::spawn(keep_lines(stderr, command.to_owned(), Arc::clone(&said)));
+        let redactor = resolved.redactor.clone();
+        let keeper = Keeper {
+            command: command.to_owned(),
+            redactor: redactor.clone(),
+            said: Arc::clone(&said),
+        };
+        tokio::spawn(keeper.listen(stderr));
         let first = Arc::new(Mutex::new(Start::default()));
         let stdout = Overheard {
             inner: stdout,
@@ -113,7 +123,13 @@ impl ServerProcess {
             length: 0,
             too_long,
         };
-        Ok((Self { child, first, said }, stdout, stdin))
+        let process = Self {
+            child,
+            first,
+            said,
+            redactor,
+        };
+        Ok((process, stdout, stdin))
     }
 
     /// Ends when the first thing the server said cannot be a message of the protocol, and nothing
@@ -137,6 +153,7 @@ impl ServerProcess {
         let exit = tokio::time::timeout(Duration::from_millis(300), self.child.wait()).await;
         let mut message = match (self.garbage(), exit) {
             (Some(line), _) => {
+                let line = self.redactor.redact(&line);
                 format!("it does not speak MCP on standard output; its first line was `{line}`")
             }
             // One that leaves in peace may do so because its input was closed.
@@ -207,44 +224,50 @@ impl Start {
     }
 }
 
-/// Keeps the last lines, each cut to a bounded length, and logs them.
-async fn keep_lines(
-    mut stderr: impl AsyncRead + Unpin,
+/// Keeps the last lines of standard error, each cut to a bounded length and without secrets, and
+/// logs them.
+struct Keeper {
     command: String,
+    redactor: Redactor,
     said: Arc<Mutex<Vec<String>>>,
-) {
-    let mut line = Vec::new();
-    let mut chunk = [0; 4096];
-    loop {
-        let read = stderr.read(&mut chunk).await.unwrap_or(0);
-        for byte in chunk.get(..read).unwrap_or_default() {
-            if *byte != b'\n' {
-                if line.len() < KEPT_OF_LINE {
-                    line.push(*byte);
-                }
-                continue;
-            }
-            keep(&mut line, &command, &said);
-        }
-        if read == 0 {
-            return keep(&mut line, &command, &said);
-        }
-    }
 }
 
-fn keep(line: &mut Vec<u8>, command: &str, said: &Mutex<Vec<String>>) {
-    let text = String::from_utf8_lossy(&std::mem::take(line))
-        .trim()
-        .to_owned();
-    if text.is_empty() {
-        return;
+impl Keeper {
+    async fn listen(self, mut stderr: impl AsyncRead + Unpin) {
+        let mut line = Vec::new();
+        let mut chunk = [0; 4096];
+        loop {
+            let read = stderr.read(&mut chunk).await.unwrap_or(0);
+            for byte in chunk.get(..read).unwrap_or_default() {
+                if *byte != b'\n' {
+                    if line.len() < KEPT_OF_LINE {
+                        line.push(*byte);
+                    }
+                    continue;
+                }
+                self.keep(&mut line);
+            }
+            if read == 0 {
+                return self.keep(&mut line);
+            }
+        }
     }
-    tracing::debug!(command, "{text}");
-    let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
-    if said.len() == KEPT_LINES {
-        said.remove(0);
+
+    fn keep(&self, line: &mut Vec<u8>) {
+        let text = String::from_utf8_lossy(&std::mem::take(line))
+            .trim()
+            .to_owned();
+        if text.is_empty() {
+            return;
+        }
+        let text = self.redactor.redact(&text).into_owned();
+        tracing::debug!(command = self.command, "{text}");
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.len() == KEPT_LINES {
+            said.remove(0);
+        }
+        said.push(text);
     }
-    said.push(text);
 }
 
 /// A reader that remembers how the stream began, and counts lines that are too long. Those are

@@ -1,28 +1,38 @@
 //! Starts servers, lists their tools under one roof, calls them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 use futures::future::join_all;
-use rmcp::model::{CallToolResult, ContentBlock, ResourceContents, Tool};
-use ropewalk_core::tool::{Permission, ToolCall, ToolHints, ToolOutcome, ToolSpec};
+use rmcp::model::{CallToolResult, ContentBlock, ResourceContents};
+use ropewalk_core::tool::{Permission, ToolCall, ToolOutcome, ToolSpec};
 use serde_json::{Map, Value};
 use tokio::io::DuplexStream;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
+use crate::catalogue::{Catalogue, CataloguedTool};
 use crate::config::ServerConfig;
+use crate::connection::{Connection, Listing};
+use crate::consent::{CommandLine, Consent, Withheld};
+use crate::handler::Call;
+use crate::inquiry::{Desk, Nobody};
+use crate::resources::Resource;
+use crate::sampling::Sampler;
 use crate::server::{CallPlan, Server};
-use crate::summary::{ServerSummary, StartFailure, ToolOrigin, ToolProgress};
-use crate::validation::ToolSchemas;
-
-/// Longest tool name that every provider accepts.
-const MAX_NAME: usize = 64;
+use crate::summary::{ServerState, ServerSummary, StartFailure, ToolOrigin, ToolProgress};
 
 /// Largest result, in bytes: of its text, and of its data as JSON.
 const MAX_RESULT_BYTES: usize = 4 << 20;
 
 /// Tool names listed in a message.
 const MOST_NAMES: usize = 30;
+
+/// How long a server's tools are left alone after it said that they changed: it may say so again
+/// and again.
+const LOOK_PAUSE: Duration = Duration::from_millis(200);
 
 /// Where a server is.
 #[allow(
@@ -36,74 +46,195 @@ pub enum Endpoint {
     BuiltIn(DuplexStream),
 }
 
-struct CataloguedTool {
-    spec: ToolSpec,
-    server: String,
-    /// Its name on the server.
-    own_name: String,
-    schemas: ToolSchemas,
+/// What servers find around them.
+#[derive(Clone)]
+pub struct HostOptions {
+    /// Who answers what servers ask, where a call brings nobody of its own. Servers are told that
+    /// questions are answered only if somebody is there when they start.
+    pub desk: Arc<dyn Desk>,
+    /// Completes texts for servers whose configuration allows it.
+    pub sampler: Option<Arc<dyn Sampler>>,
+    /// Whether configured programs may be run. None may where nothing is said.
+    pub consent: Arc<dyn Consent>,
+    /// Folder in which tokens are kept; without it, and without a keyring, they are kept until the
+    /// program ends.
+    pub state: Option<PathBuf>,
+    /// Whether tokens go to the system's keyring, where there is one.
+    pub keyring: bool,
 }
 
-/// The servers of a run and their tools.
+impl Default for HostOptions {
+    fn default() -> Self {
+        Self {
+            desk: Arc::new(Nobody),
+            sampler: None,
+            consent: Arc::new(Withheld),
+            state: None,
+            keyring: false,
+        }
+    }
+}
+
+/// Who calls a tool, and how they are to be reached.
+pub struct Caller<'a> {
+    /// Names the effect, so that a server that knows the key can answer twice with one effect.
+    pub key: Option<&'a str>,
+    /// Ends the call; its server is told and goes on living.
+    pub cancel: &'a CancellationToken,
+    /// Hears how far it is.
+    pub progress: Arc<dyn Fn(ToolProgress) + Send + Sync>,
+    /// Answers what the server asks meanwhile; the host's own desk when left out.
+    pub desk: Option<Arc<dyn Desk>>,
+}
+
+/// The servers of a program and their tools.
+///
+/// It is shared by everything that calls tools: a call that is cancelled and a run that ends leave
+/// the servers as they are. They end with the host.
 pub struct Host {
+    registry: Arc<Registry>,
+    /// Look after the servers: one task each.
+    keepers: Vec<AbortOnDropHandle<()>>,
+}
+
+struct Registry {
     servers: BTreeMap<String, Server>,
-    tools: BTreeMap<String, CataloguedTool>,
+    catalogue: RwLock<Catalogue>,
+}
+
+impl Registry {
+    fn catalogue(&self) -> RwLockReadGuard<'_, Catalogue> {
+        self.catalogue
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn changing(&self) -> RwLockWriteGuard<'_, Catalogue> {
+        self.catalogue
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn listed(&self, server: &str, listing: Listing) {
+        self.changing().replace(server, listing.tools);
+    }
+}
+
+/// Tries a server that is down, and looks again at tools that changed.
+async fn keep(registry: Arc<Registry>, name: String) {
+    let Some(server) = registry.servers.get(&name) else {
+        return;
+    };
+    loop {
+        let pause = server.peace().and_then(|peace| peace.left);
+        let listing = tokio::select! {
+            () = server.turned.notified() => server.found(),
+            () = server.changed.notified() => {
+                tokio::time::sleep(LOOK_PAUSE).await;
+                server.look().await
+            }
+            () = tokio::time::sleep(pause.unwrap_or_default()), if pause.is_some() => {
+                server.revive().await;
+                server.found()
+            }
+        };
+        if let Some(listing) = listing {
+            registry.listed(&name, listing);
+        }
+    }
 }
 
 impl Host {
-    /// Starts all servers at once. One that fails is reported and left out.
-    pub async fn start(servers: Vec<(String, Endpoint)>) -> (Self, Vec<StartFailure>) {
-        let started = join_all(servers.into_iter().map(|(name, endpoint)| async {
-            let outcome = Server::start(endpoint).await;
-            (name, outcome)
-        }));
-        let mut host = Self {
-            servers: BTreeMap::new(),
-            tools: BTreeMap::new(),
-        };
+    /// Starts all servers at once. One that fails is reported; it is tried again later, and its
+    /// tools appear when it runs. One that nobody agreed to run is left out.
+    pub async fn start(
+        servers: Vec<(String, Endpoint)>,
+        options: HostOptions,
+    ) -> (Self, Vec<StartFailure>) {
         let mut failures = Vec::new();
-        for (name, outcome) in started.await {
-            match outcome {
-                Ok(_) if host.servers.contains_key(&name) => {
-                    let reason = "there is another server of that name; rename one".to_owned();
-                    failures.push(StartFailure {
-                        server: name,
-                        reason,
-                    });
-                }
-                Ok((server, tools)) => host.add(name, server, tools),
+        let catalogue = Catalogue::new(servers.iter().map(|(name, _)| name.as_str()));
+        let mut known: BTreeMap<String, Server> = BTreeMap::new();
+        for (name, endpoint) in servers {
+            if known.contains_key(&name) {
+                let reason = "there is another server of that name; rename one".to_owned();
+                failures.push(StartFailure {
+                    server: name,
+                    reason,
+                });
+                continue;
+            }
+            if let Endpoint::Config(config) = &endpoint
+                && let Some(command) = CommandLine::of(&name, config)
+                && config.check().is_ok()
+                && let Err(reason) = options.consent.may_run(&command).await
+            {
+                failures.push(StartFailure {
+                    server: name,
+                    reason,
+                });
+                continue;
+            }
+            let server = Server::new(&name, endpoint, &options);
+            known.insert(name, server);
+        }
+        let registry = Arc::new(Registry {
+            servers: known,
+            catalogue: RwLock::new(catalogue),
+        });
+        let starting = registry.servers.iter().map(|(name, server)| async move {
+            let started = server.start().await;
+            (name, started)
+        });
+        for (name, started) in join_all(starting).await {
+            match started {
+                Ok(listing) => registry.listed(name, listing),
                 Err(reason) => {
                     tracing::warn!(server = name, reason, "server left out");
                     failures.push(StartFailure {
-                        server: name,
+                        server: name.clone(),
                         reason,
                     });
                 }
             }
         }
+        let keepers = registry.servers.keys().map(|name| {
+            let task = tokio::spawn(keep(Arc::clone(&registry), name.clone()));
+            AbortOnDropHandle::new(task)
+        });
+        let keepers = keepers.collect();
+        let host = Self { registry, keepers };
         (host, failures)
     }
 
-    /// Every tool of every server, by name.
+    /// Every tool of every server that runs or ran, by name.
     pub fn tools(&self) -> Vec<ToolSpec> {
-        self.tools.values().map(|tool| tool.spec.clone()).collect()
+        for server in self.registry.servers.values() {
+            if server.is_stale() {
+                // What there is, is good enough for now.
+                server.changed.notify_one();
+            }
+        }
+        self.registry.catalogue().specs()
     }
 
-    /// The servers that run, by name.
+    /// All servers, by name.
     pub fn servers(&self) -> Vec<ServerSummary> {
-        let count = |name: &str| {
-            self.tools
-                .values()
-                .filter(|tool| tool.server == name)
-                .count()
-        };
-        self.servers
+        let catalogue = self.registry.catalogue();
+        self.registry
+            .servers
             .iter()
             .map(|(name, server)| ServerSummary {
                 name: name.clone(),
                 built_in: server.is_built_in(),
-                protocol: server.protocol().to_owned(),
-                tools: count(name),
+                protocol: server.protocol(),
+                tools: catalogue.count(name),
+                state: match server.peace() {
+                    None => ServerState::Up,
+                    Some(peace) => ServerState::Down {
+                        reason: peace.reason,
+                        next_try: peace.left,
+                    },
+                },
             })
             .collect()
     }
@@ -111,10 +242,10 @@ impl Host {
     /// Whether a tool may run without asking: the read-only tools of built-in servers, and what
     /// the configuration allows. A server's own word never widens this.
     pub fn permission(&self, tool: &str) -> Permission {
-        let Some(tool) = self.tools.get(tool) else {
+        let Some(tool) = self.registry.catalogue().get(tool) else {
             return Permission::Ask;
         };
-        let Some(server) = self.servers.get(&tool.server) else {
+        let Some(server) = self.registry.servers.get(&tool.server) else {
             return Permission::Ask;
         };
         let ours = server.is_built_in() && tool.spec.hints.read_only;
@@ -126,43 +257,29 @@ impl Host {
     }
 
     /// Where a tool comes from; `None` when there is no such tool.
-    pub fn origin(&self, tool: &str) -> Option<ToolOrigin<'_>> {
-        let tool = self.tools.get(tool)?;
-        let server = self.servers.get(&tool.server)?;
+    pub fn origin(&self, tool: &str) -> Option<ToolOrigin> {
+        let tool = self.registry.catalogue().get(tool)?;
+        let server = self.registry.servers.get(&tool.server)?;
         Some(ToolOrigin {
-            server: &tool.server,
-            name: &tool.own_name,
+            server: tool.server.clone(),
+            name: tool.own_name.clone(),
             built_in: server.is_built_in(),
         })
     }
 
-    /// One call, checked before and after. Every failure is an outcome the model can read. A key
-    /// travels with it, so that a server that knows it can answer twice with one effect.
-    pub async fn call(
-        &self,
-        call: &ToolCall,
-        key: Option<&str>,
-        cancel: &CancellationToken,
-        progress: Arc<dyn Fn(ToolProgress) + Send + Sync>,
-    ) -> ToolOutcome {
-        match self.try_call(call, key, cancel, progress).await {
+    /// One call, checked before and after. Every failure is an outcome the model can read.
+    pub async fn call(&self, call: &ToolCall, caller: Caller<'_>) -> ToolOutcome {
+        match self.try_call(call, caller).await {
             Ok(outcome) => outcome,
             Err(message) => ToolOutcome::Error { message },
         }
     }
 
-    async fn try_call(
-        &self,
-        call: &ToolCall,
-        key: Option<&str>,
-        cancel: &CancellationToken,
-        progress: Arc<dyn Fn(ToolProgress) + Send + Sync>,
-    ) -> Result<ToolOutcome, String> {
-        let tool = self
-            .tools
-            .get(&call.name)
-            .ok_or_else(|| self.unknown(&call.name))?;
+    async fn try_call(&self, call: &ToolCall, caller: Caller<'_>) -> Result<ToolOutcome, String> {
+        let tool = self.registry.catalogue().get(&call.name);
+        let tool = tool.ok_or_else(|| self.unknown(&call.name))?;
         let server = self
+            .registry
             .servers
             .get(&tool.server)
             .ok_or_else(|| format!("server `{}` is gone", tool.server))?;
@@ -190,19 +307,64 @@ impl Host {
             tool: &tool.own_name,
             arguments,
             repeatable: hints.read_only || hints.idempotent,
-            key,
-            cancel,
-            progress,
+            // What nobody vouches for may change something, whatever it says.
+            read_only: hints.read_only && server.is_built_in(),
+            key: caller.key,
+            cancel: caller.cancel,
+            progress: caller.progress,
+            desk: caller.desk,
         };
         let result = server.call(plan).await.map_err(|reason| {
             format!("`{}` of server `{}`: {reason}", tool.own_name, tool.server)
         })?;
-        outcome(&call.name, tool, result)
+        outcome(&call.name, &tool, result)
+    }
+
+    /// What a server offers to be read.
+    ///
+    /// # Errors
+    /// When there is no such server, or it does not say.
+    pub async fn resources(
+        &self,
+        server: &str,
+        caller: Caller<'_>,
+    ) -> Result<Vec<Resource>, String> {
+        let listed = self
+            .server(server)?
+            .read(&caller, async |connection: &Connection, _: &Arc<Call>| {
+                connection.resources().await
+            });
+        let listed = listed.await;
+        listed.map_err(|reason| format!("resources of server `{server}`: {reason}"))
+    }
+
+    /// What a resource holds: text as it is, anything else by its kind and size.
+    ///
+    /// # Errors
+    /// When there is no such server, or it does not give it.
+    pub async fn read_resource(
+        &self,
+        server: &str,
+        uri: &str,
+        caller: Caller<'_>,
+    ) -> Result<String, String> {
+        let read = self.server(server)?.read(
+            &caller,
+            async |connection: &Connection, call: &Arc<Call>| connection.read(uri, call).await,
+        );
+        let read = read.await;
+        read.map_err(|reason| format!("`{uri}` of server `{server}`: {reason}"))
+    }
+
+    fn server(&self, name: &str) -> Result<&Server, String> {
+        let server = self.registry.servers.get(name);
+        server.ok_or_else(|| format!("there is no server `{name}`"))
     }
 
     /// What to say to a caller of a tool that does not exist: near names first.
     fn unknown(&self, name: &str) -> String {
-        let mut known: Vec<&str> = self.tools.keys().map(String::as_str).collect();
+        let catalogue = self.registry.catalogue();
+        let mut known: Vec<&str> = catalogue.names().collect();
         if known.is_empty() {
             return format!("there is no tool `{name}`: no server offers any");
         }
@@ -223,79 +385,8 @@ impl Host {
 
     /// Closes every connection and ends every child.
     pub async fn shutdown(self) {
-        join_all(self.servers.into_values().map(Server::close)).await;
-    }
-
-    fn add(&mut self, name: String, server: Server, mut tools: Vec<Tool>) {
-        // Names that must be numbered get the same numbers every time.
-        tools.sort_by(|a, b| a.name.cmp(&b.name));
-        tools.dedup_by(|a, b| a.name == b.name);
-        for tool in tools {
-            let spec = spec_of(self.free_name(&name, &tool.name), &tool);
-            let schemas = ToolSchemas::new(&spec.input_schema, spec.output_schema.as_ref());
-            let own_name = tool.name.to_string();
-            let entry = CataloguedTool {
-                spec,
-                server: name.clone(),
-                own_name,
-                schemas,
-            };
-            self.tools.insert(entry.spec.name.clone(), entry);
-        }
-        self.servers.insert(name, server);
-    }
-
-    /// `server__tool` in the characters every provider accepts, numbered when taken.
-    fn free_name(&self, server: &str, tool: &str) -> String {
-        let plain: String = format!("{server}__{tool}")
-            .chars()
-            .map(|c| {
-                if c.is_ascii_alphanumeric() || c == '_' || c == '-' {
-                    c
-                } else {
-                    '_'
-                }
-            })
-            .take(MAX_NAME)
-            .collect();
-        if !self.tools.contains_key(&plain) {
-            return plain;
-        }
-        let numbered = |number: u32| {
-            let ending = format!("_{number}");
-            let kept: String = plain.chars().take(MAX_NAME - ending.len()).collect();
-            kept + &ending
-        };
-        (2..u32::MAX)
-            .map(numbered)
-            .find(|name| !self.tools.contains_key(name))
-            .unwrap_or(plain)
-    }
-}
-
-fn spec_of(name: String, tool: &Tool) -> ToolSpec {
-    let hints = tool
-        .annotations
-        .as_ref()
-        .map_or_else(ToolHints::default, |hints| {
-            let read_only = hints.read_only_hint.unwrap_or(false);
-            ToolHints {
-                read_only,
-                // What changes nothing destroys nothing, may be repeated, and need not say so.
-                idempotent: read_only || hints.idempotent_hint.unwrap_or(false),
-                destructive: !read_only && hints.destructive_hint.unwrap_or(true),
-                open_world: hints.open_world_hint.unwrap_or(true),
-            }
-        });
-    ToolSpec {
-        name,
-        description: tool.description.as_deref().unwrap_or_default().to_owned(),
-        input_schema: Value::Object((*tool.input_schema).clone()),
-        output_schema: tool
-            .output_schema
-            .as_deref()
-            .map(|schema| Value::Object(schema.clone())),
-        hints,
+        drop(self.keepers);
+        join_all(self.registry.servers.values().map(Server::close)).await;
     }
 }
 
@@ -351,22 +442,27 @@ fn shown(block: &ContentBlock) -> String {
         ContentBlock::Text(text) => text.text.clone(),
         ContentBlock::Image(image) => binary("image", &image.mime_type, &image.data),
         ContentBlock::Audio(audio) => binary("audio", &audio.mime_type, &audio.data),
-        ContentBlock::Resource(embedded) => match &embedded.resource {
-            ResourceContents::TextResourceContents { text, .. } => text.clone(),
-            ResourceContents::BlobResourceContents {
-                uri,
-                mime_type,
-                blob,
-                ..
-            } => binary(
-                &format!("resource {uri}"),
-                mime_type.as_deref().unwrap_or("?"),
-                blob,
-            ),
-            _ => "[resource of an unknown kind]".to_owned(),
-        },
+        ContentBlock::Resource(embedded) => shown_resource(&embedded.resource),
         ContentBlock::ResourceLink(link) => format!("[resource {}]", link.uri),
         _ => "[content of an unknown kind]".to_owned(),
+    }
+}
+
+/// What a resource holds, likewise.
+pub(crate) fn shown_resource(contents: &ResourceContents) -> String {
+    match contents {
+        ResourceContents::TextResourceContents { text, .. } => text.clone(),
+        ResourceContents::BlobResourceContents {
+            uri,
+            mime_type,
+            blob,
+            ..
+        } => binary(
+            &format!("resource {uri}"),
+            mime_type.as_deref().unwrap_or("?"),
+            blob,
+        ),
+        _ => "[resource of an unknown kind]".to_owned(),
     }
 }
 

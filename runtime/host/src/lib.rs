@@ -1,29 +1,52 @@
 //! The MCP client side: connections, catalogue, validated calls.
 //!
 //! Read it in this order:
-//! - [`config`]: servers as a person writes them (`ropewalk.toml`, the standard `mcpServers` JSON).
-//! - [`Host`]: starts servers, lists their tools under one roof, calls them.
-//! - `server`: one server over its life: reached again when its connection is lost.
-//! - `connection`: one connection: to a child process, a URL, or a task in this process.
-//! - `child`: a server that is a child process.
+//! - [`config`]: servers as a person writes them (`ropewalk.toml`, the standard `mcpServers` JSON);
+//!   `reference`: the values they refer to, in the environment and the keyring.
+//! - [`Host`]: starts servers, calls their tools; `catalogue`: lists them under one roof.
+//! - `server`: one server over its life: reached again when its connection is lost, left in peace
+//!   when it fails (`breaker`).
+//! - [`consent`]: whether a configured program may be run.
+//! - `connection`: one connection: to a child process (`child`), a URL (`http`), or a task in this
+//!   process.
+//! - `call`: one call and its rounds; `deadline`: how long it may take.
+//! - `handler`: what a server may ask of us meanwhile: [`inquiry`], [`sampling`], folders;
+//!   `elicitation`: questions and answers, checked.
+//! - `oauth`: tokens for servers that want one.
+//! - `resources`: what servers offer to be read.
 //! - [`search`]: the tools that fit a request, of hundreds.
-//! - `summary`: what is said of servers, tools and calls.
+//! - `summary`: what is said of servers, tools and calls; `failure`: what went wrong, in words.
 //! - `validation`: arguments before a call, structured results after it.
 //!
 //! rmcp is used nowhere else on the client side.
 
+mod breaker;
+mod call;
+mod catalogue;
 mod child;
 pub mod config;
 mod connection;
+pub mod consent;
+mod deadline;
+mod elicitation;
+mod failure;
+mod handler;
 mod host;
+mod http;
+pub mod inquiry;
+mod oauth;
+mod reference;
+mod resources;
+pub mod sampling;
 pub mod search;
 mod server;
 mod summary;
 mod validation;
 
-pub use config::ServerConfig;
-pub use host::{Endpoint, Host};
-pub use summary::{ServerSummary, StartFailure, ToolOrigin, ToolProgress};
+pub use config::{OauthConfig, ServerConfig};
+pub use host::{Caller, Endpoint, Host, HostOptions};
+pub use resources::Resource;
+pub use summary::{ServerState, ServerSummary, StartFailure, ToolOrigin, ToolProgress};
 
 /// What can be wrong with a configuration of servers.
 #[derive(Debug, thiserror::Error)]

@@ -1,5 +1,7 @@
 //! What the host says of its servers, their tools, and calls under way.
 
+use std::time::Duration;
+
 /// A server that was left out, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("server `{server}` is left out: {reason}")]
@@ -10,26 +12,42 @@ pub struct StartFailure {
     pub reason: String,
 }
 
-/// A server that runs.
+/// A server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerSummary {
     /// Its name.
     pub name: String,
     /// Whether it is one of ours, in this process.
     pub built_in: bool,
-    /// The MCP version agreed on.
+    /// The MCP version agreed on last; empty if it never ran.
     pub protocol: String,
-    /// How many tools it offers.
+    /// How many tools it offers, or offered last.
     pub tools: usize,
+    /// Whether it is called.
+    pub state: ServerState,
+}
+
+/// Whether a server is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServerState {
+    /// It is. That its connection is lost is found out, and mended, by the next call.
+    Up,
+    /// Calls fail at once: it could not be reached, or gave no answers.
+    Down {
+        /// What failed.
+        reason: String,
+        /// How long until it is tried again; `None` while it is being tried.
+        next_try: Option<Duration>,
+    },
 }
 
 /// Where a tool comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ToolOrigin<'a> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolOrigin {
     /// Its server.
-    pub server: &'a str,
+    pub server: String,
     /// Its name there.
-    pub name: &'a str,
+    pub name: String,
     /// Whether the server is one of ours, in this process.
     pub built_in: bool,
 }

@@ -1,5 +1,7 @@
 //! Arguments before a call, structured results after it, each against its schema.
 
+mod bounds;
+
 use std::collections::BTreeMap;
 
 use jsonschema::Validator;
@@ -11,8 +13,8 @@ const MOST_PROBLEMS: usize = 5;
 /// Longest value repeated in a message, in bytes of JSON.
 const MOST_REPEATED: usize = 200;
 
-/// The compiled schemas of one tool. A schema the validator cannot compile checks nothing: the
-/// server still does.
+/// The compiled schemas of one tool. A schema that cannot be compiled, or that would make checking
+/// endless work, checks nothing: the server still does. Nothing is fetched that a schema refers to.
 pub(crate) struct ToolSchemas {
     input: Option<Validator>,
     /// Optional arguments, each with what it may be.
@@ -24,8 +26,8 @@ impl ToolSchemas {
     pub(crate) fn new(input: &Value, output: Option<&Value>) -> Self {
         Self {
             optional: optional(input),
-            input: jsonschema::validator_for(input).ok(),
-            output: output.and_then(|schema| jsonschema::validator_for(schema).ok()),
+            input: compiled(input),
+            output: output.and_then(compiled),
         }
     }
 
@@ -72,11 +74,20 @@ fn optional(input: &Value) -> BTreeMap<String, Validator> {
         .filter(|(name, _)| !is_required(name));
     properties
         // A schema that refers to others cannot be looked at alone; its nulls stay.
-        .filter_map(|(name, schema)| Some((name.clone(), jsonschema::validator_for(schema).ok()?)))
+        .filter_map(|(name, schema)| Some((name.clone(), compiled(schema)?)))
         .collect()
 }
 
-fn problem(validator: &Validator, value: &Value) -> Option<String> {
+fn compiled(schema: &Value) -> Option<Validator> {
+    if !bounds::is_bounded(schema) {
+        tracing::warn!("a schema that would be endless work to check is not checked");
+        return None;
+    }
+    jsonschema::validator_for(schema).ok()
+}
+
+/// What is wrong with a value, the first few things of it.
+pub(crate) fn problem(validator: &Validator, value: &Value) -> Option<String> {
     let problems: Vec<String> = validator
         .iter_errors(value)
         .take(MOST_PROBLEMS)

@@ -14,7 +14,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ropewalk_core::tool::{Permission, ToolCall, ToolOutcome};
-use ropewalk_host::{Endpoint, Host, ServerConfig};
+use ropewalk_host::consent::Granted;
+use ropewalk_host::{Caller, Endpoint, Host, HostOptions, ServerConfig, ServerState};
 use ropewalk_mcp_kit::http::{Access, HttpOptions};
 use ropewalk_mcp_kit::{CallContext, ServerIdentity, ToolError, ToolMeta, ToolServer};
 use schemars::JsonSchema;
@@ -89,9 +90,26 @@ async fn in_process() -> (Host, Arc<AtomicUsize>) {
     let cancelled = Arc::new(AtomicUsize::new(0));
     let (ours, theirs) = tokio::io::duplex(1 << 16);
     tokio::spawn(server(Arc::clone(&cancelled)).serve_io(theirs, CancellationToken::new()));
-    let (host, failures) = Host::start(vec![("fx".to_owned(), Endpoint::BuiltIn(ours))]).await;
+    let (host, failures) =
+        Host::start(vec![("fx".to_owned(), Endpoint::BuiltIn(ours))], trusting()).await;
     assert_eq!(failures, []);
     (host, cancelled)
+}
+
+fn trusting() -> HostOptions {
+    HostOptions {
+        consent: Arc::new(Granted),
+        ..HostOptions::default()
+    }
+}
+
+fn caller(cancel: &CancellationToken) -> Caller<'_> {
+    Caller {
+        key: None,
+        cancel,
+        progress: Arc::new(|_| {}),
+        desk: None,
+    }
 }
 
 async fn call(host: &Host, name: &str, arguments: serde_json::Value) -> ToolOutcome {
@@ -100,8 +118,7 @@ async fn call(host: &Host, name: &str, arguments: serde_json::Value) -> ToolOutc
         name: name.to_owned(),
         arguments,
     };
-    host.call(&call, None, &CancellationToken::new(), Arc::new(|_| {}))
-        .await
+    host.call(&call, caller(&CancellationToken::new())).await
 }
 
 fn error(outcome: ToolOutcome) -> String {
@@ -138,8 +155,12 @@ async fn progress_reaches_the_caller() {
     let progress = move |report: ropewalk_host::ToolProgress| {
         sink.lock().unwrap().push((report.done, report.total));
     };
-    host.call(&call, None, &CancellationToken::new(), Arc::new(progress))
-        .await;
+    let cancel = CancellationToken::new();
+    let caller = Caller {
+        progress: Arc::new(progress),
+        ..caller(&cancel)
+    };
+    host.call(&call, caller).await;
     let seen = seen.lock().unwrap().clone();
     assert!(seen.contains(&(3.0, Some(3.0))), "{seen:?}");
 }
@@ -187,7 +208,7 @@ async fn cancelling_a_call_reaches_the_server_and_leaves_it_alive() {
         tokio::time::sleep(Duration::from_millis(500)).await;
         stop.cancel();
     });
-    let message = error(host.call(&waiting, None, &token, Arc::new(|_| {})).await);
+    let message = error(host.call(&waiting, caller(&token)).await);
     assert!(message.contains("cancelled"), "{message}");
     reaches(&cancelled, 1).await;
     assert!(matches!(
@@ -246,7 +267,8 @@ async fn reaches(counter: &AtomicUsize, wanted: usize) {
 }
 
 async fn start(config: ServerConfig) -> (Host, Vec<String>) {
-    let (host, failures) = Host::start(vec![("s".to_owned(), Endpoint::Config(config))]).await;
+    let (host, failures) =
+        Host::start(vec![("s".to_owned(), Endpoint::Config(config))], trusting()).await;
     (
         host,
         failures.into_iter().map(|failure| failure.reason).collect(),
@@ -298,7 +320,7 @@ async fn calls_over_http_are_cancelled_at_the_server() {
         name: "s__wait".to_owned(),
         arguments: json!({"message": ""}),
     };
-    let message = error(host.call(&waiting, None, &token, Arc::new(|_| {})).await);
+    let message = error(host.call(&waiting, caller(&token)).await);
     assert!(message.contains("cancelled"), "{message}");
     reaches(&cancelled, 1).await;
     let message = error(call(&host, "s__wait", json!({"message": ""})).await);
@@ -410,9 +432,14 @@ async fn servers_that_do_not_start_are_reported_and_left_out() {
         ("bad".to_owned(), Endpoint::Config(shell("exit 1"))),
         ("good".to_owned(), Endpoint::BuiltIn(ours)),
     ];
-    let (host, failures) = Host::start(both).await;
+    let (host, failures) = Host::start(both, trusting()).await;
     assert_eq!(failures.len(), 1);
-    assert_eq!(host.servers().len(), 1);
+    let states: Vec<_> = host.servers().into_iter().map(|one| one.state).collect();
+    assert!(
+        matches!(&states[..], [ServerState::Down { reason, .. }, ServerState::Up]
+            if reason.contains("exit status: 1")),
+        "{states:?}"
+    );
     assert_eq!(host.tools().len(), 4);
 }
 

@@ -22,7 +22,8 @@ use axum::Router;
 use axum::response::Html;
 use axum::routing::any;
 use ropewalk_core::tool::{Permission, ToolCall, ToolOutcome};
-use ropewalk_host::{Endpoint, Host, ServerConfig};
+use ropewalk_host::consent::Granted;
+use ropewalk_host::{Caller, Endpoint, Host, HostOptions, ServerConfig};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -165,7 +166,8 @@ fn actor(role: &str, folder: &Path) -> ServerConfig {
 }
 
 async fn start(config: ServerConfig) -> (Host, Vec<String>) {
-    let (host, failures) = Host::start(vec![("s".to_owned(), Endpoint::Config(config))]).await;
+    let (host, failures) =
+        Host::start(vec![("s".to_owned(), Endpoint::Config(config))], trusting()).await;
     (
         host,
         failures.into_iter().map(|failure| failure.reason).collect(),
@@ -178,14 +180,29 @@ async fn started(folder: &Path) -> Host {
     host
 }
 
+fn trusting() -> HostOptions {
+    HostOptions {
+        consent: Arc::new(Granted),
+        ..HostOptions::default()
+    }
+}
+
+fn caller(cancel: &CancellationToken) -> Caller<'_> {
+    Caller {
+        key: None,
+        cancel,
+        progress: Arc::new(|_| {}),
+        desk: None,
+    }
+}
+
 async fn call(host: &Host, name: &str, arguments: Value) -> ToolOutcome {
     let call = ToolCall {
         id: "1".to_owned(),
         name: name.to_owned(),
         arguments,
     };
-    host.call(&call, None, &CancellationToken::new(), Arc::new(|_| {}))
-        .await
+    host.call(&call, caller(&CancellationToken::new())).await
 }
 
 async fn refused(host: &Host, name: &str, arguments: Value) -> String {
@@ -299,7 +316,7 @@ async fn a_slow_call_is_cancelled_at_the_server_which_lives() {
     let host = started(folder.path()).await;
     let message = refused(&host, "s__slow", json!({})).await;
     assert!(message.contains("no answer within 1 s"), "{message}");
-    logged(folder.path(), "cancelled request timeout").await;
+    logged(folder.path(), "cancelled the call took too long").await;
     assert_eq!(
         call(&host, "s__strict", json!({"mode": "a"})).await.text(),
         "fine"
@@ -311,7 +328,7 @@ async fn a_slow_call_is_cancelled_at_the_server_which_lives() {
         name: "s__slow".to_owned(),
         arguments: json!({}),
     };
-    let outcome = host.call(&slow, None, &cancel, Arc::new(|_| {})).await;
+    let outcome = host.call(&slow, caller(&cancel)).await;
     assert!(outcome.text().contains("cancelled"), "{}", outcome.text());
     assert_eq!(
         log(folder.path()).matches("start").count(),
@@ -357,7 +374,13 @@ async fn the_name_of_an_effect_reaches_the_server_and_is_the_same_when_it_is_rep
     };
     let cancel = CancellationToken::new();
     let outcome = host
-        .call(&once, Some("effect-7"), &cancel, Arc::new(|_| {}))
+        .call(
+            &once,
+            Caller {
+                key: Some("effect-7"),
+                ..caller(&cancel)
+            },
+        )
         .await;
     assert_eq!(outcome.text(), "alive again");
     assert_eq!(log(folder.path()).matches("key effect-7").count(), 2);
@@ -488,7 +511,7 @@ async fn two_servers_of_one_name_are_told_apart() {
             Endpoint::Config(actor("player", folder.path())),
         )
     });
-    let (host, failures) = Host::start(twice.into()).await;
+    let (host, failures) = Host::start(twice.into(), trusting()).await;
     assert_eq!(host.tools().len(), 10);
     assert!(
         failures[0].reason.contains("another server of that name"),
@@ -524,7 +547,7 @@ async fn addresses_without_a_server_are_explained() {
         (missing.as_str(), "404"),
         (stalled.as_str(), "did not start within 1 s"),
         ("http://127.0.0.1:1/mcp", "refused"),
-        ("http://no such host/mcp", "no MCP server answers"),
+        ("http://no such host/mcp", "`url` is no address"),
         ("ftp://localhost/mcp", "must start with http"),
     ] {
         let (_, failures) = start(at(url)).await;

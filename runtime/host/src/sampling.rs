@@ -1,0 +1,53 @@
+//! Completions that a server of the older protocol asks its client's model for.
+//!
+//! Served only where the server's configuration says `sampling = true` and the program gives a
+//! [`Sampler`]; otherwise servers are not told that it exists.
+
+use async_trait::async_trait;
+
+/// Has a model complete what a server sends.
+#[async_trait]
+pub trait Sampler: Send + Sync {
+    /// One completion.
+    ///
+    /// # Errors
+    /// A sentence for the server that says why there is none.
+    async fn complete(&self, asked: SampleAsked) -> Result<Sampled, String>;
+}
+
+/// What a server wants completed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SampleAsked {
+    /// The server that asks.
+    pub server: String,
+    /// What the model is told first.
+    pub system: Option<String>,
+    /// The conversation so far.
+    pub messages: Vec<SampleMessage>,
+    /// Tokens it may write.
+    pub max_tokens: u32,
+    /// 0 for the likeliest words, 1 for the model's own spread.
+    pub temperature: Option<f32>,
+    /// Words at which it stops.
+    pub stop: Vec<String>,
+}
+
+/// One message of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SampleMessage {
+    /// Whether the model said it, not the user.
+    pub from_model: bool,
+    /// The words. Images and sound are refused before they get here.
+    pub text: String,
+}
+
+/// A completion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sampled {
+    /// The words.
+    pub text: String,
+    /// The model that wrote them.
+    pub model: String,
+    /// Whether it was cut at the token limit.
+    pub cut: bool,
+}
