@@ -26,6 +26,7 @@ use ropewalk_core::graph::ir::Graph;
 use ropewalk_core::graph::library::{Found, Library};
 use ropewalk_core::graph::source::Source;
 use ropewalk_core::interrupt::{InterruptKind, Reply};
+use ropewalk_core::policy::{Exposure, Judgement, Verdict};
 use ropewalk_core::tool::{Permission, ToolCall, ToolHints, ToolOutcome, ToolSpec};
 use ropewalk_engine::run::{self, Resumed, RunOptions, RunResult};
 use ropewalk_engine::services::{FunctionCall, Functions, OneEngine, Services, Tools};
@@ -160,11 +161,11 @@ impl Tools for Files {
         }]
     }
 
-    fn permission(&self, _: &str) -> Permission {
-        Permission::Allow
+    fn judge(&self, _: &ToolCall, _: &Exposure) -> Judgement {
+        Permission::Allow.into()
     }
 
-    fn how_to_allow(&self, _: &str) -> String {
+    fn how_to_allow(&self, _: &ToolCall, _: &Verdict) -> String {
         String::new()
     }
 

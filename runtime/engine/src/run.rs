@@ -7,7 +7,9 @@ mod fan;
 mod fork;
 mod graph;
 mod human;
+mod judgement;
 mod model;
+mod offer;
 mod plain;
 mod purse;
 mod replay;
@@ -20,7 +22,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use ropewalk_core::agent::OfferedTool;
 use ropewalk_core::budget::{Budget, BudgetLimits};
 use ropewalk_core::event::{EVENT_VERSION, Event, RunOutcome};
 use ropewalk_core::graph::bundle::Bundle;
@@ -28,6 +29,8 @@ use ropewalk_core::graph::ir::Graph;
 use ropewalk_core::graph::machine::{MachineState, NodeError};
 use ropewalk_core::graph::signature::Signature;
 use ropewalk_core::message::Delta;
+use ropewalk_core::secret;
+use ropewalk_core::tool::ToolSpec;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -104,7 +107,7 @@ pub(crate) struct Shared {
     pub(crate) journal: Journal,
     pub(crate) budget: Mutex<Budget>,
     pub(crate) on_delta: Option<DeltaListener>,
-    pub(crate) tools: HashMap<String, OfferedTool>,
+    pub(crate) tools: HashMap<String, ToolSpec>,
     /// The graph as a snapshot had it, until it goes on from there.
     pub(crate) machine: Mutex<Option<MachineState>>,
     began: Instant,
@@ -129,6 +132,9 @@ pub async fn start(
     options: RunOptions,
 ) -> Result<RunEnd, RunError> {
     let run = RunId::generate();
+    // A run never holds a secret: what is in its log is all that it goes by.
+    let cleaned = secret::redactor().cleaned(inputs);
+    let inputs = cleaned.as_ref().unwrap_or(inputs);
     check_inputs(graph, inputs, services)?;
     let store = services.store.as_ref();
     let _claim = match store.filter(|_| options.durability != Durability::Off) {
@@ -139,8 +145,8 @@ pub async fn start(
     let setup = setup(services, &options, run, Past::default());
     let shared = assembled(services, options, graph, setup, 0.0, tools);
     if !shared.journal.is_silent() {
-        let mut tools: Vec<OfferedTool> = shared.tools.values().cloned().collect();
-        tools.sort_by(|a, b| a.spec.name.cmp(&b.spec.name));
+        let mut tools: Vec<ToolSpec> = shared.tools.values().cloned().collect();
+        tools.sort_by(|a, b| a.name.cmp(&b.name));
         shared.journal.record(Event::RunStarted {
             version: EVENT_VERSION,
             graph: graph.name().to_owned(),
@@ -165,12 +171,9 @@ fn check_inputs(
     Ok(())
 }
 
-fn offered(services: &Services) -> HashMap<String, OfferedTool> {
-    let tools = services.tools.tools().into_iter().map(|spec| {
-        let permission = services.tools.permission(&spec.name);
-        (spec.name.clone(), OfferedTool { spec, permission })
-    });
-    tools.collect()
+fn offered(services: &Services) -> HashMap<String, ToolSpec> {
+    let tools = services.tools.tools().into_iter();
+    tools.map(|spec| (spec.name.clone(), spec)).collect()
 }
 
 fn setup(services: &Services, options: &RunOptions, run: RunId, past: Past) -> Setup {
@@ -195,7 +198,7 @@ fn assembled(
     graph: &Graph,
     setup: Setup,
     worked_before: f64,
-    tools: HashMap<String, OfferedTool>,
+    tools: HashMap<String, ToolSpec>,
 ) -> Shared {
     let limits = graph.definition().budget.unwrap_or_default();
     let budget = purse::opened(options.budget, limits, &setup.past);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jsonc_parser::ParseOptions;
+use ropewalk_core::secret;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -33,6 +34,9 @@ pub struct ServerConfig {
     pub timeout_s: Option<u64>,
     /// Tools that may run without asking; `*` means all of them.
     pub allow: Vec<String>,
+    /// Whether you vouch for what it says of its tools: that one only reads, or reaches nothing
+    /// outside.
+    pub vouched: bool,
     /// Left out when true.
     pub disabled: bool,
     /// Kind of transport, as some clients write it; `command` or `url` already says it.
@@ -41,7 +45,7 @@ pub struct ServerConfig {
 }
 
 /// The fields of [`ServerConfig`].
-const FIELDS: [&str; 12] = [
+const FIELDS: [&str; 13] = [
     "command",
     "args",
     "env",
@@ -52,11 +56,30 @@ const FIELDS: [&str; 12] = [
     "start_timeout_s",
     "timeout_s",
     "allow",
+    "vouched",
     "disabled",
     "type",
 ];
 
 impl ServerConfig {
+    /// Values in it that are nobody else's business: the token, and what stands under names of
+    /// secrets.
+    pub fn secrets(&self) -> Vec<String> {
+        let named = self.env.iter().chain(&self.headers);
+        let named = named.filter(|(name, _)| secret::is_secret_name(name));
+        let mut found: Vec<String> = named.map(|(_, value)| value.clone()).collect();
+        // Of `Bearer TOKEN` the token alone is secret as well.
+        let parts = found.iter().filter_map(|value| value.split_once(' '));
+        let parts: Vec<String> = parts.map(|(_, token)| token.to_owned()).collect();
+        found.extend(parts);
+        let token = self
+            .bearer_env
+            .as_ref()
+            .and_then(|name| std::env::var(name).ok());
+        found.extend(token);
+        found
+    }
+
     /// Says what is wrong with an entry that names neither or both of `command` and `url`.
     ///
     /// # Errors

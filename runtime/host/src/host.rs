@@ -4,22 +4,27 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::join_all;
-use rmcp::model::{CallToolResult, ContentBlock, ResourceContents, Tool};
-use ropewalk_core::tool::{Permission, ToolCall, ToolHints, ToolOutcome, ToolSpec};
+use rmcp::model::Tool;
+use ropewalk_core::policy::{Exposure, Judgement, Verdict};
+use ropewalk_core::secret;
+use ropewalk_core::tool::{Permission, ToolCall, ToolOutcome, ToolSpec};
+use ropewalk_core::untrusted::Suspicion;
 use serde_json::{Map, Value};
 use tokio::io::DuplexStream;
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
+use crate::audit::Seen;
 use crate::config::ServerConfig;
+use crate::guard::{self, Admission, Candidate, Guard, Guarded, Held, HeldBecause};
+use crate::search::Catalogue;
 use crate::server::{CallPlan, Server};
 use crate::summary::{ServerSummary, StartFailure, ToolOrigin, ToolProgress};
+use crate::translate::{outcome, spec_of};
 use crate::validation::ToolSchemas;
 
 /// Longest tool name that every provider accepts.
 const MAX_NAME: usize = 64;
-
-/// Largest result, in bytes: of its text, and of its data as JSON.
-const MAX_RESULT_BYTES: usize = 4 << 20;
 
 /// Tool names listed in a message.
 const MOST_NAMES: usize = 30;
@@ -42,17 +47,42 @@ struct CataloguedTool {
     /// Its name on the server.
     own_name: String,
     schemas: ToolSchemas,
+    /// Why it is not offered.
+    held: Option<HeldBecause>,
+    /// What in its definition looks like orders to a model.
+    suspicions: Vec<Suspicion>,
 }
 
 /// The servers of a run and their tools.
 pub struct Host {
     servers: BTreeMap<String, Server>,
     tools: BTreeMap<String, CataloguedTool>,
+    guard: Guard,
+    /// Servers that were seen for the first time, with how many of their tools were agreed to.
+    first_seen: Vec<(String, usize)>,
+    /// Its tools to be searched, read when they first are.
+    catalogue: OnceCell<Arc<Catalogue>>,
 }
 
 impl Host {
     /// Starts all servers at once. One that fails is reported and left out.
     pub async fn start(servers: Vec<(String, Endpoint)>) -> (Self, Vec<StartFailure>) {
+        Self::start_guarded(servers, Guard::default()).await
+    }
+
+    /// The same, with a guard that every call passes.
+    pub async fn start_guarded(
+        servers: Vec<(String, Endpoint)>,
+        guard: Guard,
+    ) -> (Self, Vec<StartFailure>) {
+        let guard = servers.iter().fold(guard, |guard, (name, endpoint)| {
+            if let Endpoint::Config(config) = endpoint {
+                secret::learn(config.secrets());
+                guard.with_server(name, config)
+            } else {
+                guard
+            }
+        });
         let started = join_all(servers.into_iter().map(|(name, endpoint)| async {
             let outcome = Server::start(endpoint).await;
             (name, outcome)
@@ -60,6 +90,9 @@ impl Host {
         let mut host = Self {
             servers: BTreeMap::new(),
             tools: BTreeMap::new(),
+            guard,
+            first_seen: Vec::new(),
+            catalogue: OnceCell::new(),
         };
         let mut failures = Vec::new();
         for (name, outcome) in started.await {
@@ -84,9 +117,50 @@ impl Host {
         (host, failures)
     }
 
-    /// Every tool of every server, by name.
+    /// Every tool of every server, by name, but for those that are held back.
     pub fn tools(&self) -> Vec<ToolSpec> {
-        self.tools.values().map(|tool| tool.spec.clone()).collect()
+        let offered = self.tools.values().filter(|tool| tool.held.is_none());
+        offered.map(|tool| tool.spec.clone()).collect()
+    }
+
+    /// Tools that are not offered until somebody has looked at them.
+    pub fn held(&self) -> Vec<Held> {
+        let held = self.tools.values().filter_map(|tool| {
+            Some(Held {
+                server: tool.server.clone(),
+                tool: tool.own_name.clone(),
+                because: tool.held.clone()?,
+            })
+        });
+        held.collect()
+    }
+
+    /// Servers that were seen for the first time, with how many of their tools were agreed to.
+    pub fn first_seen(&self) -> &[(String, usize)] {
+        &self.first_seen
+    }
+
+    /// Agrees to a tool as it is: it is offered from now on.
+    ///
+    /// # Errors
+    /// When there is no such tool, or the pins cannot be written.
+    pub fn agree(&mut self, server: &str, tool: &str) -> Result<(), String> {
+        let mut tools = self.tools.values_mut();
+        let found = tools.find(|found| found.server == server && found.own_name == tool);
+        let found = found.ok_or_else(|| format!("server `{server}` offers no tool `{tool}`"))?;
+        self.guard
+            .agree(server, tool, &found.spec)
+            .map_err(|error| error.to_string())?;
+        found.held = None;
+        self.catalogue = OnceCell::new();
+        Ok(())
+    }
+
+    /// The definition of a tool by its server and its name there, held back or not.
+    pub fn definition(&self, server: &str, tool: &str) -> Option<&ToolSpec> {
+        let mut tools = self.tools.values();
+        let found = tools.find(|found| found.server == server && found.own_name == tool);
+        found.map(|found| &found.spec)
     }
 
     /// The servers that run, by name.
@@ -108,20 +182,88 @@ impl Host {
             .collect()
     }
 
-    /// Whether a tool may run without asking: the read-only tools of built-in servers, and what
-    /// the configuration allows. A server's own word never widens this.
-    pub fn permission(&self, tool: &str) -> Permission {
-        let Some(tool) = self.tools.get(tool) else {
-            return Permission::Ask;
+    /// Whether a call may run, by what it carries and what its caller has read; and what reading its
+    /// result adds to that. A tool there is none of is denied.
+    pub fn judge(&self, call: &ToolCall, exposure: &Exposure) -> Judgement {
+        match self.guarded(&call.name) {
+            Some(tool) => self.guard.judge(&tool, &call.arguments, exposure),
+            None => {
+                let mut judgement = Judgement::from(Permission::Deny);
+                for reason in &mut judgement.verdict.reasons {
+                    reason.why = self.unknown(&call.name);
+                }
+                judgement
+            }
+        }
+    }
+
+    /// The same for a tool by its server and its name there; nothing when there is no such tool.
+    pub fn judge_at(
+        &self,
+        server: &str,
+        tool: &str,
+        arguments: &Value,
+        exposure: &Exposure,
+    ) -> Option<Judgement> {
+        let name = &self.definition(server, tool)?.name;
+        let tool = self.guarded(name)?;
+        Some(self.guard.judge(&tool, arguments, exposure))
+    }
+
+    fn guarded(&self, name: &str) -> Option<Guarded<'_>> {
+        let tool = self.tools.get(name)?;
+        let server = self.servers.get(&tool.server)?;
+        Some(Guarded {
+            server: &tool.server,
+            name: &tool.own_name,
+            spec: &tool.spec,
+            ours: server.is_built_in(),
+            held: tool.held.as_ref(),
+            suspicions: &tool.suspicions,
+        })
+    }
+
+    /// How a user lets a call run that came out like this.
+    pub fn how_to_allow(&self, tool: &str, verdict: &Verdict) -> String {
+        let origin = self.origin(tool).filter(|origin| !origin.built_in);
+        guard::how_to_allow(origin.map(|origin| (origin.server, origin.name)), verdict)
+    }
+
+    /// Names of the tools that fit a request, best first; up to `count`. The first search reads all
+    /// tools, which takes about a hundredth of a second for each.
+    ///
+    /// # Errors
+    /// When they cannot be searched, in words.
+    pub async fn find(&self, request: &str, count: usize) -> Result<Vec<String>, String> {
+        let tools = || self.tools();
+        let read = self.catalogue.get_or_try_init(|| async {
+            let tools = tools();
+            let read = tokio::task::spawn_blocking(move || Catalogue::read(tools)).await;
+            read.map_err(|error| error.to_string())?.map(Arc::new)
+        });
+        let catalogue = Arc::clone(read.await?);
+        let request = request.to_owned();
+        let found = tokio::task::spawn_blocking(move || catalogue.find(&request, count)).await;
+        let found = found.map_err(|error| error.to_string())?;
+        found.map_err(|error| error.to_string())
+    }
+
+    /// Keeps what was seen of a call in the audit log, where there is one.
+    ///
+    /// # Errors
+    /// When it cannot be kept.
+    pub async fn witness(&self, seen: Seen) -> Result<(), String> {
+        let Some(log) = self.guard.audit().cloned() else {
+            return Ok(());
         };
-        let Some(server) = self.servers.get(&tool.server) else {
-            return Permission::Ask;
+        let (server, tool) = match self.origin(&seen.tool) {
+            Some(origin) => (origin.server.to_owned(), origin.name.to_owned()),
+            None => (String::new(), seen.tool.clone()),
         };
-        let ours = server.is_built_in() && tool.spec.hints.read_only;
-        if ours || server.allows(&tool.own_name) {
-            Permission::Allow
-        } else {
-            Permission::Ask
+        let kept = tokio::task::spawn_blocking(move || log.append(&server, &tool, seen)).await;
+        match kept {
+            Ok(kept) => kept.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
         }
     }
 
@@ -166,6 +308,12 @@ impl Host {
             .servers
             .get(&tool.server)
             .ok_or_else(|| format!("server `{}` is gone", tool.server))?;
+        if tool.held.is_some() {
+            return Err(format!(
+                "`{}` is held back until somebody has looked at it: ropewalk policy approve {}.{}",
+                call.name, tool.server, tool.own_name
+            ));
+        }
         let arguments = match &call.arguments {
             Value::Object(arguments) => tool.schemas.without_nulls(arguments),
             Value::Null => Map::new(),
@@ -197,7 +345,7 @@ impl Host {
         let result = server.call(plan).await.map_err(|reason| {
             format!("`{}` of server `{}`: {reason}", tool.own_name, tool.server)
         })?;
-        outcome(&call.name, tool, result)
+        outcome(&call.name, &tool.server, &tool.schemas, result)
     }
 
     /// What to say to a caller of a tool that does not exist: near names first.
@@ -230,15 +378,36 @@ impl Host {
         // Names that must be numbered get the same numbers every time.
         tools.sort_by(|a, b| a.name.cmp(&b.name));
         tools.dedup_by(|a, b| a.name == b.name);
+        let ours = server.is_built_in();
+        let mut specs: Vec<(String, ToolSpec)> = Vec::new();
         for tool in tools {
-            let spec = spec_of(self.free_name(&name, &tool.name), &tool);
+            let spec = spec_of(self.free_name(&name, &tool.name, &specs), &tool);
+            specs.push((tool.name.to_string(), spec));
+        }
+        let candidates: Vec<Candidate<'_>> = specs
+            .iter()
+            .map(|(tool, spec)| Candidate { tool, spec })
+            .collect();
+        let mut admission = Admission::default();
+        if !ours {
+            admission = self.guard.admit(&name, &candidates);
+        }
+        if admission.first > 0 {
+            self.first_seen.push((name.clone(), admission.first));
+        }
+        for (own_name, spec) in specs {
             let schemas = ToolSchemas::new(&spec.input_schema, spec.output_schema.as_ref());
-            let own_name = tool.name.to_string();
+            let suspicions = match ours {
+                true => Vec::new(),
+                false => self.guard.suspicions(&name, &spec),
+            };
             let entry = CataloguedTool {
+                held: admission.held.remove(&own_name),
                 spec,
                 server: name.clone(),
                 own_name,
                 schemas,
+                suspicions,
             };
             self.tools.insert(entry.spec.name.clone(), entry);
         }
@@ -246,7 +415,10 @@ impl Host {
     }
 
     /// `server__tool` in the characters every provider accepts, numbered when taken.
-    fn free_name(&self, server: &str, tool: &str) -> String {
+    fn free_name(&self, server: &str, tool: &str, beside: &[(String, ToolSpec)]) -> String {
+        let taken = |name: &str| {
+            self.tools.contains_key(name) || beside.iter().any(|(_, spec)| spec.name == name)
+        };
         let plain: String = format!("{server}__{tool}")
             .chars()
             .map(|c| {
@@ -258,7 +430,7 @@ impl Host {
             })
             .take(MAX_NAME)
             .collect();
-        if !self.tools.contains_key(&plain) {
+        if !taken(&plain) {
             return plain;
         }
         let numbered = |number: u32| {
@@ -268,110 +440,7 @@ impl Host {
         };
         (2..u32::MAX)
             .map(numbered)
-            .find(|name| !self.tools.contains_key(name))
+            .find(|name| !taken(name))
             .unwrap_or(plain)
     }
-}
-
-fn spec_of(name: String, tool: &Tool) -> ToolSpec {
-    let hints = tool
-        .annotations
-        .as_ref()
-        .map_or_else(ToolHints::default, |hints| {
-            let read_only = hints.read_only_hint.unwrap_or(false);
-            ToolHints {
-                read_only,
-                // What changes nothing destroys nothing, may be repeated, and need not say so.
-                idempotent: read_only || hints.idempotent_hint.unwrap_or(false),
-                destructive: !read_only && hints.destructive_hint.unwrap_or(true),
-                open_world: hints.open_world_hint.unwrap_or(true),
-            }
-        });
-    ToolSpec {
-        name,
-        description: tool.description.as_deref().unwrap_or_default().to_owned(),
-        input_schema: Value::Object((*tool.input_schema).clone()),
-        output_schema: tool
-            .output_schema
-            .as_deref()
-            .map(|schema| Value::Object(schema.clone())),
-        hints,
-    }
-}
-
-fn outcome(
-    name: &str,
-    tool: &CataloguedTool,
-    result: CallToolResult,
-) -> Result<ToolOutcome, String> {
-    let text = result
-        .content
-        .iter()
-        .map(shown)
-        .collect::<Vec<_>>()
-        .join("\n");
-    let data = result
-        .structured_content
-        .as_ref()
-        .map_or(0, |data| data.to_string().len());
-    let bytes = text.len().max(data);
-    if bytes > MAX_RESULT_BYTES {
-        return Err(format!(
-            "`{name}` answered with {bytes} bytes, more than the {MAX_RESULT_BYTES} allowed; ask \
-             it for less"
-        ));
-    }
-    if result.is_error == Some(true) {
-        return Err(if text.is_empty() {
-            format!("`{name}` failed without a reason")
-        } else {
-            text
-        });
-    }
-    let broken = match &result.structured_content {
-        Some(data) => tool.schemas.output_problem(data),
-        None if tool.schemas.promises_data() => Some("it gave no structured result".to_owned()),
-        None => None,
-    };
-    if let Some(problem) = broken {
-        return Err(format!(
-            "server `{}` broke its own output schema for `{name}`: {problem}",
-            tool.server
-        ));
-    }
-    Ok(ToolOutcome::Ok {
-        text,
-        structured: result.structured_content,
-    })
-}
-
-/// Text as it is, anything else by its kind and size.
-fn shown(block: &ContentBlock) -> String {
-    match block {
-        ContentBlock::Text(text) => text.text.clone(),
-        ContentBlock::Image(image) => binary("image", &image.mime_type, &image.data),
-        ContentBlock::Audio(audio) => binary("audio", &audio.mime_type, &audio.data),
-        ContentBlock::Resource(embedded) => match &embedded.resource {
-            ResourceContents::TextResourceContents { text, .. } => text.clone(),
-            ResourceContents::BlobResourceContents {
-                uri,
-                mime_type,
-                blob,
-                ..
-            } => binary(
-                &format!("resource {uri}"),
-                mime_type.as_deref().unwrap_or("?"),
-                blob,
-            ),
-            _ => "[resource of an unknown kind]".to_owned(),
-        },
-        ContentBlock::ResourceLink(link) => format!("[resource {}]", link.uri),
-        _ => "[content of an unknown kind]".to_owned(),
-    }
-}
-
-/// `[image image/png 1234 bytes]`, from the base64 in which it comes.
-fn binary(kind: &str, mime: &str, base64: &str) -> String {
-    let bytes = base64.trim_end_matches('=').len() * 3 / 4;
-    format!("[{kind} {mime} {bytes} bytes]")
 }

@@ -88,15 +88,6 @@ impl Server {
         &self.protocol
     }
 
-    /// Whether the configuration lets this tool run without asking.
-    pub(crate) fn allows(&self, own_name: &str) -> bool {
-        let allow = self.config.as_ref().map(|config| config.allow.as_slice());
-        allow
-            .unwrap_or_default()
-            .iter()
-            .any(|name| name == "*" || name == own_name)
-    }
-
     /// One call. When the connection is lost on the way, a call that may be repeated is, once.
     pub(crate) async fn call(&self, plan: CallPlan<'_>) -> Result<CallToolResult, String> {
         let timeout = self

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ropewalk_core::event::{EVENT_VERSION, Event, RunOutcome};
+use ropewalk_core::event::{EVENT_VERSION, EffectRequest, Event, OLDEST_EVENT_VERSION, RunOutcome};
 use ropewalk_core::graph::bundle::Bundle;
 use ropewalk_core::graph::machine::MachineState;
 use ropewalk_core::graph::signature::Signature;
@@ -40,8 +40,8 @@ pub enum LogError {
     NoStart,
     /// It was written by another version.
     #[error(
-        "the log has form {found}; this program reads form {EVENT_VERSION}: use the program that \
-         wrote it"
+        "the log has form {found}; this program reads form {EVENT_VERSION}, and form \
+         {OLDEST_EVENT_VERSION} where no tool was called: use the program that wrote it"
     )]
     Version {
         /// Its form.
@@ -84,6 +84,18 @@ pub(crate) fn read(
             none => *none = Some(Header::begin(&stamped)?),
         }
         past.take(&stamped.event);
+        if let Event::EffectStarted {
+            slot,
+            request: EffectRequest::Tool { call },
+            ..
+        } = &stamped.event
+            && !past.judged.contains_key(&path::judgement(slot, &call.id))
+        {
+            // What the run has read by then cannot be told.
+            return Err(LogError::Version {
+                found: EVENT_VERSION - 1,
+            });
+        }
     }
     let header = header.ok_or(LogError::NoStart)?;
     if let Some(RunOutcome::Failed { .. }) = header.ended {
@@ -111,7 +123,7 @@ impl Header {
         else {
             return Err(LogError::NoStart);
         };
-        if *version != EVENT_VERSION {
+        if !(OLDEST_EVENT_VERSION..=EVENT_VERSION).contains(version) {
             return Err(LogError::Version { found: *version });
         }
         Ok(Self {

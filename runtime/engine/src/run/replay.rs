@@ -44,7 +44,7 @@ pub async fn replay(
         None => graph_of(run, &header, Resumed::AsRecorded)?,
     };
     let tools = tools.unwrap_or_default();
-    let tools = tools.into_iter().map(|tool| (tool.spec.name.clone(), tool));
+    let tools = tools.into_iter().map(|tool| (tool.name.clone(), tool));
     let options = RunOptions {
         durability: Durability::Off,
         approver: None,

@@ -93,6 +93,7 @@ fn raised(id: &str) -> Event {
             schema: None,
             who: None,
             call: None,
+            reasons: Vec::new(),
         },
     }
 }
