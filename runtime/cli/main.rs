@@ -6,6 +6,7 @@
 
 mod arguments;
 mod ask;
+mod audit;
 mod configuration;
 mod doctor;
 mod drawing;
@@ -14,6 +15,7 @@ mod graph;
 mod ingest;
 mod models;
 mod own_docs;
+mod policy;
 mod progress;
 mod prompts;
 mod run;
@@ -48,6 +50,7 @@ pub(crate) enum Ending {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    configuration::learn_secrets();
     // Before anything asynchronous: its sender has a thread of its own.
     let telemetry = match Telemetry::start(arguments.traces().as_deref()) {
         Ok(telemetry) => telemetry,
@@ -91,6 +94,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<Ending> {
         Command::Server {
             server: Server::Vector(options),
         } => serve::run(options, cancel).await,
+        Command::Policy { policy } => policy::run(policy).await,
+        Command::Audit { audit, filter } => audit::run(audit, &filter),
         Command::Eval { eval } => eval::run(eval, cancel).await,
         Command::Doctor(doctor) => doctor::run(doctor).await,
     }

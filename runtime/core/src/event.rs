@@ -52,6 +52,9 @@ pub enum Event {
             deserialize_with = "tools_of_any_form"
         )]
         tools: Vec<ToolSpec>,
+        /// Those of them whose results nobody vouches for.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        outside: Vec<String>,
         /// The run whose past it shares.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         forked: Option<Origin>,
@@ -63,6 +66,9 @@ pub enum Event {
         /// The graph from here on, where it has changed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         changed: Option<Box<(Signature, Bundle)>>,
+        /// Tools whose results nobody vouches for, as far as it is not known yet.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        outside: Vec<String>,
     },
     /// A node began. Nodes that end at once have no such event.
     NodeStarted {

@@ -14,11 +14,12 @@ mod plain;
 mod purse;
 mod replay;
 mod resume;
+mod sources;
 mod spans;
 mod tool;
 mod window;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -42,6 +43,7 @@ use self::graph::GraphEnd;
 pub(crate) use self::purse::granted;
 pub use self::replay::replay;
 pub use self::resume::{Resumed, recorded_graph, resume};
+use self::sources::Sources;
 use crate::journal::past::Past;
 use crate::journal::{Approver, Journal, Listener, Mode, Setup, Stop, Unanswered};
 use crate::run_id::RunId;
@@ -108,6 +110,8 @@ pub(crate) struct Shared {
     pub(crate) budget: Mutex<Budget>,
     pub(crate) on_delta: Option<DeltaListener>,
     pub(crate) tools: HashMap<String, ToolSpec>,
+    /// Tools whose results nobody vouches for.
+    pub(crate) outside: BTreeSet<String>,
     /// The graph as a snapshot had it, until it goes on from there.
     pub(crate) machine: Mutex<Option<MachineState>>,
     began: Instant,
@@ -143,7 +147,8 @@ pub async fn start(
     };
     let tools = offered(services);
     let setup = setup(services, &options, run, Past::default());
-    let shared = assembled(services, options, graph, setup, 0.0, tools);
+    let mut shared = assembled(services, options, graph, setup, 0.0, tools);
+    shared.outside = outside(services).into_iter().collect();
     if !shared.journal.is_silent() {
         let mut tools: Vec<ToolSpec> = shared.tools.values().cloned().collect();
         tools.sort_by(|a, b| a.name.cmp(&b.name));
@@ -155,6 +160,7 @@ pub async fn start(
             inputs: Arc::new(inputs.clone()),
             engine: services.engine_name(),
             tools,
+            outside: shared.outside.iter().cloned().collect(),
             forked: None,
         });
     }
@@ -174,6 +180,14 @@ fn check_inputs(
 fn offered(services: &Services) -> HashMap<String, ToolSpec> {
     let tools = services.tools.tools().into_iter();
     tools.map(|spec| (spec.name.clone(), spec)).collect()
+}
+
+/// Tools whose results nobody vouches for.
+fn outside(services: &Services) -> Vec<String> {
+    let tools = services.tools.tools().into_iter().map(|spec| spec.name);
+    tools
+        .filter(|tool| services.tools.is_outside(tool))
+        .collect()
 }
 
 fn setup(services: &Services, options: &RunOptions, run: RunId, past: Past) -> Setup {
@@ -208,6 +222,7 @@ fn assembled(
         budget: Mutex::new(budget),
         on_delta: options.on_delta,
         tools,
+        outside: BTreeSet::new(),
         machine: Mutex::new(None),
         began: Instant::now(),
         worked_before,
@@ -230,7 +245,8 @@ async fn work(
     };
     let span = spans::run(run, graph.name());
     let cancel = attempt::Cancel::of_run(journal.run_cancel());
-    let end = graph::run(shared, graph, inputs, "", account, &cancel)
+    let sources = Sources::of(graph, &Sources::default());
+    let end = graph::run(shared, graph, inputs, "", account, &cancel, &sources)
         .instrument(span)
         .await;
     let result = match end {

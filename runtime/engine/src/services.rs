@@ -96,6 +96,17 @@ pub trait Tools: Send + Sync {
     /// what reading its result adds to that.
     fn judge(&self, call: &ToolCall, exposure: &Exposure) -> Judgement;
 
+    /// Whether results of a tool are such as nobody vouches for.
+    fn is_outside(&self, tool: &str) -> bool {
+        let call = ToolCall {
+            id: String::new(),
+            name: tool.to_owned(),
+            arguments: Value::Object(Map::new()),
+        };
+        let reads = self.judge(&call, &Exposure::default()).reads;
+        !reads.untrusted.is_empty()
+    }
+
     /// How a user lets a call run that was judged like this.
     fn how_to_allow(&self, call: &ToolCall, verdict: &Verdict) -> String;
 

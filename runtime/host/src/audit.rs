@@ -12,7 +12,7 @@ use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use ropewalk_core::policy::Reason;
+use ropewalk_core::policy::{Reason, Verdict};
 use ropewalk_core::secret;
 use ropewalk_core::tool::{Permission, ToolOutcome};
 use serde::{Deserialize, Serialize};
@@ -64,6 +64,18 @@ pub struct Decided {
     pub runs: bool,
     /// Who decided: the policy, a person, nobody.
     pub by: String,
+}
+
+impl Decided {
+    /// A call that nobody need be asked about: it runs if the policy allows it.
+    pub fn by_policy(verdict: Verdict) -> Self {
+        Self {
+            permission: verdict.permission,
+            runs: verdict.permission == Permission::Allow,
+            reasons: verdict.reasons,
+            by: "the policy".to_owned(),
+        }
+    }
 }
 
 /// The end of a call.

@@ -19,7 +19,7 @@ use crate::pins::{PinError, PinStore};
 
 /// What every call of a host passes. By default: no rules but those of the servers' own entries,
 /// nothing pinned, nothing kept.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Guard {
     policy: Policy,
     inspectors: Vec<Arc<dyn Inspector>>,
@@ -118,14 +118,24 @@ pub(crate) struct Admission {
     pub(crate) first: usize,
 }
 
+impl Default for Guard {
+    fn default() -> Self {
+        Self::new(Policy::default())
+    }
+}
+
 impl Guard {
     /// Rules beside those of the servers' own entries.
     pub fn new(policy: Policy) -> Self {
-        Self {
+        let guard = Self {
             policy,
-            ..Self::default()
-        }
-        .assembled()
+            inspectors: Vec::new(),
+            pins: None,
+            audit: None,
+            vouched: BTreeSet::new(),
+            gate: Gate::default(),
+        };
+        guard.assembled()
     }
 
     /// The same with one more inspector.

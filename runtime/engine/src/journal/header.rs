@@ -22,6 +22,9 @@ pub(crate) struct Header {
     pub(crate) bundle: Bundle,
     pub(crate) inputs: Arc<Map<String, Value>>,
     pub(crate) engine: String,
+    /// Tools whose results nobody vouches for.
+    #[serde(default)]
+    pub(crate) outside: BTreeSet<String>,
     pub(crate) ended: Option<RunOutcome>,
     /// Nodes that have begun, as a signature names them.
     pub(crate) started: BTreeSet<String>,
@@ -118,6 +121,7 @@ impl Header {
             bundle,
             inputs,
             engine,
+            outside,
             ..
         } = &first.event
         else {
@@ -132,6 +136,7 @@ impl Header {
             bundle: (**bundle).clone(),
             inputs: Arc::clone(inputs),
             engine: engine.clone(),
+            outside: outside.iter().cloned().collect(),
             ended: None,
             started: BTreeSet::new(),
             next_seq: first.seq + 1,
@@ -147,7 +152,12 @@ impl Header {
         match &stamped.event {
             // A fork begins in the middle of what it shares.
             Event::RunStarted { .. } => self.ended = None,
-            Event::RunResumed { engine, changed } => {
+            Event::RunResumed {
+                engine,
+                changed,
+                outside,
+            } => {
+                self.outside.extend(outside.iter().cloned());
                 self.worked_ms = self.worked();
                 self.session = (at_ms, at_ms);
                 self.engine.clone_from(engine);

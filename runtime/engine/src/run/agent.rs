@@ -22,7 +22,7 @@ use super::judgement::{self, Judged, Permitted};
 use super::offer::Offer;
 use super::purse::{self, Refused};
 use super::window::Window;
-use super::{model, spans, tool};
+use super::{model, sources, spans, tool};
 use crate::journal::{Effect, Mode, Stop, as_value};
 use crate::path;
 
@@ -49,7 +49,7 @@ pub(super) async fn work(
     prompt: &Template,
     engine: Option<&str>,
 ) -> Result<NodeResult, Halt> {
-    let question = prompt.render(&at.scope())?;
+    let question = sources::marked(at, prompt.render(&at.scope())?);
     let engine = model::engine_of(at, engine).await?;
     let mut offer = Offer::of(at, agent);
     let (tools, next) = offer.first(at, agent, &question).await?;

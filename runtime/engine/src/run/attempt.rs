@@ -20,6 +20,7 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use super::sources::Sources;
 use super::{Shared, agent, fan, graph, human, model, plain, spans, tool};
 use crate::journal::{Effect, Mode, Stop, now_ms};
 
@@ -117,6 +118,8 @@ pub(super) struct At<'a> {
     pub(super) names: &'a [(&'a str, Arc<Value>)],
     pub(super) account: AccountId,
     pub(super) cancel: Cancel,
+    /// Which tools the values of channels may be from.
+    pub(super) sources: &'a Sources,
     /// From 1.
     pub(super) attempt: u32,
     /// Whether anything was done that the log did not hold.
@@ -222,6 +225,7 @@ async fn timed(at: &At<'_>) -> Result<NodeResult, Halt> {
         names: at.names,
         account: at.account,
         cancel: cancel.clone(),
+        sources: at.sources,
         attempt: at.attempt,
         live: AtomicBool::new(false),
     };

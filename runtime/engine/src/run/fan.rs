@@ -233,6 +233,7 @@ impl<'a> Fan<'a> {
                 names: &names,
                 account: at.account,
                 cancel,
+                sources: at.sources,
                 attempt: 1,
                 live: AtomicBool::new(false),
             })

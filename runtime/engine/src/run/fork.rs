@@ -45,6 +45,7 @@ pub async fn fork(store: &dyn Store, run: RunId, at: u64) -> Result<RunId, RunEr
         inputs: header.inputs,
         engine: header.engine,
         tools: Vec::new(),
+        outside: header.outside.into_iter().collect(),
         forked: Some(Origin {
             run: run.to_string(),
             seq: at,

@@ -6,7 +6,7 @@
 
 use ropewalk_core::event::Event;
 use ropewalk_core::interrupt::{Interrupt, InterruptKind, Reply};
-use ropewalk_core::policy::{Judgement, Reason, Source, Verdict};
+use ropewalk_core::policy::{Exposure, Judgement, Reason, Source, Verdict};
 use ropewalk_core::tool::{Permission, ToolCall};
 use ropewalk_host::audit::{Decided, Seen, What};
 use serde_json::Value;
@@ -185,7 +185,16 @@ async fn asked(
     let answered = at.shared.journal.ask(place, interrupt, nobody).await?;
     let permitted = match answered.reply {
         Reply::Approve => Permitted::As(call.arguments.clone()),
-        Reply::Edit { value } => edited(at, call, value),
+        Reply::Edit { value } => match edited(at, call, value) {
+            Ok(arguments) => Permitted::As(arguments),
+            Err(verdict) => {
+                let reason = denial(call, &verdict);
+                // So that a replay, which cannot judge, comes to the same.
+                let reads = Exposure::default();
+                record(at, place, call, Judgement { verdict, reads });
+                Permitted::No(reason)
+            }
+        },
         Reply::Reply { value } => Permitted::Result(value),
         Reply::Reject { reason } => Permitted::No(refusal(name, reason)),
         Reply::Escalate { .. } => return Err(Halt::Stop(Stop::Waiting)),
@@ -194,9 +203,9 @@ async fn asked(
 }
 
 /// Other arguments, from a person: theirs to decide, where no rule forbids them.
-fn edited(at: &At<'_>, call: &ToolCall, arguments: Value) -> Permitted {
+fn edited(at: &At<'_>, call: &ToolCall, arguments: Value) -> Result<Value, Verdict> {
     if at.shared.journal.mode() == Mode::Replay {
-        return Permitted::As(arguments);
+        return Ok(arguments);
     }
     let call = ToolCall {
         arguments,
@@ -205,8 +214,8 @@ fn edited(at: &At<'_>, call: &ToolCall, arguments: Value) -> Permitted {
     let exposure = at.shared.journal.exposure();
     let verdict = at.shared.services.tools.judge(&call, &exposure).verdict;
     match verdict.permission {
-        Permission::Deny => Permitted::No(denial(&call, &verdict)),
-        _ => Permitted::As(call.arguments),
+        Permission::Deny => Err(verdict),
+        _ => Ok(call.arguments),
     }
 }
 

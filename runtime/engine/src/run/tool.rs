@@ -8,7 +8,7 @@ use ropewalk_core::graph::ir::Argument;
 use ropewalk_core::graph::machine::{NodeError, NodeResult};
 use ropewalk_core::tool::{Permission, ToolCall, ToolOutcome};
 use ropewalk_host::ToolProgress;
-use ropewalk_host::audit::{Ended, What};
+use ropewalk_host::audit::{Decided, Ended, What};
 use serde_json::{Value, json};
 use tracing::Instrument;
 
@@ -113,9 +113,13 @@ impl Shared {
             .judge(call, &self.journal.exposure())
             .verdict;
         if now.permission == Permission::Deny {
-            return ToolOutcome::Error {
-                message: judgement::denial(call, &now),
-            };
+            let message = judgement::denial(call, &now);
+            let decided = What::Decided(Decided::by_policy(now));
+            let seen = judgement::seen(&self.journal, slot, call, decided);
+            if let Err(error) = self.services.tools.witness(seen).await {
+                tracing::error!(error, tool = call.name, "a denial is not in the audit log");
+            }
+            return ToolOutcome::Error { message };
         }
         // A report that nobody has read yet is overtaken by the next: a busy server cannot make
         // the log long.

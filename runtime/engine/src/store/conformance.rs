@@ -66,6 +66,7 @@ impl Log {
             inputs: Arc::default(),
             engine: "scripted".to_owned(),
             tools: Vec::new(),
+            outside: Vec::new(),
             forked,
         };
         let first = log.stamp(event);

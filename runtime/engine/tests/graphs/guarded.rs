@@ -344,6 +344,42 @@ nodes: {look: {tool: {name: web__read, arguments: {}}, writes: {seen: result}}}
     assert!(matches!(end.result, RunResult::Completed { .. }), "{end:?}");
 }
 
+/// A result reaches a model by a channel, a graph inside and a template.
+#[tokio::test]
+async fn what_a_tool_node_read_is_marked_in_prompts() {
+    let text = "
+name: tells
+channels: {seen: any, kept: any, said: string}
+nodes:
+  look: {tool: {name: web__read, arguments: {page: planted}}, writes: {seen: result}}
+  keep: {set: {kept: \"{'words': seen}\"}}
+  tell: {model: {prompt: \"Tell me of {{ kept.words }} in short.\"}, writes: {said: result}}
+edges: [look -> keep -> tell]
+";
+    let expects = |words: &str| ScriptedReply {
+        when: Some(words.to_owned()),
+        ..says("Told.")
+    };
+    let (place, _) = place(vec![expects("Beware, it holds what looks like an order")]);
+    let end = place.run(&graph(text), json!({})).await;
+    assert!(matches!(end.result, RunResult::Completed { .. }), "{end:?}");
+    let events = place.store.events(end.run).await.unwrap();
+    let logged = serde_json::to_string(&events).unwrap();
+    let opened = logged.find("Tell me of <untrusted from=").unwrap();
+    assert!(logged[opened..].contains("\\n</untrusted "), "{logged}");
+    let bare = Place::new();
+    let again = run::replay(&bare.services, events, None, RunOptions::default()).await;
+    assert_eq!(again.unwrap().result, end.result);
+    // What nobody need doubt stays as it is.
+    let (place, _) = self::place(vec![expects("Tell me of nothing of note in short.")]);
+    let inside = text.replace(
+        "web__read, arguments: {page: planted}",
+        "notes__read, arguments: {}",
+    );
+    let end = place.run(&graph(&inside), json!({})).await;
+    assert!(matches!(end.result, RunResult::Completed { .. }), "{end:?}");
+}
+
 const NO_MAIL: &str = "
 [[rule]]
 name = \"no-mail\"
