@@ -466,7 +466,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(24))]
 
         #[test]
-        fn any_change_is_found(line in 0_usize..5, at in 0_usize..60, byte in b'a'..b'z') {
+        fn any_change_is_found(line in 0_usize..5, at in 0_usize..60, byte in b'a'..=b'z') {
             let folder = tempfile::tempdir().unwrap();
             let log = filled(folder.path(), 5);
             let text = std::fs::read_to_string(&log.log).unwrap();
