@@ -9,7 +9,7 @@
     reason = "tests may panic"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -26,12 +26,14 @@ use ropewalk_core::graph::ir::Graph;
 use ropewalk_core::graph::library::{Found, Library};
 use ropewalk_core::graph::source::Source;
 use ropewalk_core::interrupt::{InterruptKind, Reply};
+use ropewalk_core::policy::{Exposure, Judgement, Verdict};
 use ropewalk_core::tool::{Permission, ToolCall, ToolHints, ToolOutcome, ToolSpec};
 use ropewalk_engine::run::{self, Resumed, RunOptions, RunResult};
 use ropewalk_engine::services::{FunctionCall, Functions, OneEngine, Services, Tools};
 use ropewalk_engine::store::sqlite::SqliteStore;
 use ropewalk_engine::store::{Durability, ListQuery, Stamped};
 use ropewalk_host::ToolProgress;
+use ropewalk_host::audit::{AuditLog, Seen, What};
 use ropewalk_models::scripted::{Scripted, ScriptedReply};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
@@ -160,11 +162,17 @@ impl Tools for Files {
         }]
     }
 
-    fn permission(&self, _: &str) -> Permission {
-        Permission::Allow
+    fn judge(&self, _: &ToolCall, _: &Exposure) -> Judgement {
+        Permission::Allow.into()
     }
 
-    fn how_to_allow(&self, _: &str) -> String {
+    async fn witness(&self, seen: Seen) -> Result<(), String> {
+        let log = AuditLog::new(&self.0);
+        let kept = log.append("files", "append", seen);
+        kept.map_err(|error| error.to_string())
+    }
+
+    fn how_to_allow(&self, _: &ToolCall, _: &Verdict) -> String {
         String::new()
     }
 
@@ -396,6 +404,20 @@ fn killed(undisturbed: &Value, what: &str, kills: &[&dyn Fn(&Path)]) -> usize {
         "{what}: {lines:?}"
     );
     assert_eq!(finished.state, *undisturbed, "{what}");
+    // Nothing was called that was not decided before, and the log of that is whole but for writes
+    // that a kill cut off.
+    let log = AuditLog::new(folder.path());
+    for flaw in log.verify().unwrap().flaws {
+        assert!(flaw.what.contains("cut off"), "{what}: {flaw:?}");
+    }
+    let decided: BTreeSet<String> = log
+        .lines()
+        .unwrap()
+        .filter(|line| matches!(&line.what, What::Decided(decided) if decided.runs))
+        .map(|line| line.arguments["name"].as_str().unwrap().to_owned())
+        .collect();
+    let called = ["a3", "b4", "c1", "z"].map(str::to_owned);
+    assert_eq!(decided, BTreeSet::from(called), "{what}");
     finished.asked
 }
 

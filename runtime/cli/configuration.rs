@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
+use ropewalk_core::policy::Policy;
+use ropewalk_core::secret;
 use ropewalk_embed::Embedder;
 use ropewalk_host::ServerConfig;
 use ropewalk_host::config::parse_mcp_json;
@@ -25,6 +27,8 @@ pub(crate) struct Configuration {
     pub(crate) engines: BTreeMap<String, EngineConfig>,
     /// MCP servers whose tools agents may use.
     pub(crate) servers: BTreeMap<String, ServerConfig>,
+    /// Which calls of tools run, ask, or are refused.
+    pub(crate) policy: PolicyConfig,
     /// Where vectors are kept, and what makes them.
     pub(crate) vector: VectorConfig,
     /// Where traces go.
@@ -47,6 +51,23 @@ impl Configuration {
             (None, None) => self.registry(&self.engine)?,
         };
         Ok(Arc::new(registry))
+    }
+
+    /// Values that are nobody else's business: what the configuration takes from the environment, and
+    /// what stands there under names of secrets.
+    fn secrets(&self) -> Vec<String> {
+        let text = |text: std::ffi::OsString| text.into_string().ok();
+        let mut found: Vec<String> = std::env::vars_os()
+            .filter_map(|(name, value)| Some((text(name)?, text(value)?)))
+            .filter(|(name, _)| secret::is_secret_name(name))
+            .map(|(_, value)| value)
+            .collect();
+        let engines = self.engines.values().chain([&self.engine]);
+        let named = engines.filter_map(|engine| engine.openai.key_env.clone());
+        let named = named.chain(self.vector.api_key_env.clone());
+        found.extend(named.filter_map(|name| std::env::var(name).ok()));
+        found.extend(self.servers.values().flat_map(ServerConfig::secrets));
+        found
     }
 
     fn registry(&self, default: &EngineConfig) -> Result<Registry, RegistryError> {
@@ -81,6 +102,64 @@ pub(crate) struct RunsConfig {
     pub(crate) keep_days: Option<f64>,
 }
 
+/// Which calls of tools run, ask, or are refused.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct PolicyConfig {
+    /// Files of rules, and folders with them; `policy`, where there is one, when left out.
+    pub(crate) files: Option<Vec<PathBuf>>,
+    /// What they say.
+    #[serde(skip)]
+    pub(crate) rules: Policy,
+}
+
+impl PolicyConfig {
+    /// The files of rules there are, in the order in which they are read.
+    pub(crate) fn paths(&self) -> anyhow::Result<Vec<PathBuf>> {
+        let usual = || vec![PathBuf::from("policy")];
+        let named = self.files.clone().unwrap_or_else(usual);
+        let mut found = Vec::new();
+        for path in named {
+            if path.is_dir() {
+                found.extend(files_in(&path)?);
+            } else if path.is_file() {
+                found.push(path);
+            } else if self.files.is_some() {
+                // Rules that are missed are rules that nobody keeps.
+                anyhow::bail!(
+                    "{}: there is no such file; `files` under [policy] names it",
+                    path.display()
+                );
+            }
+        }
+        Ok(found)
+    }
+
+    fn read(&mut self) -> anyhow::Result<()> {
+        for path in self.paths()? {
+            let rules = Policy::parse(&read(&path)?, &path.display().to_string())?;
+            self.rules = std::mem::take(&mut self.rules).and(rules);
+        }
+        Ok(())
+    }
+}
+
+fn files_in(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let entries =
+        std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry
+            .with_context(|| format!("cannot read {}", folder.display()))?
+            .path();
+        if path.extension().is_some_and(|ending| ending == "toml") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
 /// Where traces go: nowhere, unless it says so.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -103,6 +182,13 @@ pub(crate) struct VectorConfig {
 
 /// Reads the files that were named, or those at their usual places.
 pub(crate) fn load(setup: &Setup) -> anyhow::Result<Configuration> {
+    let mut configuration = without_rules(setup)?;
+    configuration.policy.read()?;
+    Ok(configuration)
+}
+
+/// The same, with rules named and not read.
+pub(crate) fn without_rules(setup: &Setup) -> anyhow::Result<Configuration> {
     let mut configuration = match named_or_usual(setup.config.as_deref(), "ropewalk.toml") {
         None => Configuration::default(),
         Some(path) => {
@@ -126,6 +212,7 @@ pub(crate) fn load(setup: &Setup) -> anyhow::Result<Configuration> {
             }
         }
     }
+    secret::learn(configuration.secrets());
     Ok(configuration)
 }
 
@@ -136,6 +223,18 @@ fn is_this_program(server: &ServerConfig) -> bool {
     let program = command.and_then(Path::file_stem);
     let everything = |argument: &String| argument == crate::install::EVERYTHING;
     program.is_some_and(|program| program == "ropewalk") && server.args.iter().any(everything)
+}
+
+/// Makes known what is secret, whatever the command: also one that needs no configuration may print
+/// or keep it.
+pub(crate) fn learn_secrets() {
+    secret::learn(Configuration::default().secrets());
+    // What is wrong with the files is said where they are needed.
+    let usual = Setup {
+        config: None,
+        mcp: None,
+    };
+    let _ = without_rules(&usual);
 }
 
 fn named_or_usual(named: Option<&Path>, usual: &str) -> Option<PathBuf> {

@@ -1,7 +1,11 @@
 //! `ropewalk doctor`: what works here, what does not, and how to fix it.
 
+use std::collections::BTreeMap;
+
 use anyhow::anyhow;
 use ropewalk_engine::store::ListQuery;
+use ropewalk_host::audit::AuditLog;
+use ropewalk_host::pins::PinStore;
 use ropewalk_host::{Endpoint, Host, ServerState};
 use ropewalk_models::engine::Engine;
 use serde::Serialize;
@@ -60,6 +64,8 @@ pub(crate) async fn run(options: Doctor) -> anyhow::Result<Ending> {
     checks.push(check("embedding model", embedding(&configuration).await));
     checks.push(check("vector store", vector_store(&configuration).await));
     checks.push(check("runs", runs().await));
+    checks.push(check("pins", pins()));
+    checks.push(check("audit log", audit_log()));
     checks.push(check("engine", engine(&configuration).await));
     checks.extend(engines(&configuration));
     checks.extend(servers(&configuration).await);
@@ -120,6 +126,24 @@ async fn vector_store(configuration: &Configuration) -> anyhow::Result<String> {
         store.status().await?,
         collections.len()
     ))
+}
+
+fn pins() -> anyhow::Result<String> {
+    let pins = PinStore::new(&workplace::home()).read()?;
+    let tools: usize = pins.servers.values().map(BTreeMap::len).sum();
+    Ok(format!("{tools} tools of {} servers", pins.servers.len()))
+}
+
+fn audit_log() -> anyhow::Result<String> {
+    let verified = AuditLog::new(&workplace::home()).verify()?;
+    match verified.flaws.first() {
+        None => Ok(format!("{} lines", verified.lines)),
+        Some(flaw) => Err(anyhow!(
+            "line {}: {}; `ropewalk audit verify` names all of it",
+            flaw.line,
+            flaw.what
+        )),
+    }
 }
 
 async fn runs() -> anyhow::Result<String> {

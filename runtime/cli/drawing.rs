@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use ropewalk_core::event::{Event, RunOutcome};
 use ropewalk_core::graph::ir::{Graph, Node, Work};
+use ropewalk_core::secret;
 use ropewalk_draw::{EdgeKey, NodeRun, NodeState, Overlay, Picture};
 use ropewalk_engine::definitions::Definitions;
 use ropewalk_engine::run;
@@ -46,7 +47,7 @@ pub(crate) async fn draw(options: Draw) -> anyhow::Result<Ending> {
 }
 
 fn write(text: &str, output: Option<&Path>) -> anyhow::Result<()> {
-    let text = text.trim_end();
+    let text = secret::redactor().redact(text.trim_end()).into_owned();
     match output {
         Some(path) => std::fs::write(path, format!("{text}\n"))
             .with_context(|| format!("cannot write {}", path.display())),

@@ -6,6 +6,7 @@
 
 mod arguments;
 mod ask;
+mod audit;
 mod configuration;
 mod desk;
 mod doctor;
@@ -17,6 +18,7 @@ mod install;
 mod mcp;
 mod models;
 mod own_docs;
+mod policy;
 mod progress;
 mod prompts;
 mod run;
@@ -58,6 +60,7 @@ fn main() -> ExitCode {
         let error = anyhow::Error::from(error);
         return failed(&error.context(format!("cannot work in {}", folder.display())));
     }
+    configuration::learn_secrets();
     // Before anything asynchronous: its sender has a thread of its own.
     let telemetry = match Telemetry::start(arguments.traces().as_deref()) {
         Ok(telemetry) => telemetry,
@@ -104,6 +107,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<Ending> {
         Command::Mcp(options) => mcp::run(options, cancel).await,
         Command::Install(options) => install::run(options),
         Command::Servers { servers } => servers::run(servers).await,
+        Command::Policy { policy } => policy::run(policy).await,
+        Command::Audit { audit, filter } => audit::run(audit, &filter),
         Command::Eval { eval } => eval::run(eval, cancel).await,
         Command::Doctor(doctor) => doctor::run(doctor).await,
     }

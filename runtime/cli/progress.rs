@@ -5,17 +5,19 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ropewalk_core::event::{EffectRequest, Event};
+use ropewalk_core::secret;
 use ropewalk_vector::ingest::IngestProgress;
 
-/// A line on standard error.
+/// A line on standard error, without secrets.
 pub(crate) fn say(line: &str) {
     // Nothing can be done when standard error is closed.
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", secret::redactor().redact(line));
 }
 
-/// A line on standard output. A reader that has gone away ends the printing, not the program.
+/// A line on standard output, without secrets. A reader that has gone away ends the printing, not
+/// the program.
 pub(crate) fn print(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
+    let _ = writeln!(std::io::stdout(), "{}", secret::redactor().redact(line));
 }
 
 /// A bar on standard error; nothing when that is not a terminal.

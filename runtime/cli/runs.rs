@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use ropewalk_core::event::{Event, RunOutcome};
 use ropewalk_core::interrupt::Reply;
+use ropewalk_core::secret;
 use ropewalk_engine::definitions::Definitions;
 use ropewalk_engine::report::{Steps, outcome_in_words};
 use ropewalk_engine::run::{self, Resumed, RunOptions, RunResult};
@@ -260,6 +261,8 @@ async fn export(run: RunId, output: Option<&Path>) -> anyhow::Result<Ending> {
     let events = session::runs()?.events(run).await?;
     let mut text = String::new();
     for event in events {
+        // Also what was kept before it was known to be secret.
+        let event = secret::redactor().cleaned(&event).unwrap_or(event);
         text.push_str(&serde_json::to_string(&event)?);
         text.push('\n');
     }

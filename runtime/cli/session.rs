@@ -1,5 +1,6 @@
 //! What runs work with, put together from the configuration.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -11,7 +12,9 @@ use ropewalk_engine::definitions::Definitions;
 use ropewalk_engine::services::{Engines, NoEngine, NoTools, Services, StandIn, Tools};
 use ropewalk_engine::store::Store;
 use ropewalk_engine::store::sqlite::SqliteStore;
-use ropewalk_host::{Endpoint, Host};
+use ropewalk_host::audit::AuditLog;
+use ropewalk_host::pins::PinStore;
+use ropewalk_host::{Endpoint, Guard, Host, HostOptions};
 use ropewalk_models::engine::Engine;
 use ropewalk_models::registry::Registry;
 use ropewalk_models::scripted::Scripted;
@@ -21,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::arguments::Running;
 use crate::configuration::{self, Configuration};
 use crate::progress::say;
-use crate::{desk, workplace};
+use crate::{desk, terminal, workplace};
 
 /// Bytes in flight between the program and its own tool server.
 const DUPLEX_BYTES: usize = 1 << 20;
@@ -239,12 +242,55 @@ pub(crate) async fn start_host(
         .iter()
         .filter(|(_, server)| !server.disabled);
     servers.extend(wanted.map(|(name, server)| (name.clone(), Endpoint::Config(server.clone()))));
-    let (host, failures) = Host::start(servers, desk::surroundings(yes)).await;
+    let (host, failures) = Host::start(servers, surroundings(configuration, yes)).await;
     for failure in &failures {
         say(&format!("warning: {failure}"));
     }
+    let host = match tokio::task::spawn_blocking(move || {
+        look_at_tools(&host);
+        host
+    })
+    .await
+    {
+        Ok(host) => host,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    };
     let missing = failures.into_iter().map(|failure| failure.server);
     (Arc::new(host), missing.collect())
+}
+
+/// What servers find around them, and what every call of theirs passes.
+pub(crate) fn surroundings(configuration: &Configuration, yes: bool) -> HostOptions {
+    HostOptions {
+        guard: guard(configuration),
+        ..desk::surroundings(yes)
+    }
+}
+
+/// What every call passes: the user's rules, what was agreed to, and the log of what was decided.
+fn guard(configuration: &Configuration) -> Guard {
+    Guard::new(configuration.policy.rules.clone())
+        .with_pins(PinStore::new(&workplace::home()))
+        .with_audit(AuditLog::new(&workplace::home()))
+}
+
+/// Says which tools are new and which are held back, and asks about those, where somebody is there.
+fn look_at_tools(host: &Host) {
+    for (server, tools) in host.first_seen() {
+        say(&format!(
+            "server `{server}` is new: its {tools} tools are pinned as they are; a change will be shown"
+        ));
+    }
+    let here = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    for held in host.held() {
+        say(&format!("warning: {held}"));
+        if here
+            && terminal::confirmed("Offer it as it is now? [y/N] ")
+            && let Err(error) = host.agree(&held.server, &held.tool)
+        {
+            say(&format!("error: {error}"));
+        }
+    }
 }
 
 /// Ends the servers.

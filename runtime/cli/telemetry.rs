@@ -1,5 +1,6 @@
 //! What is said while the program runs: to standard error, and as traces to whoever collects them.
 
+use std::io::Write;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -7,12 +8,29 @@ use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use ropewalk_core::secret;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
 /// How long the last traces may take on their way.
 const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// Standard error, without secrets: an event is written in one piece.
+struct WithoutSecrets;
+
+impl Write for WithoutSecrets {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        let redacted = secret::redactor().redact(&text).into_owned();
+        std::io::stderr().write_all(redacted.as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
+}
 
 /// Traces that are still on their way; they are sent before this is gone.
 pub(crate) struct Telemetry(Option<SdkTracerProvider>);
@@ -24,7 +42,7 @@ impl Telemetry {
         let filter = EnvFilter::try_from_env("ROPEWALK_LOG")
             .unwrap_or_else(|_| EnvFilter::new("error,rmcp=off"));
         let said = tracing_subscriber::fmt::layer()
-            .with_writer(std::io::stderr)
+            .with_writer(|| WithoutSecrets)
             .with_filter(filter);
         let traced = provider.as_ref().map(|provider| {
             let tracer = provider.tracer("ropewalk");

@@ -1,27 +1,34 @@
 //! Asks the person at the terminal.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use indicatif::ProgressBar;
 use ropewalk_core::interrupt::{Interrupt, InterruptKind, Reply};
+use ropewalk_core::secret;
+use ropewalk_core::tool::Permission;
+use ropewalk_core::unseen::with_unseen_named;
 use ropewalk_engine::Approver;
 use serde_json::Value;
 
 /// Asks the person at the terminal, one question after the other.
 pub(crate) struct AtTerminal {
     yes: bool,
+    /// Whether there is somebody, and not only a `--yes`.
+    here: bool,
     /// What is shown meanwhile, out of the way while the person is asked.
     line: ProgressBar,
     one_at_a_time: tokio::sync::Mutex<()>,
 }
 
 impl AtTerminal {
-    /// With `yes`, calls that need permission run without a question.
+    /// With `yes`, calls that need permission run without a question, but for those that somebody
+    /// has to look at.
     pub(crate) fn approver(yes: bool, line: ProgressBar) -> Arc<dyn Approver> {
         Arc::new(Self {
             yes,
+            here: std::io::stdin().is_terminal(),
             line,
             one_at_a_time: tokio::sync::Mutex::new(()),
         })
@@ -31,8 +38,11 @@ impl AtTerminal {
 #[async_trait]
 impl Approver for AtTerminal {
     async fn ask(&self, interrupt: &Interrupt) -> Option<Reply> {
-        if interrupt.kind == InterruptKind::Approval && self.yes {
+        if self.says_yes(interrupt) {
             return Some(Reply::Approve);
+        }
+        if !self.here {
+            return None;
         }
         let _turn = self.one_at_a_time.lock().await;
         let interrupt = interrupt.clone();
@@ -40,12 +50,42 @@ impl Approver for AtTerminal {
         let asked = tokio::task::spawn_blocking(move || line.suspend(|| asked(&interrupt)));
         asked.await.ok().flatten()
     }
+
+    fn who(&self, interrupt: &Interrupt) -> String {
+        if self.says_yes(interrupt) {
+            "--yes".to_owned()
+        } else {
+            "the person at the terminal".to_owned()
+        }
+    }
+}
+
+impl AtTerminal {
+    fn says_yes(&self, interrupt: &Interrupt) -> bool {
+        self.yes && interrupt.kind == InterruptKind::Approval && !interrupt.needs_a_look()
+    }
+}
+
+/// Asks whether; anything but a yes is a no.
+pub(crate) fn confirmed(question: &str) -> bool {
+    line(question).is_some_and(|said| matches!(said.trim(), "y" | "Y" | "yes"))
 }
 
 fn asked(interrupt: &Interrupt) -> Option<Reply> {
     let question = match (&interrupt.kind, &interrupt.call) {
         (InterruptKind::Approval, Some(call)) => {
-            format!("allow {}({})? [y/N] ", call.name, call.arguments)
+            let against: Vec<String> = interrupt
+                .reasons
+                .iter()
+                .filter(|reason| reason.permission != Permission::Allow)
+                .map(|reason| format!("  {reason}\n"))
+                .collect();
+            let arguments = with_unseen_named(&call.arguments.to_string());
+            format!(
+                "{}allow {}({arguments})? [y/N] ",
+                against.concat(),
+                call.name
+            )
         }
         (InterruptKind::Human, _) => {
             let proposal = interrupt.proposal.as_ref().map(shown).unwrap_or_default();
@@ -81,7 +121,7 @@ fn shown(proposal: &Value) -> String {
 pub(crate) fn line(question: &str) -> Option<String> {
     let mut stderr = std::io::stderr();
     let mut said = String::new();
-    let _ = write!(stderr, "{question}");
+    let _ = write!(stderr, "{}", secret::redactor().redact(question));
     let _ = stderr.flush();
     let read = std::io::stdin().read_line(&mut said).ok()?;
     (read > 0).then_some(said)

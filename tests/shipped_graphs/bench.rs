@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use ropewalk_core::event::{EffectOutcome, EffectRequest, Event};
 use ropewalk_core::graph::ir::Graph;
 use ropewalk_core::message::{ChatReply, ChatRequest, Message};
+use ropewalk_core::policy::{Exposure, Judgement, Verdict};
 use ropewalk_core::tool::{Permission, ToolCall, ToolHints, ToolOutcome, ToolSpec};
 use ropewalk_engine::definitions::Definitions;
 use ropewalk_engine::run::{self, RunEnd, RunOptions, RunResult};
@@ -85,11 +86,11 @@ impl Tools for Shelf {
         vec![spec("vector__search"), spec("vector__read")]
     }
 
-    fn permission(&self, _: &str) -> Permission {
-        Permission::Allow
+    fn judge(&self, _: &ToolCall, _: &Exposure) -> Judgement {
+        Permission::Allow.into()
     }
 
-    fn how_to_allow(&self, _: &str) -> String {
+    fn how_to_allow(&self, _: &ToolCall, _: &Verdict) -> String {
         String::new()
     }
 

@@ -22,33 +22,26 @@ use crate::answer::Answer;
 use crate::citation::Citation;
 use crate::definition::{AgentDefinition, Limits};
 use crate::message::{ChatReply, ChatRequest, Message, Sampling, Usage};
-use crate::tool::{Permission, ToolCall, ToolOutcome, ToolSpec};
+use crate::tool::{ToolCall, ToolOutcome, ToolSpec};
 
 pub use self::window::Room;
 use self::window::{Goal, Plan};
 
-/// Version of the machine's stored form. Form 1 knew nothing of compaction and is read as well.
-pub const MACHINE_VERSION: u32 = 2;
+/// Version of the machine's stored form. Form 1 knew nothing of compaction, and up to form 2 tools
+/// were judged before their calls were; both are read as well.
+pub const MACHINE_VERSION: u32 = 3;
 
 /// The oldest form that is read.
 const OLDEST_VERSION: u32 = 1;
-
-/// A tool the agent may see, and whether it may run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct OfferedTool {
-    /// What the model sees.
-    pub spec: ToolSpec,
-    /// Whether a call runs, asks or is refused.
-    pub permission: Permission,
-}
 
 /// What the machine wants done next.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
     /// Call the model and feed back [`Input::Reply`] or [`Input::ModelFailed`].
     CallModel(Box<ChatRequest>),
-    /// Ask a person about each of these calls and feed back [`Input::Approval`] for each.
-    AskHuman(Vec<ToolCall>),
+    /// Judge each of these calls, by the policy and by a person where it says so, and feed back
+    /// [`Input::Judged`] for each.
+    JudgeCalls(Vec<ToolCall>),
     /// Run these calls, at once if possible, and feed back [`Input::ToolResult`] for each, in
     /// whatever order they end.
     CallTools(Vec<ToolCall>),
@@ -70,8 +63,8 @@ pub enum Input {
         /// Why.
         message: String,
     },
-    /// A person decided on a call.
-    Approval {
+    /// It was decided whether a call may run.
+    Judged {
         /// Which call.
         call_id: String,
         /// Whether it may run.
@@ -88,6 +81,9 @@ pub enum Input {
         call_id: String,
         /// What it came to.
         outcome: ToolOutcome,
+        /// Who said it, where nobody vouches for them: the model then reads it as data of theirs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        untrusted: Option<String>,
     },
     /// The budget does not allow what the machine wants next. It ends at a model call; while
     /// calls are open, it answers next, from what it has.
@@ -141,7 +137,7 @@ pub struct AgentMachine {
     version: u32,
     limits: Limits,
     sampling: Sampling,
-    tools: Vec<OfferedTool>,
+    tools: Vec<ToolSpec>,
     messages: Vec<Message>,
     phase: Phase,
     citations: Vec<Citation>,
@@ -202,9 +198,13 @@ struct OpenCall {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 enum CallState {
-    Asking,
+    Judging,
     Running,
-    Ended { outcome: ToolOutcome },
+    Ended {
+        outcome: ToolOutcome,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        untrusted: Option<String>,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -223,12 +223,8 @@ struct Repeat {
 }
 
 impl AgentMachine {
-    /// A machine at its first step. Tools the definition does not name are left out.
-    pub fn new(definition: &AgentDefinition, tools: Vec<OfferedTool>, question: &str) -> Self {
-        let tools = tools
-            .into_iter()
-            .filter(|tool| definition.sees(&tool.spec.name))
-            .collect();
+    /// A machine at its first step, whose model sees these tools.
+    pub fn new(definition: &AgentDefinition, tools: Vec<ToolSpec>, question: &str) -> Self {
         let messages = vec![
             Message::System {
                 text: definition.prompt.clone(),
@@ -271,11 +267,11 @@ impl AgentMachine {
                     let calls = open.iter().filter(|open| open.state == *wanted);
                     calls.map(|open| open.call.clone()).collect::<Vec<_>>()
                 };
-                let asking = in_state(&CallState::Asking);
-                if asking.is_empty() {
+                let judging = in_state(&CallState::Judging);
+                if judging.is_empty() {
                     Step::CallTools(in_state(&CallState::Running))
                 } else {
-                    Step::AskHuman(asking)
+                    Step::JudgeCalls(judging)
                 }
             }
         }
@@ -306,7 +302,7 @@ impl AgentMachine {
             (Input::Reply { reply }, Phase::Model) => self.take_reply(reply),
             (Input::ModelFailed { message }, Phase::Model) => self.end_failed(&message),
             (
-                Input::Approval {
+                Input::Judged {
                     call_id,
                     allowed,
                     reason,
@@ -314,7 +310,7 @@ impl AgentMachine {
                 },
                 Phase::Tools { open },
             ) => {
-                let call = find(open, &call_id, &CallState::Asking)?;
+                let call = find(open, &call_id, &CallState::Judging)?;
                 if let Some(arguments) = arguments {
                     // The model sees what was really called.
                     amend(&mut self.messages, &call_id, &arguments);
@@ -323,14 +319,20 @@ impl AgentMachine {
                 call.state = if allowed {
                     CallState::Running
                 } else {
-                    CallState::Ended {
-                        outcome: ToolOutcome::Error { message: reason },
-                    }
+                    CallState::refused(reason)
                 };
                 self.close_tools_if_ended();
             }
-            (Input::ToolResult { call_id, outcome }, Phase::Tools { open }) => {
-                find(open, &call_id, &CallState::Running)?.state = CallState::Ended { outcome };
+            (
+                Input::ToolResult {
+                    call_id,
+                    outcome,
+                    untrusted,
+                },
+                Phase::Tools { open },
+            ) => {
+                find(open, &call_id, &CallState::Running)?.state =
+                    CallState::Ended { outcome, untrusted };
                 self.close_tools_if_ended();
             }
             (input, phase) => {
@@ -341,6 +343,21 @@ impl AgentMachine {
             }
         }
         Ok(())
+    }
+
+    /// The names of the tools that the model sees.
+    pub fn offered(&self) -> impl Iterator<Item = &str> {
+        self.tools.iter().map(|tool| tool.name.as_str())
+    }
+
+    /// Lets the model see these tools as well, after those it sees already: what it has read of
+    /// them stays where it is.
+    pub fn offer(&mut self, tools: Vec<ToolSpec>) {
+        for tool in tools {
+            if !self.tools.iter().any(|known| known.name == tool.name) {
+                self.tools.push(tool);
+            }
+        }
     }
 
     /// The conversation so far, oldest first.
@@ -372,7 +389,11 @@ impl AgentMachine {
         if !(OLDEST_VERSION..=MACHINE_VERSION).contains(&version) {
             return Err(MachineError::Version { found: version });
         }
-        let machine: Self = serde_json::from_str(text).map_err(stored)?;
+        let mut value: Value = serde_json::from_str(text).map_err(stored)?;
+        if version < 3 {
+            judge_calls_instead_of_tools(&mut value);
+        }
+        let machine = Self::deserialize(value).map_err(stored)?;
         // What later forms added has defaults.
         Ok(Self {
             version: MACHINE_VERSION,
@@ -392,7 +413,7 @@ impl AgentMachine {
 
     fn request(&self) -> ChatRequest {
         let tools = match self.last_turn {
-            None => self.tools.iter().map(|tool| tool.spec.clone()).collect(),
+            None => self.tools.clone(),
             Some(_) => Vec::new(),
         };
         ChatRequest {
@@ -402,6 +423,25 @@ impl AgentMachine {
             response_schema: None,
             grammar: None,
             thinking: None,
+        }
+    }
+}
+
+/// Brings a machine of form 2 to form 3.
+fn judge_calls_instead_of_tools(machine: &mut Value) {
+    let tools = machine.get_mut("tools").and_then(Value::as_array_mut);
+    for tool in tools.into_iter().flatten() {
+        if let Some(spec) = tool.get_mut("spec").map(Value::take) {
+            *tool = spec;
+        }
+    }
+    let open = machine.pointer_mut("/phase/open");
+    let open = open.and_then(Value::as_array_mut);
+    for call in open.into_iter().flatten() {
+        if let Some(state) = call.pointer_mut("/state/state")
+            && *state == "asking"
+        {
+            *state = Value::from("judging");
         }
     }
 }
@@ -432,12 +472,21 @@ fn find<'a>(
         .ok_or(error)
 }
 
+impl CallState {
+    fn refused(message: String) -> Self {
+        CallState::Ended {
+            outcome: ToolOutcome::Error { message },
+            untrusted: None,
+        }
+    }
+}
+
 impl Phase {
     fn waiting_for(&self) -> &'static str {
         match self {
             Phase::Model => "a reply of the model",
             Phase::Summary { .. } => "a summary by the model",
-            Phase::Tools { .. } => "results or approvals of its tool calls",
+            Phase::Tools { .. } => "results or judgements of its tool calls",
             Phase::Done { .. } => "nothing: it has ended",
         }
     }
@@ -448,7 +497,7 @@ impl Input {
         match self {
             Input::Reply { .. } => "a reply",
             Input::ModelFailed { .. } => "a failure of the model",
-            Input::Approval { .. } => "an approval",
+            Input::Judged { .. } => "a judgement",
             Input::ToolResult { .. } => "a tool result",
             Input::BudgetSpent { .. } => "a spent budget",
             Input::Compact { .. } => "a compaction",

@@ -36,9 +36,38 @@ pub struct AgentSettings {
     /// The engine that reasons, where the node names none and it is not the run's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine: Option<String>,
+    /// How many of its tools its model sees at once.
+    #[serde(default, skip_serializing_if = "ToolSearch::is_default")]
+    pub tool_search: ToolSearch,
     /// When its conversation is made shorter.
     #[serde(default, skip_serializing_if = "ContextSettings::is_default")]
     pub context: ContextSettings,
+}
+
+/// How many tools a model sees at once: all of them where they are few, else the best for what it is
+/// asked and `find_tools`, which brings more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ToolSearch {
+    /// More tools than this are searched.
+    pub above: usize,
+    /// So many are seen then at first, and so many more are found at a time.
+    pub offer: usize,
+}
+
+impl Default for ToolSearch {
+    fn default() -> Self {
+        Self {
+            above: 16,
+            offer: 8,
+        }
+    }
+}
+
+impl ToolSearch {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// When a conversation is made shorter, as shares (0 to 1) of what its engine can read beside the
@@ -164,6 +193,11 @@ impl AgentDefinition {
             settings,
             prompt: prompt.trim().to_owned(),
         })
+    }
+
+    /// Whether it names a tool in full: such a tool is always seen.
+    pub fn names(&self, tool: &str) -> bool {
+        self.settings.tools.iter().any(|name| name == tool)
     }
 
     /// Whether the agent may see a tool.

@@ -8,19 +8,24 @@
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use crate::agent::OfferedTool;
 use crate::graph::bundle::Bundle;
 use crate::graph::machine::NodeError;
 use crate::graph::signature::Signature;
 use crate::interrupt::{Interrupt, Reply};
 use crate::message::{ChatReply, ChatRequest, Grammar, Message, Sampling, Usage};
+use crate::policy::{Exposure, Judgement};
 use crate::tool::{ToolCall, ToolOutcome, ToolSpec};
 
 /// Version of the events' form; a reader refuses what it does not know.
-pub const EVENT_VERSION: u32 = 2;
+///
+/// Up to form 2 tools were judged when a run began, and not each call when it was made.
+pub const EVENT_VERSION: u32 = 3;
+
+/// The oldest form that is read.
+pub const OLDEST_EVENT_VERSION: u32 = 2;
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,9 +45,16 @@ pub enum Event {
         inputs: Arc<Map<String, Value>>,
         /// The engine that reasons where a node names no other.
         engine: String,
-        /// The tools there were, and whether they might run.
+        /// The tools there were.
+        #[serde(
+            default,
+            skip_serializing_if = "Vec::is_empty",
+            deserialize_with = "tools_of_any_form"
+        )]
+        tools: Vec<ToolSpec>,
+        /// Those of them whose results nobody vouches for.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        tools: Vec<OfferedTool>,
+        outside: Vec<String>,
         /// The run whose past it shares.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         forked: Option<Origin>,
@@ -54,6 +66,9 @@ pub enum Event {
         /// The graph from here on, where it has changed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         changed: Option<Box<(Signature, Bundle)>>,
+        /// Tools whose results nobody vouches for, as far as it is not known yet.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        outside: Vec<String>,
     },
     /// A node began. Nodes that end at once have no such event.
     NodeStarted {
@@ -87,6 +102,22 @@ pub enum Event {
         path: String,
         /// What it came to.
         outcome: ItemOutcome,
+    },
+    /// It was judged whether a call of a tool may run.
+    CallJudged {
+        /// Names the judgement within the run: the attempt, and the call.
+        place: String,
+        /// The tool.
+        tool: String,
+        /// How it came out.
+        judgement: Judgement,
+    },
+    /// The run has read what it did not call for itself: a result from the cache.
+    Exposed {
+        /// Which activation.
+        path: String,
+        /// What it has read with it.
+        reads: Exposure,
     },
     /// Something outside the run is about to be done.
     EffectStarted {
@@ -137,6 +168,21 @@ pub enum Event {
         /// How.
         outcome: RunOutcome,
     },
+}
+
+/// Tools as form 2 held them, with a permission beside each, and as they are now.
+fn tools_of_any_form<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<ToolSpec>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Kept {
+        Judged { spec: ToolSpec },
+        Plain(ToolSpec),
+    }
+    let kept = Vec::<Kept>::deserialize(from)?;
+    let specs = kept.into_iter().map(|kept| match kept {
+        Kept::Judged { spec } | Kept::Plain(spec) => spec,
+    });
+    Ok(specs.collect())
 }
 
 /// The run and the place that a fork begins from.
@@ -344,7 +390,9 @@ impl Event {
             Event::NodeStarted { path, .. }
             | Event::NodeEnded { path, .. }
             | Event::NodeRetried { path, .. }
-            | Event::ItemEnded { path, .. } => Some(path),
+            | Event::ItemEnded { path, .. }
+            | Event::Exposed { path, .. } => Some(path),
+            Event::CallJudged { place, .. } => Some(place),
             Event::EffectStarted { slot, .. }
             | Event::EffectProgressed { slot, .. }
             | Event::EffectEnded { slot, .. } => Some(slot),

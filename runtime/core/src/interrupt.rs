@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::policy::{Reason, needs_a_look};
 use crate::tool::ToolCall;
 
 /// Why a person is asked.
@@ -41,6 +42,9 @@ pub struct Interrupt {
     /// The call in question.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<ToolCall>,
+    /// Why that call needs permission: every word that was said on it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<Reason>,
 }
 
 /// What a person says.
@@ -100,6 +104,11 @@ pub struct UnfitReply {
 }
 
 impl Interrupt {
+    /// Whether somebody has to look at what is asked: a standing yes is no answer to it.
+    pub fn needs_a_look(&self) -> bool {
+        needs_a_look(&self.reasons)
+    }
+
     /// Whether an answer fits.
     ///
     /// # Errors
@@ -181,6 +190,7 @@ mod tests {
             schema: Some(json!({"type": "object", "required": ["ok"]})),
             who: None,
             call: None,
+            reasons: Vec::new(),
         }
     }
 

@@ -1,15 +1,22 @@
 //! Secrets in what is shown, kept or sent: found by what they are, or by how they look.
 //!
+//! What is secret is known to the whole process: whoever reads a key or a token from the environment
+//! or the keyring says so with [`learn`], and whatever is shown or kept passes [`redactor`]. A door
+//! that was forgotten would otherwise leave a gap.
+//!
 //! A [`Redactor`] knows the values that the configuration took from the environment or the keyring,
 //! as they are, as JSON writes them and as a URL does, and the forms of keys that services give
 //! out. A value in any other coding, such as base64, is not found.
 
 use std::borrow::Cow;
-use std::sync::{Arc, LazyLock};
+use std::collections::BTreeSet;
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use regex::{Captures, Regex};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::policy::{Inspector, Subject};
@@ -20,6 +27,66 @@ pub const REDACTED: &str = "[redacted]";
 
 /// Shorter values are words that occur anywhere, not secrets, in bytes.
 const LEAST_BYTES: usize = 8;
+
+/// What the process knows to be secret.
+static KNOWN: LazyLock<RwLock<Known>> = LazyLock::new(RwLock::default);
+
+#[derive(Default)]
+struct Known {
+    values: BTreeSet<String>,
+    redactor: Redactor,
+}
+
+/// From now on these values are secret everywhere in this process. Values of less than eight bytes
+/// are passed over.
+pub fn learn<S: AsRef<str>>(values: impl IntoIterator<Item = S>) {
+    let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
+    let before = known.values.len();
+    let values = values
+        .into_iter()
+        .map(|value| value.as_ref().trim().to_owned());
+    let values = values.filter(|value| value.len() >= LEAST_BYTES);
+    known.values.extend(values);
+    if known.values.len() > before {
+        known.redactor = Redactor::new(&known.values);
+    }
+}
+
+/// Finds all that the process knows to be secret.
+pub fn redactor() -> Redactor {
+    let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
+    known.redactor.clone()
+}
+
+/// Whether a name, such as that of an environment variable or a header, is one under which secrets
+/// are kept: one of its words says so, and it does not say where something lies.
+pub fn is_secret_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let words: Vec<&str> = name.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+    let secret = |word: &&str| {
+        matches!(
+            *word,
+            "key"
+                | "apikey"
+                | "token"
+                | "secret"
+                | "password"
+                | "passwd"
+                | "passphrase"
+                | "credential"
+                | "credentials"
+                | "authorization"
+                | "cookie"
+                | "bearer"
+                | "pat"
+        )
+    };
+    let place = matches!(
+        words.last(),
+        Some(&("file" | "path" | "dir" | "folder" | "sock" | "url" | "id" | "name" | "env"))
+    );
+    words.iter().any(secret) && !place
+}
 
 /// Finds secrets. Cloning shares it.
 #[derive(Clone, Default)]
@@ -70,6 +137,9 @@ impl Redactor {
             });
             out = Cow::Owned(replaced);
         }
+        if !may_hold_a_form(&out) {
+            return out;
+        }
         for form in FORMS.iter() {
             let replaced = form.replace_all(&out, |found: &Captures<'_>| {
                 // What stands around a secret says what it was.
@@ -105,6 +175,18 @@ impl Redactor {
         }
     }
 
+    /// The same of anything that is kept as JSON; nothing where there is no secret in it.
+    pub fn cleaned<T: Serialize + DeserializeOwned>(&self, kept: &T) -> Option<T> {
+        let text = serde_json::to_string(kept).ok()?;
+        if !self.found_in(&text) {
+            return None;
+        }
+        let mut value = serde_json::to_value(kept).ok()?;
+        self.redact_value(&mut value);
+        // A secret that is a word of the form itself hides nothing.
+        T::deserialize(value).ok()
+    }
+
     /// Whether a value holds a secret.
     pub fn finds(&self, value: &Value) -> bool {
         match value {
@@ -120,7 +202,7 @@ impl Redactor {
     fn found_in(&self, text: &str) -> bool {
         let known = self.known.as_ref();
         known.is_some_and(|known| known.is_match(text))
-            || FORMS.iter().any(|form| form.is_match(text))
+            || (may_hold_a_form(text) && FORMS.iter().any(|form| form.is_match(text)))
     }
 }
 
@@ -140,6 +222,20 @@ impl Inspector for Redactor {
     }
 }
 
+/// The same for all that the process knows by then.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct KnownSecrets;
+
+impl Inspector for KnownSecrets {
+    fn name(&self) -> &str {
+        "the search for secrets"
+    }
+
+    fn inspect(&self, subject: &Subject<'_>) -> Result<Option<(Permission, String)>, String> {
+        redactor().inspect(subject)
+    }
+}
+
 /// As in a URL: everything but letters, digits and `-._~` by its bytes.
 fn in_percent(value: &str) -> String {
     utf8_percent_encode(value, UNRESERVED).to_string()
@@ -151,6 +247,40 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
+
+/// Whether a text holds the beginning of any of the forms: a look through it costs next to nothing.
+fn may_hold_a_form(text: &str) -> bool {
+    BEGINNINGS.as_ref().is_none_or(|all| all.is_match(text))
+}
+
+/// One for each way in which a form can begin; a test holds the two together.
+static BEGINNINGS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    let all = [
+        "sk-",
+        "ghp_",
+        "gho_",
+        "ghu_",
+        "ghs_",
+        "ghr_",
+        "github_pat_",
+        "glpat-",
+        "xox",
+        "npm_",
+        "hf_",
+        "AKIA",
+        "ASIA",
+        "AIza",
+        "k_live_",
+        "k_test_",
+        "SG.",
+        "eyJ",
+        "-----BEGIN",
+        "uthorization",
+        "UTHORIZATION",
+        "://",
+    ];
+    AhoCorasick::new(all).ok()
+});
 
 /// The forms of keys that services give out, and words beside which a secret stands.
 static FORMS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
@@ -166,9 +296,10 @@ static FORMS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         // A JSON web token: its first part is an object, in base64.
         r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",
         r"-----BEGIN [A-Z ]*PRIVATE KEY-----[A-Za-z0-9+/=\s\\]*(-----END [A-Z ]*PRIVATE KEY-----)?",
-        r"(?i)(?P<before>\bauthorization\s*:\s*(bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}",
+        r"(?P<before>\b(?:[Aa]uthorization|AUTHORIZATION)\s*:\s*(?i:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}",
         // user:password@host
-        r"(?P<before>\b[a-z][a-z0-9+.-]{1,20}://[^/\s:@]{1,100}:)[^/\s:@]{1,200}(?P<after>@)",
+        // No quotes in it: what stands in two texts of one line of JSON is no address.
+        r#"(?P<before>\b[a-z][a-z0-9+.-]{1,20}://[^/\s:@"']{1,100}:)[^/\s:@"']{1,200}(?P<after>@)"#,
     ];
     // A test compiles each of them.
     forms
@@ -219,6 +350,43 @@ mod tests {
     }
 
     #[test]
+    fn what_is_learned_is_secret_everywhere() {
+        assert_eq!(
+            redactor().redact("the quiet harbour key"),
+            "the quiet harbour key"
+        );
+        learn(["quiet harbour", "short"]);
+        assert_eq!(
+            redactor().redact("the quiet harbour key"),
+            "the [redacted] key"
+        );
+        assert_eq!(redactor().redact("short"), "short");
+    }
+
+    #[test]
+    fn names_of_secrets_are_known() {
+        for name in [
+            "OPENAI_API_KEY",
+            "GITHUB_TOKEN",
+            "x-api-key",
+            "Authorization",
+            "DB_PASSWORD",
+        ] {
+            assert!(is_secret_name(name), "{name}");
+        }
+        for name in [
+            "PWD",
+            "SSH_AUTH_SOCK",
+            "KEYBOARD",
+            "TOKEN_FILE",
+            "HOME",
+            "AWS_ACCESS_KEY_ID",
+        ] {
+            assert!(!is_secret_name(name), "{name}");
+        }
+    }
+
+    #[test]
     fn ordinary_text_is_left_alone() {
         let redactor = Redactor::new(["", "short"]);
         for text in [
@@ -227,6 +395,7 @@ mod tests {
             "the sk-learn package",
             "commit 9f742c8aa77d1f0b",
             "mailto:someone@example.com",
+            r#"{"at":"http://host","who":"me:you@example.com"}"#,
         ] {
             assert!(matches!(redactor.redact(text), Cow::Borrowed(_)), "{text}");
             assert!(!redactor.finds(&json!(text)));

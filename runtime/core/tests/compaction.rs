@@ -9,13 +9,13 @@
 )]
 
 use proptest::prelude::*;
-use ropewalk_core::agent::{AgentMachine, Input, OfferedTool, Room, Step};
+use ropewalk_core::agent::{AgentMachine, Input, Room, Step};
 use ropewalk_core::answer::{Answer, StopReason};
 use ropewalk_core::citation;
 use ropewalk_core::definition::AgentDefinition;
 use ropewalk_core::message::{ChatReply, ChatRequest, Message};
 use ropewalk_core::tokens;
-use ropewalk_core::tool::{Permission, ToolCall, ToolHints, ToolOutcome, ToolSpec};
+use ropewalk_core::tool::{ToolCall, ToolHints, ToolOutcome, ToolSpec};
 use serde_json::json;
 
 const QUOTE: &str = "The refund period is thirty days from the day of delivery, in writing.";
@@ -30,11 +30,7 @@ fn machine() -> AgentMachine {
         output_schema: None,
         hints: ToolHints::default(),
     };
-    let tools = vec![OfferedTool {
-        spec,
-        permission: Permission::Allow,
-    }];
-    AgentMachine::new(&definition, tools, "How long is the refund period?")
+    AgentMachine::new(&definition, vec![spec], "How long is the refund period?")
 }
 
 /// A tool's result of so many words, with so many passages.
@@ -239,6 +235,18 @@ fn play(machine: &mut AgentMachine, number: usize, turn: &Turn) {
     machine
         .feed(reply("thinking aloud ".repeat(turn.says), calls.collect()))
         .unwrap();
+    let Step::JudgeCalls(calls) = machine.next() else {
+        panic!("{:?}", machine.next())
+    };
+    for call in calls {
+        let allowed = Input::Judged {
+            call_id: call.id,
+            allowed: true,
+            reason: String::new(),
+            arguments: None,
+        };
+        machine.feed(allowed).unwrap();
+    }
     let Step::CallTools(calls) = machine.next() else {
         panic!("{:?}", machine.next())
     };
@@ -247,6 +255,7 @@ fn play(machine: &mut AgentMachine, number: usize, turn: &Turn) {
             .feed(Input::ToolResult {
                 call_id: call.id.clone(),
                 outcome: found(number, at, *words, *passages),
+                untrusted: None,
             })
             .unwrap();
     }

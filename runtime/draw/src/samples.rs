@@ -125,6 +125,7 @@ impl Library for Shelf {
                 limits: Default::default(),
                 sampling: Default::default(),
                 engine: None,
+                tool_search: Default::default(),
                 context: Default::default(),
             },
             prompt: String::new(),

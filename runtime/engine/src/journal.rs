@@ -9,6 +9,7 @@ mod drift;
 pub(crate) mod header;
 mod live;
 pub(crate) mod past;
+pub(crate) mod reading;
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,6 +19,8 @@ use ropewalk_core::digest::digest;
 use ropewalk_core::event::{EffectOutcome, EffectRequest, Event};
 use ropewalk_core::graph::definition::ErrorKind;
 use ropewalk_core::graph::machine::{MachineState, NodeError};
+use ropewalk_core::policy::Exposure;
+use ropewalk_core::secret;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +30,7 @@ pub(crate) use self::drift::outputs_drift;
 use self::header::Header;
 use self::live::Live;
 use self::past::Past;
+use self::reading::Reading;
 use crate::run::Cancel;
 use crate::run_id::RunId;
 use crate::store::{Durability, Stamped, Store, StoreError};
@@ -81,6 +85,8 @@ pub(crate) struct Journal {
 struct State {
     seq: u64,
     past: Past,
+    /// What the run has read by now.
+    reading: Reading,
     live: Option<Live>,
 }
 
@@ -101,6 +107,7 @@ pub(crate) struct Setup {
 }
 
 /// Something to be done outside the run.
+#[derive(Clone)]
 pub(crate) struct Effect {
     /// Its place in the run.
     pub(crate) slot: String,
@@ -143,6 +150,7 @@ impl Journal {
             state: Mutex::new(State {
                 seq: setup.next_seq,
                 live: setup.header.map(|header| Live::after(header, &setup.past)),
+                reading: setup.past.reading.clone(),
                 past: setup.past,
             }),
         }
@@ -157,6 +165,16 @@ impl Journal {
         self.silent
     }
 
+    /// The run.
+    pub(crate) fn run(&self) -> RunId {
+        self.run
+    }
+
+    /// What the run has read by now.
+    pub(crate) fn exposure(&self) -> Exposure {
+        self.state().reading.exposure().clone()
+    }
+
     pub(crate) fn mode(&self) -> Mode {
         self.mode
     }
@@ -168,9 +186,13 @@ impl Journal {
     /// Puts an event in the log, without waiting for it to be kept.
     pub(crate) fn record(&self, event: Event) {
         if self.silent {
+            // Nobody need listen for what was read to count.
+            self.state().reading.take(&event);
             return;
         }
+        let event = secret::redactor().cleaned(&event).unwrap_or(event);
         let mut state = self.state();
+        state.reading.take(&event);
         let stamped = Stamped {
             run: self.run,
             seq: state.seq,
@@ -239,8 +261,16 @@ impl Journal {
         let past = self.with_past(|past| past.effects.remove(&effect.slot));
         let mut starts = 0;
         if let Some(past) = past {
-            if self.mode == Mode::Replay && past.request != effect.compared {
-                return Err(Stop::Drift(drift::drift(&past, &effect)));
+            if self.mode == Mode::Replay {
+                // A recording holds no secrets; what is asked for now may.
+                let redactor = secret::redactor();
+                let cleaned = |value: &mut Value| redactor.redact_value(value);
+                let (mut past, mut effect) = (past.clone(), effect.clone());
+                cleaned(&mut past.request);
+                cleaned(&mut effect.compared);
+                if past.request != effect.compared {
+                    return Err(Stop::Drift(drift::drift(&past, &effect)));
+                }
             }
             if let Some(outcome) = past.outcome {
                 return Ok((outcome, false));
@@ -279,6 +309,8 @@ impl Journal {
         let outcome = self.awaited(repeatable, cancel, &give_up, work).await;
         match outcome {
             Ok(outcome) => {
+                // The run goes by what its log holds, so that it is the same when it is resumed.
+                let outcome = secret::redactor().cleaned(&outcome).unwrap_or(outcome);
                 let ended = outcome.clone();
                 self.record(Event::EffectEnded { slot, outcome });
                 Ok((ended, true))

@@ -36,6 +36,18 @@ pub(crate) fn attempt_of(slot: &str) -> &str {
     slot.rsplit_once('.').map_or(slot, |(attempt, _)| attempt)
 }
 
+/// The place of the judgement of a call that an attempt makes.
+pub(crate) fn judgement(slot: &str, call_id: &str) -> String {
+    format!("{}@{call_id}", attempt_of(slot))
+}
+
+/// Whether a path, a slot, a judgement or the id of a question belongs to an activation.
+pub(crate) fn is_inside(key: &str, path: &str) -> bool {
+    key.strip_prefix(path).is_some_and(|rest| {
+        path.is_empty() || rest.is_empty() || rest.starts_with(['!', '/', '[', '~'])
+    })
+}
+
 /// The activation that a slot belongs to.
 pub(crate) fn activation_of(slot: &str) -> &str {
     slot.split_once('!').map_or(slot, |(path, _)| path)

@@ -7,20 +7,22 @@ mod fan;
 mod fork;
 mod graph;
 mod human;
+mod judgement;
 mod model;
+mod offer;
 mod plain;
 mod purse;
 mod replay;
 mod resume;
+mod sources;
 mod spans;
 mod tool;
 mod window;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use ropewalk_core::agent::OfferedTool;
 use ropewalk_core::budget::{Budget, BudgetLimits};
 use ropewalk_core::event::{EVENT_VERSION, Event, RunOutcome};
 use ropewalk_core::graph::bundle::Bundle;
@@ -28,6 +30,8 @@ use ropewalk_core::graph::ir::Graph;
 use ropewalk_core::graph::machine::{MachineState, NodeError};
 use ropewalk_core::graph::signature::Signature;
 use ropewalk_core::message::Delta;
+use ropewalk_core::secret;
+use ropewalk_core::tool::ToolSpec;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -39,6 +43,7 @@ use self::graph::GraphEnd;
 pub(crate) use self::purse::granted;
 pub use self::replay::replay;
 pub use self::resume::{Resumed, recorded_graph, resume};
+use self::sources::Sources;
 use crate::journal::past::Past;
 use crate::journal::{Approver, Journal, Listener, Mode, Setup, Stop, Unanswered};
 use crate::run_id::RunId;
@@ -106,7 +111,9 @@ pub(crate) struct Shared {
     pub(crate) journal: Journal,
     pub(crate) budget: Mutex<Budget>,
     pub(crate) on_delta: Option<DeltaListener>,
-    pub(crate) tools: HashMap<String, OfferedTool>,
+    pub(crate) tools: HashMap<String, ToolSpec>,
+    /// Tools whose results nobody vouches for.
+    pub(crate) outside: BTreeSet<String>,
     /// The graph as a snapshot had it, until it goes on from there.
     pub(crate) machine: Mutex<Option<MachineState>>,
     began: Instant,
@@ -131,6 +138,9 @@ pub async fn start(
     options: RunOptions,
 ) -> Result<RunEnd, RunError> {
     let run = options.id.unwrap_or_else(RunId::generate);
+    // A run never holds a secret: what is in its log is all that it goes by.
+    let cleaned = secret::redactor().cleaned(inputs);
+    let inputs = cleaned.as_ref().unwrap_or(inputs);
     check_inputs(graph, inputs, services)?;
     let store = services.store.as_ref();
     let _claim = match store.filter(|_| options.durability != Durability::Off) {
@@ -139,10 +149,11 @@ pub async fn start(
     };
     let tools = offered(services);
     let setup = setup(services, &options, run, Past::default());
-    let shared = assembled(services, options, graph, setup, 0.0, tools);
+    let mut shared = assembled(services, options, graph, setup, 0.0, tools);
+    shared.outside = outside(services).into_iter().collect();
     if !shared.journal.is_silent() {
-        let mut tools: Vec<OfferedTool> = shared.tools.values().cloned().collect();
-        tools.sort_by(|a, b| a.spec.name.cmp(&b.spec.name));
+        let mut tools: Vec<ToolSpec> = shared.tools.values().cloned().collect();
+        tools.sort_by(|a, b| a.name.cmp(&b.name));
         shared.journal.record(Event::RunStarted {
             version: EVENT_VERSION,
             graph: graph.name().to_owned(),
@@ -151,6 +162,7 @@ pub async fn start(
             inputs: Arc::new(inputs.clone()),
             engine: services.engine_name(),
             tools,
+            outside: shared.outside.iter().cloned().collect(),
             forked: None,
         });
     }
@@ -167,12 +179,17 @@ fn check_inputs(
     Ok(())
 }
 
-fn offered(services: &Services) -> HashMap<String, OfferedTool> {
-    let tools = services.tools.tools().into_iter().map(|spec| {
-        let permission = services.tools.permission(&spec.name);
-        (spec.name.clone(), OfferedTool { spec, permission })
-    });
-    tools.collect()
+fn offered(services: &Services) -> HashMap<String, ToolSpec> {
+    let tools = services.tools.tools().into_iter();
+    tools.map(|spec| (spec.name.clone(), spec)).collect()
+}
+
+/// Tools whose results nobody vouches for.
+fn outside(services: &Services) -> Vec<String> {
+    let tools = services.tools.tools().into_iter().map(|spec| spec.name);
+    tools
+        .filter(|tool| services.tools.is_outside(tool))
+        .collect()
 }
 
 fn setup(services: &Services, options: &RunOptions, run: RunId, past: Past) -> Setup {
@@ -197,7 +214,7 @@ fn assembled(
     graph: &Graph,
     setup: Setup,
     worked_before: f64,
-    tools: HashMap<String, OfferedTool>,
+    tools: HashMap<String, ToolSpec>,
 ) -> Shared {
     let limits = graph.definition().budget.unwrap_or_default();
     let budget = purse::opened(options.budget, limits, &setup.past);
@@ -207,6 +224,7 @@ fn assembled(
         budget: Mutex::new(budget),
         on_delta: options.on_delta,
         tools,
+        outside: BTreeSet::new(),
         machine: Mutex::new(None),
         began: Instant::now(),
         worked_before,
@@ -229,7 +247,8 @@ async fn work(
     };
     let span = spans::run(run, graph.name());
     let cancel = attempt::Cancel::of_run(journal.run_cancel());
-    let end = graph::run(shared, graph, inputs, "", account, &cancel)
+    let sources = Sources::of(graph, &Sources::default());
+    let end = graph::run(shared, graph, inputs, "", account, &cancel, &sources)
         .instrument(span)
         .await;
     let result = match end {

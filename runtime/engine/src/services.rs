@@ -8,7 +8,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use ropewalk_core::graph::channel::Reducers;
+use ropewalk_core::policy::{Exposure, Judgement, Verdict};
 use ropewalk_core::tool::{Permission, ToolCall, ToolOutcome, ToolSpec};
+use ropewalk_host::audit::Seen;
+use ropewalk_host::search::Catalogue;
 use ropewalk_host::{Caller, Host, ToolProgress};
 use ropewalk_models::engine::Engine;
 use ropewalk_models::registry::Registry;
@@ -89,11 +92,45 @@ pub trait Tools: Send + Sync {
     /// Every tool there is.
     fn tools(&self) -> Vec<ToolSpec>;
 
-    /// Whether a call runs, asks or is refused.
-    fn permission(&self, tool: &str) -> Permission;
+    /// Whether a call runs, asks or is refused, by what it carries and what the run has read, and
+    /// what reading its result adds to that.
+    fn judge(&self, call: &ToolCall, exposure: &Exposure) -> Judgement;
 
-    /// How a user lets a tool run without being asked.
-    fn how_to_allow(&self, tool: &str) -> String;
+    /// Whether results of a tool are such as nobody vouches for.
+    fn is_outside(&self, tool: &str) -> bool {
+        let call = ToolCall {
+            id: String::new(),
+            name: tool.to_owned(),
+            arguments: Value::Object(Map::new()),
+        };
+        let reads = self.judge(&call, &Exposure::default()).reads;
+        !reads.untrusted.is_empty()
+    }
+
+    /// How a user lets a call run that was judged like this.
+    fn how_to_allow(&self, call: &ToolCall, verdict: &Verdict) -> String;
+
+    /// Told of what is decided about a call before it is made, and of its end. A decision that
+    /// cannot be kept is a no.
+    ///
+    /// # Errors
+    /// Why it cannot be kept, in words.
+    async fn witness(&self, seen: Seen) -> Result<(), String> {
+        let _ = seen;
+        Ok(())
+    }
+
+    /// Names of the tools that fit a request, best first; up to `count`.
+    ///
+    /// # Errors
+    /// Why they cannot be searched, in words.
+    async fn find(&self, request: &str, count: usize) -> Result<Vec<String>, String> {
+        // By words alone: that takes no time.
+        let catalogue = Catalogue::new(self.tools(), None).map_err(|error| error.to_string())?;
+        catalogue
+            .find(request, count)
+            .map_err(|error| error.to_string())
+    }
 
     /// One call. `key` names the effect, so that a server that has seen it need not do it again.
     async fn call(
@@ -111,18 +148,20 @@ impl Tools for Host {
         Host::tools(self)
     }
 
-    fn permission(&self, tool: &str) -> Permission {
-        Host::permission(self, tool)
+    fn judge(&self, call: &ToolCall, exposure: &Exposure) -> Judgement {
+        Host::judge(self, call, exposure)
     }
 
-    fn how_to_allow(&self, tool: &str) -> String {
-        match self.origin(tool) {
-            Some(origin) if !origin.built_in => format!(
-                "write allow = [\"{}\"] under [servers.{}] in ropewalk.toml, or run with --yes",
-                origin.name, origin.server
-            ),
-            _ => "run at a terminal, or with --yes".to_owned(),
-        }
+    fn how_to_allow(&self, call: &ToolCall, verdict: &Verdict) -> String {
+        Host::how_to_allow(self, &call.name, verdict)
+    }
+
+    async fn witness(&self, seen: Seen) -> Result<(), String> {
+        Host::witness(self, seen).await
+    }
+
+    async fn find(&self, request: &str, count: usize) -> Result<Vec<String>, String> {
+        Host::find(self, request, count).await
     }
 
     async fn call(
@@ -152,11 +191,11 @@ impl Tools for NoTools {
         Vec::new()
     }
 
-    fn permission(&self, _: &str) -> Permission {
-        Permission::Deny
+    fn judge(&self, _: &ToolCall, _: &Exposure) -> Judgement {
+        Permission::Deny.into()
     }
 
-    fn how_to_allow(&self, _: &str) -> String {
+    fn how_to_allow(&self, _: &ToolCall, _: &Verdict) -> String {
         "there are no tools here".to_owned()
     }
 

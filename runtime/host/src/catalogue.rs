@@ -10,9 +10,12 @@ use std::sync::Arc;
 
 use rmcp::model::Tool;
 use ropewalk_core::digest::digest;
-use ropewalk_core::tool::{ToolHints, ToolSpec};
-use serde_json::{Value, json};
+use ropewalk_core::tool::ToolSpec;
+use ropewalk_core::untrusted::Suspicion;
+use serde_json::json;
 
+use crate::guard::{Candidate, Guard, Held, HeldBecause};
+use crate::translate::spec_of;
 use crate::validation::ToolSchemas;
 
 /// Longest tool name that every provider accepts.
@@ -35,12 +38,17 @@ pub(crate) struct Catalogue {
 }
 
 /// One tool.
+#[derive(Clone)]
 pub(crate) struct CataloguedTool {
     pub(crate) spec: ToolSpec,
     pub(crate) server: String,
     /// Its name on the server.
     pub(crate) own_name: String,
-    pub(crate) schemas: ToolSchemas,
+    pub(crate) schemas: Arc<ToolSchemas>,
+    /// Why it is not offered.
+    pub(crate) held: Option<HeldBecause>,
+    /// What in its definition looks like orders to a model.
+    pub(crate) suspicions: Vec<Suspicion>,
 }
 
 impl Catalogue {
@@ -60,8 +68,38 @@ impl Catalogue {
         self.tools.keys().map(String::as_str)
     }
 
+    /// A tool by its server and its name there.
+    pub(crate) fn at(&self, server: &str, tool: &str) -> Option<Arc<CataloguedTool>> {
+        let mut tools = self.tools.values();
+        let found = tools.find(|found| found.server == server && found.own_name == tool);
+        found.cloned()
+    }
+
+    /// What is offered.
     pub(crate) fn specs(&self) -> Vec<ToolSpec> {
-        self.tools.values().map(|tool| tool.spec.clone()).collect()
+        let offered = self.tools.values().filter(|tool| tool.held.is_none());
+        offered.map(|tool| tool.spec.clone()).collect()
+    }
+
+    /// What is held back.
+    pub(crate) fn held(&self) -> Vec<Held> {
+        let held = self.tools.values().filter_map(|tool| {
+            Some(Held {
+                server: tool.server.clone(),
+                tool: tool.own_name.clone(),
+                because: tool.held.clone()?,
+            })
+        });
+        held.collect()
+    }
+
+    /// Offers a tool that was held back, if it is still as it was looked at.
+    pub(crate) fn release(&mut self, spec: &ToolSpec) {
+        if let Some(tool) = self.tools.get_mut(&spec.name)
+            && tool.spec == *spec
+        {
+            Arc::make_mut(tool).held = None;
+        }
     }
 
     pub(crate) fn count(&self, server: &str) -> usize {
@@ -69,23 +107,45 @@ impl Catalogue {
         of_server.count()
     }
 
-    /// What a server offers now, in the place of what it offered.
-    pub(crate) fn replace(&mut self, server: &str, mut tools: Vec<Tool>) {
+    /// What a server offers now, in the place of what it offered. Without a guard, it is ours.
+    ///
+    /// Returns how many of its tools were seen for the first time, and agreed to.
+    pub(crate) fn replace(
+        &mut self,
+        server: &str,
+        mut tools: Vec<Tool>,
+        guard: Option<&Guard>,
+    ) -> usize {
         self.tools.retain(|_, tool| tool.server != server);
         // Names that must be numbered get the same numbers every time.
         tools.sort_by(|a, b| a.name.cmp(&b.name));
         tools.dedup_by(|a, b| a.name == b.name);
+        let mut specs: Vec<(String, ToolSpec)> = Vec::new();
         for tool in tools {
             let spec = spec_of(self.name(server, &tool.name), &tool);
+            specs.push((tool.name.to_string(), spec));
+        }
+        let candidates: Vec<Candidate<'_>> = specs
+            .iter()
+            .map(|(tool, spec)| Candidate { tool, spec })
+            .collect();
+        let mut admission = guard
+            .map(|guard| guard.admit(server, &candidates))
+            .unwrap_or_default();
+        for (own_name, spec) in specs {
             let schemas = ToolSchemas::new(&spec.input_schema, spec.output_schema.as_ref());
+            let suspicions = guard.map(|guard| guard.suspicions(server, &spec));
             let entry = CataloguedTool {
+                held: admission.held.remove(&own_name),
                 spec,
                 server: server.to_owned(),
-                own_name: tool.name.to_string(),
-                schemas,
+                own_name,
+                schemas: Arc::new(schemas),
+                suspicions: suspicions.unwrap_or_default(),
             };
             self.tools.insert(entry.spec.name.clone(), Arc::new(entry));
         }
+        admission.first
     }
 
     /// The name of a tool: the one it had, or a new one.
@@ -171,32 +231,6 @@ fn label(server: &str) -> String {
     label.trim_end_matches('_').to_owned()
 }
 
-fn spec_of(name: String, tool: &Tool) -> ToolSpec {
-    let hints = tool
-        .annotations
-        .as_ref()
-        .map_or_else(ToolHints::default, |hints| {
-            let read_only = hints.read_only_hint.unwrap_or(false);
-            ToolHints {
-                read_only,
-                // What changes nothing destroys nothing, may be repeated, and need not say so.
-                idempotent: read_only || hints.idempotent_hint.unwrap_or(false),
-                destructive: !read_only && hints.destructive_hint.unwrap_or(true),
-                open_world: hints.open_world_hint.unwrap_or(true),
-            }
-        });
-    ToolSpec {
-        name,
-        description: tool.description.as_deref().unwrap_or_default().to_owned(),
-        input_schema: Value::Object((*tool.input_schema).clone()),
-        output_schema: tool
-            .output_schema
-            .as_deref()
-            .map(|schema| Value::Object(schema.clone())),
-        hints,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -218,13 +252,13 @@ mod tests {
     #[test]
     fn a_name_once_given_stays_with_its_tool() {
         let mut catalogue = Catalogue::new(["s"]);
-        catalogue.replace("s", tools(&["die.once"]));
+        catalogue.replace("s", tools(&["die.once"]), None);
         assert_eq!(named(&catalogue), ["s__die_once"]);
         // Alone in order, it would come first.
-        catalogue.replace("s", tools(&["die.once", "die once"]));
+        catalogue.replace("s", tools(&["die.once", "die once"]), None);
         assert_eq!(named(&catalogue), ["s__die_once", "s__die_once_2"]);
         assert_eq!(catalogue.get("s__die_once").unwrap().own_name, "die.once");
-        catalogue.replace("s", tools(&["die once"]));
+        catalogue.replace("s", tools(&["die once"]), None);
         assert_eq!(named(&catalogue), ["s__die_once_2"]);
         assert!(
             catalogue.get("s__die_once").is_none(),
@@ -239,10 +273,10 @@ mod tests {
         let mut back = Catalogue::new(servers);
         let all = ["c", "b__c", "_b__c", "__c", ""];
         for server in servers {
-            forth.replace(server, tools(&all));
+            forth.replace(server, tools(&all), None);
         }
         for server in servers.iter().rev() {
-            back.replace(server, tools(&all));
+            back.replace(server, tools(&all), None);
         }
         assert_eq!(forth.names().count(), servers.len() * all.len());
         for name in forth.names() {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use reqwest::Url;
+use ropewalk_core::secret;
 use serde::Deserialize;
 
 use crate::elicitation::is_this_machine;
@@ -58,6 +59,9 @@ pub struct ServerConfig {
     pub sampling: bool,
     /// Folders that the server is told it may work in.
     pub roots: Vec<PathBuf>,
+    /// Whether you vouch for what it says of its tools: that one only reads, or reaches nothing
+    /// outside.
+    pub vouched: bool,
     /// Left out when true.
     pub disabled: bool,
     /// Kind of transport, as some clients write it; `command` or `url` already says it.
@@ -112,7 +116,7 @@ impl std::fmt::Debug for OauthConfig {
 }
 
 /// The fields of [`ServerConfig`].
-const FIELDS: [&str; 17] = [
+const FIELDS: [&str; 18] = [
     "command",
     "args",
     "env",
@@ -128,11 +132,30 @@ const FIELDS: [&str; 17] = [
     "allow",
     "sampling",
     "roots",
+    "vouched",
     "disabled",
     "type",
 ];
 
 impl ServerConfig {
+    /// Values in it that are nobody else's business: the token, and what stands under names of
+    /// secrets.
+    pub fn secrets(&self) -> Vec<String> {
+        let named = self.env.iter().chain(&self.headers);
+        let named = named.filter(|(name, _)| secret::is_secret_name(name));
+        let mut found: Vec<String> = named.map(|(_, value)| value.clone()).collect();
+        // Of `Bearer TOKEN` the token alone is secret as well.
+        let parts = found.iter().filter_map(|value| value.split_once(' '));
+        let parts: Vec<String> = parts.map(|(_, token)| token.to_owned()).collect();
+        found.extend(parts);
+        let token = self
+            .bearer_env
+            .as_ref()
+            .and_then(|name| std::env::var(name).ok());
+        found.extend(token);
+        found
+    }
+
     /// Says what is wrong with an entry that cannot be used.
     ///
     /// # Errors

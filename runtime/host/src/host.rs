@@ -2,30 +2,32 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use futures::future::join_all;
-use rmcp::model::{CallToolResult, ContentBlock, ResourceContents};
+use ropewalk_core::policy::{Exposure, Judgement, Verdict};
+use ropewalk_core::secret;
 use ropewalk_core::tool::{Permission, ToolCall, ToolOutcome, ToolSpec};
 use serde_json::{Map, Value};
 use tokio::io::DuplexStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::audit::Seen;
 use crate::catalogue::{Catalogue, CataloguedTool};
 use crate::config::ServerConfig;
 use crate::connection::{Connection, Listing};
 use crate::consent::{CommandLine, Consent, Withheld};
+use crate::guard::{self, Guard, Guarded, Held};
 use crate::handler::Call;
 use crate::inquiry::{Desk, Nobody};
 use crate::resources::Resource;
 use crate::sampling::Sampler;
+use crate::search;
 use crate::server::{CallPlan, Server};
 use crate::summary::{ServerState, ServerSummary, StartFailure, ToolOrigin, ToolProgress};
-
-/// Largest result, in bytes: of its text, and of its data as JSON.
-const MAX_RESULT_BYTES: usize = 4 << 20;
+use crate::translate::outcome;
 
 /// Tool names listed in a message.
 const MOST_NAMES: usize = 30;
@@ -61,6 +63,8 @@ pub struct HostOptions {
     pub state: Option<PathBuf>,
     /// Whether tokens go to the system's keyring, where there is one.
     pub keyring: bool,
+    /// What every call passes.
+    pub guard: Guard,
 }
 
 impl Default for HostOptions {
@@ -71,6 +75,7 @@ impl Default for HostOptions {
             consent: Arc::new(Withheld),
             state: None,
             keyring: false,
+            guard: Guard::default(),
         }
     }
 }
@@ -100,6 +105,11 @@ pub struct Host {
 struct Registry {
     servers: BTreeMap<String, Server>,
     catalogue: RwLock<Catalogue>,
+    guard: Guard,
+    /// Servers that were seen for the first time, with how many of their tools were agreed to.
+    first_seen: Mutex<Vec<(String, usize)>>,
+    /// The tools to be searched, read when they first are, and again when they changed.
+    searched: Mutex<Option<Arc<search::Catalogue>>>,
 }
 
 impl Registry {
@@ -116,7 +126,20 @@ impl Registry {
     }
 
     fn listed(&self, server: &str, listing: Listing) {
-        self.changing().replace(server, listing.tools);
+        let ours = self.servers.get(server).is_some_and(Server::is_built_in);
+        let guard = (!ours).then_some(&self.guard);
+        let first = self.changing().replace(server, listing.tools, guard);
+        if first > 0 {
+            let seen = self.first_seen.lock();
+            let mut seen = seen.unwrap_or_else(PoisonError::into_inner);
+            seen.push((server.to_owned(), first));
+        }
+        self.to_be_read_again();
+    }
+
+    fn to_be_read_again(&self) {
+        let searched = self.searched.lock();
+        *searched.unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -154,6 +177,7 @@ impl Host {
         let mut failures = Vec::new();
         let catalogue = Catalogue::new(servers.iter().map(|(name, _)| name.as_str()));
         let mut known: BTreeMap<String, Server> = BTreeMap::new();
+        let mut guard = options.guard.clone();
         for (name, endpoint) in servers {
             if known.contains_key(&name) {
                 let reason = "there is another server of that name; rename one".to_owned();
@@ -174,12 +198,19 @@ impl Host {
                 });
                 continue;
             }
+            if let Endpoint::Config(config) = &endpoint {
+                secret::learn(config.secrets());
+                guard = guard.with_server(&name, config);
+            }
             let server = Server::new(&name, endpoint, &options);
             known.insert(name, server);
         }
         let registry = Arc::new(Registry {
             servers: known,
             catalogue: RwLock::new(catalogue),
+            guard,
+            first_seen: Mutex::default(),
+            searched: Mutex::default(),
         });
         let starting = registry.servers.iter().map(|(name, server)| async move {
             let started = server.start().await;
@@ -206,7 +237,7 @@ impl Host {
         (host, failures)
     }
 
-    /// Every tool of every server that runs or ran, by name.
+    /// Every tool of every server that runs or ran, by name, but for those that are held back.
     pub fn tools(&self) -> Vec<ToolSpec> {
         for server in self.registry.servers.values() {
             if server.is_stale() {
@@ -239,20 +270,136 @@ impl Host {
             .collect()
     }
 
-    /// Whether a tool may run without asking: the read-only tools of built-in servers, and what
-    /// the configuration allows. A server's own word never widens this.
-    pub fn permission(&self, tool: &str) -> Permission {
-        let Some(tool) = self.registry.catalogue().get(tool) else {
-            return Permission::Ask;
+    /// Tools that are not offered until somebody has looked at them.
+    pub fn held(&self) -> Vec<Held> {
+        self.registry.catalogue().held()
+    }
+
+    /// Servers that were seen for the first time, with how many of their tools were agreed to.
+    pub fn first_seen(&self) -> Vec<(String, usize)> {
+        let seen = self.registry.first_seen.lock();
+        seen.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Agrees to a tool as it is: it is offered from now on.
+    ///
+    /// # Errors
+    /// When there is no such tool, or the pins cannot be written.
+    pub fn agree(&self, server: &str, tool: &str) -> Result<(), String> {
+        let spec = self.definition(server, tool);
+        let spec = spec.ok_or_else(|| format!("server `{server}` offers no tool `{tool}`"))?;
+        self.registry
+            .guard
+            .agree(server, tool, &spec)
+            .map_err(|error| error.to_string())?;
+        self.registry.changing().release(&spec);
+        self.registry.to_be_read_again();
+        Ok(())
+    }
+
+    /// The definition of a tool by its server and its name there, held back or not.
+    pub fn definition(&self, server: &str, tool: &str) -> Option<ToolSpec> {
+        let found = self.registry.catalogue().at(server, tool)?;
+        Some(found.spec.clone())
+    }
+
+    /// Whether a call may run, by what it carries and what its caller has read; and what reading its
+    /// result adds to that. A tool there is none of is denied.
+    pub fn judge(&self, call: &ToolCall, exposure: &Exposure) -> Judgement {
+        let tool = self.registry.catalogue().get(&call.name);
+        let judged = tool.and_then(|tool| self.judged(&tool, &call.arguments, exposure));
+        judged.unwrap_or_else(|| {
+            let mut judgement = Judgement::from(Permission::Deny);
+            for reason in &mut judgement.verdict.reasons {
+                reason.why = self.unknown(&call.name);
+            }
+            judgement
+        })
+    }
+
+    /// The same for a tool by its server and its name there; nothing when there is no such tool.
+    pub fn judge_at(
+        &self,
+        server: &str,
+        tool: &str,
+        arguments: &Value,
+        exposure: &Exposure,
+    ) -> Option<Judgement> {
+        let tool = self.registry.catalogue().at(server, tool)?;
+        self.judged(&tool, arguments, exposure)
+    }
+
+    fn judged(
+        &self,
+        tool: &CataloguedTool,
+        arguments: &Value,
+        exposure: &Exposure,
+    ) -> Option<Judgement> {
+        let server = self.registry.servers.get(&tool.server)?;
+        let guarded = Guarded {
+            server: &tool.server,
+            name: &tool.own_name,
+            spec: &tool.spec,
+            ours: server.is_built_in(),
+            held: tool.held.as_ref(),
+            suspicions: &tool.suspicions,
         };
-        let Some(server) = self.registry.servers.get(&tool.server) else {
-            return Permission::Ask;
+        Some(self.registry.guard.judge(&guarded, arguments, exposure))
+    }
+
+    /// How a user lets a call run that came out like this.
+    pub fn how_to_allow(&self, tool: &str, verdict: &Verdict) -> String {
+        let origin = self.origin(tool).filter(|origin| !origin.built_in);
+        let names = origin
+            .as_ref()
+            .map(|origin| (origin.server.as_str(), origin.name.as_str()));
+        guard::how_to_allow(names, verdict)
+    }
+
+    /// Names of the tools that fit a request, best first; up to `count`. The first search reads all
+    /// tools, which takes about a hundredth of a second for each.
+    ///
+    /// # Errors
+    /// When they cannot be searched, in words.
+    pub async fn find(&self, request: &str, count: usize) -> Result<Vec<String>, String> {
+        let read = {
+            let searched = self.registry.searched.lock();
+            searched.unwrap_or_else(PoisonError::into_inner).clone()
         };
-        let ours = server.is_built_in() && tool.spec.hints.read_only;
-        if ours || server.allows(&tool.own_name) {
-            Permission::Allow
-        } else {
-            Permission::Ask
+        let catalogue = match read {
+            Some(catalogue) => catalogue,
+            None => {
+                let tools = self.tools();
+                let read = tokio::task::spawn_blocking(move || search::Catalogue::read(tools));
+                let read = read.await.map_err(|error| error.to_string())?;
+                let read = Arc::new(read?);
+                let searched = self.registry.searched.lock();
+                *searched.unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&read));
+                read
+            }
+        };
+        let request = request.to_owned();
+        let found = tokio::task::spawn_blocking(move || catalogue.find(&request, count)).await;
+        let found = found.map_err(|error| error.to_string())?;
+        found.map_err(|error| error.to_string())
+    }
+
+    /// Keeps what was seen of a call in the audit log, where there is one.
+    ///
+    /// # Errors
+    /// When it cannot be kept.
+    pub async fn witness(&self, seen: Seen) -> Result<(), String> {
+        let Some(log) = self.registry.guard.audit().cloned() else {
+            return Ok(());
+        };
+        let (server, tool) = match self.origin(&seen.tool) {
+            Some(origin) => (origin.server, origin.name),
+            None => (String::new(), seen.tool.clone()),
+        };
+        let kept = tokio::task::spawn_blocking(move || log.append(&server, &tool, seen)).await;
+        match kept {
+            Ok(kept) => kept.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
         }
     }
 
@@ -283,6 +430,13 @@ impl Host {
             .servers
             .get(&tool.server)
             .ok_or_else(|| format!("server `{}` is gone", tool.server))?;
+        if tool.held.is_some() {
+            return Err(format!(
+                "`{}` is held back until somebody has looked at it: ropewalk policy approve {}.{}",
+                call.name, tool.server, tool.own_name
+            ));
+        }
+        let believed = server.is_built_in() || self.registry.guard.vouches_for(&tool.server);
         let arguments = match &call.arguments {
             Value::Object(arguments) => tool.schemas.without_nulls(arguments),
             Value::Null => Map::new(),
@@ -308,7 +462,7 @@ impl Host {
             arguments,
             repeatable: hints.read_only || hints.idempotent,
             // What nobody vouches for may change something, whatever it says.
-            read_only: hints.read_only && server.is_built_in(),
+            read_only: hints.read_only && believed,
             key: caller.key,
             cancel: caller.cancel,
             progress: caller.progress,
@@ -317,7 +471,7 @@ impl Host {
         let result = server.call(plan).await.map_err(|reason| {
             format!("`{}` of server `{}`: {reason}", tool.own_name, tool.server)
         })?;
-        outcome(&call.name, &tool, result)
+        outcome(&call.name, &tool.server, &tool.schemas, result)
     }
 
     /// What a server offers to be read.
@@ -388,86 +542,4 @@ impl Host {
         drop(self.keepers);
         join_all(self.registry.servers.values().map(Server::close)).await;
     }
-}
-
-fn outcome(
-    name: &str,
-    tool: &CataloguedTool,
-    result: CallToolResult,
-) -> Result<ToolOutcome, String> {
-    let text = result
-        .content
-        .iter()
-        .map(shown)
-        .collect::<Vec<_>>()
-        .join("\n");
-    let data = result
-        .structured_content
-        .as_ref()
-        .map_or(0, |data| data.to_string().len());
-    let bytes = text.len().max(data);
-    if bytes > MAX_RESULT_BYTES {
-        return Err(format!(
-            "`{name}` answered with {bytes} bytes, more than the {MAX_RESULT_BYTES} allowed; ask \
-             it for less"
-        ));
-    }
-    if result.is_error == Some(true) {
-        return Err(if text.is_empty() {
-            format!("`{name}` failed without a reason")
-        } else {
-            text
-        });
-    }
-    let broken = match &result.structured_content {
-        Some(data) => tool.schemas.output_problem(data),
-        None if tool.schemas.promises_data() => Some("it gave no structured result".to_owned()),
-        None => None,
-    };
-    if let Some(problem) = broken {
-        return Err(format!(
-            "server `{}` broke its own output schema for `{name}`: {problem}",
-            tool.server
-        ));
-    }
-    Ok(ToolOutcome::Ok {
-        text,
-        structured: result.structured_content,
-    })
-}
-
-/// Text as it is, anything else by its kind and size.
-fn shown(block: &ContentBlock) -> String {
-    match block {
-        ContentBlock::Text(text) => text.text.clone(),
-        ContentBlock::Image(image) => binary("image", &image.mime_type, &image.data),
-        ContentBlock::Audio(audio) => binary("audio", &audio.mime_type, &audio.data),
-        ContentBlock::Resource(embedded) => shown_resource(&embedded.resource),
-        ContentBlock::ResourceLink(link) => format!("[resource {}]", link.uri),
-        _ => "[content of an unknown kind]".to_owned(),
-    }
-}
-
-/// What a resource holds, likewise.
-pub(crate) fn shown_resource(contents: &ResourceContents) -> String {
-    match contents {
-        ResourceContents::TextResourceContents { text, .. } => text.clone(),
-        ResourceContents::BlobResourceContents {
-            uri,
-            mime_type,
-            blob,
-            ..
-        } => binary(
-            &format!("resource {uri}"),
-            mime_type.as_deref().unwrap_or("?"),
-            blob,
-        ),
-        _ => "[resource of an unknown kind]".to_owned(),
-    }
-}
-
-/// `[image image/png 1234 bytes]`, from the base64 in which it comes.
-fn binary(kind: &str, mime: &str, base64: &str) -> String {
-    let bytes = base64.trim_end_matches('=').len() * 3 / 4;
-    format!("[{kind} {mime} {bytes} bytes]")
 }

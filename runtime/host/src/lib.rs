@@ -7,6 +7,9 @@
 //! - `server`: one server over its life: reached again when its connection is lost, left in peace
 //!   when it fails (`breaker`).
 //! - [`consent`]: whether a configured program may be run.
+//! - [`Guard`]: what every call passes: the policy, the pins, the audit log.
+//! - [`audit`]: what was decided about calls and what came of them.
+//! - [`pins`]: where definitions are kept that were agreed to.
 //! - `connection`: one connection: to a child process (`child`), a URL (`http`), or a task in this
 //!   process.
 //! - `call`: one call and its rounds; `deadline`: how long it may take.
@@ -15,11 +18,13 @@
 //! - `oauth`: tokens for servers that want one.
 //! - `resources`: what servers offer to be read.
 //! - [`search`]: the tools that fit a request, of hundreds.
+//! - `translate`: what MCP says of tools and results, in our words.
 //! - `summary`: what is said of servers, tools and calls; `failure`: what went wrong, in words.
 //! - `validation`: arguments before a call, structured results after it.
 //!
 //! rmcp is used nowhere else on the client side.
 
+pub mod audit;
 mod breaker;
 mod call;
 mod catalogue;
@@ -30,20 +35,24 @@ pub mod consent;
 mod deadline;
 mod elicitation;
 mod failure;
+mod guard;
 mod handler;
 mod host;
 mod http;
 pub mod inquiry;
 mod oauth;
+pub mod pins;
 mod reference;
 mod resources;
 pub mod sampling;
 pub mod search;
 mod server;
 mod summary;
+mod translate;
 mod validation;
 
 pub use config::{OauthConfig, ServerConfig};
+pub use guard::{Guard, Held, HeldBecause};
 pub use host::{Caller, Endpoint, Host, HostOptions};
 pub use resources::Resource;
 pub use summary::{ServerState, ServerSummary, StartFailure, ToolOrigin, ToolProgress};

@@ -31,6 +31,45 @@ pub struct ToolIndex {
     meanings: Option<(Embedder, Vec<Vec<f32>>)>,
 }
 
+/// An index together with the names of its tools.
+pub struct Catalogue {
+    names: Vec<String>,
+    index: ToolIndex,
+}
+
+impl Catalogue {
+    /// Reads the tools, as [`ToolIndex::new`] does.
+    ///
+    /// # Errors
+    /// When the embedder fails.
+    pub fn new(tools: Vec<ToolSpec>, embedder: Option<&Embedder>) -> Result<Self, EmbedError> {
+        let index = ToolIndex::new(&tools, embedder)?;
+        let names = tools.into_iter().map(|tool| tool.name).collect();
+        Ok(Self { names, index })
+    }
+
+    /// Reads tools by words and by meaning; by words alone where the shipped model cannot be read.
+    ///
+    /// # Errors
+    /// In words.
+    pub(crate) fn read(tools: Vec<ToolSpec>) -> Result<Self, String> {
+        let embedder = Embedder::shipped()
+            .inspect_err(|error| tracing::warn!(%error, "tools are found by their words alone"))
+            .ok();
+        Self::new(tools, embedder.as_ref()).map_err(|error| error.to_string())
+    }
+
+    /// Names of up to `count` tools for a request, best first, as [`ToolIndex::find`] does.
+    ///
+    /// # Errors
+    /// When the embedder fails.
+    pub fn find(&self, request: &str, count: usize) -> Result<Vec<String>, EmbedError> {
+        let found = self.index.find(request, count)?;
+        let names = found.iter().filter_map(|found| self.names.get(found.index));
+        Ok(names.cloned().collect())
+    }
+}
+
 /// A tool that was found.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FoundTool {

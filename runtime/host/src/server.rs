@@ -161,15 +161,6 @@ impl Server {
         self.state().breaker.peace(Instant::now())
     }
 
-    /// Whether the configuration lets this tool run without asking.
-    pub(crate) fn allows(&self, own_name: &str) -> bool {
-        let allow = self.config().map(|config| config.allow.as_slice());
-        allow
-            .unwrap_or_default()
-            .iter()
-            .any(|name| name == "*" || name == own_name)
-    }
-
     /// Whether the time is over for which the server said its tools are good.
     pub(crate) fn is_stale(&self) -> bool {
         self.state()

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use ropewalk_core::policy::Exposure;
 use ropewalk_core::tool::{Permission, ToolCall, ToolOutcome};
 use ropewalk_host::consent::Granted;
 use ropewalk_host::{Caller, Endpoint, Host, HostOptions, ServerConfig, ServerState};
@@ -33,6 +34,16 @@ struct Echo {
 #[derive(Serialize, JsonSchema)]
 struct Said {
     said: String,
+}
+
+/// How a call without arguments comes out for somebody who has read nothing.
+fn permission(host: &Host, tool: &str) -> Permission {
+    let call = ToolCall {
+        id: "1".to_owned(),
+        name: tool.to_owned(),
+        arguments: json!({}),
+    };
+    host.judge(&call, &Exposure::default()).verdict.permission
 }
 
 fn meta(name: &'static str, read_only: bool) -> ToolMeta {
@@ -133,9 +144,9 @@ async fn a_server_in_this_process_is_listed_and_called() {
     let (host, _) = in_process().await;
     let names: Vec<String> = host.tools().into_iter().map(|tool| tool.name).collect();
     assert_eq!(names, ["fx__crash", "fx__echo", "fx__fail", "fx__wait"]);
-    assert_eq!(host.permission("fx__echo"), Permission::Allow);
-    assert_eq!(host.permission("fx__fail"), Permission::Ask);
-    assert_eq!(host.permission("nothing"), Permission::Ask);
+    assert_eq!(permission(&host, "fx__echo"), Permission::Allow);
+    assert_eq!(permission(&host, "fx__fail"), Permission::Ask);
+    assert_eq!(permission(&host, "nothing"), Permission::Deny);
     let outcome = call(&host, "fx__echo", json!({"message": "ho", "times": 2})).await;
     assert_eq!(outcome.structured(), Some(&json!({"said": "hoho"})));
     assert_eq!(outcome.text(), r#"{"said":"hoho"}"#);
@@ -286,9 +297,9 @@ async fn a_server_over_http_is_called_and_a_slow_call_times_out() {
     };
     let (host, failures) = start(config).await;
     assert_eq!(failures, Vec::<String>::new());
-    assert_eq!(host.permission("s__echo"), Permission::Allow);
+    assert_eq!(permission(&host, "s__echo"), Permission::Allow);
     assert_eq!(
-        host.permission("s__wait"),
+        permission(&host, "s__wait"),
         Permission::Ask,
         "a server's own hint is not enough"
     );

@@ -21,6 +21,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::response::Html;
 use axum::routing::any;
+use ropewalk_core::policy::Exposure;
 use ropewalk_core::tool::{Permission, ToolCall, ToolOutcome};
 use ropewalk_host::consent::Granted;
 use ropewalk_host::{Caller, Endpoint, Host, HostOptions, ServerConfig};
@@ -227,6 +228,16 @@ async fn logged(folder: &Path, text: &str) {
     panic!("{text:?} is not in {:?}", log(folder));
 }
 
+/// How a call without arguments comes out for somebody who has read nothing.
+fn permission(host: &Host, tool: &str) -> Permission {
+    let call = ToolCall {
+        id: "1".to_owned(),
+        name: tool.to_owned(),
+        arguments: json!({}),
+    };
+    host.judge(&call, &Exposure::default()).verdict.permission
+}
+
 #[tokio::test]
 async fn a_child_of_the_older_protocol_is_listed_over_all_pages_and_called() {
     let folder = tempfile::tempdir().unwrap();
@@ -251,7 +262,7 @@ async fn a_child_of_the_older_protocol_is_listed_over_all_pages_and_called() {
         ("2025-06-18", 10)
     );
     assert!(!summary.built_in);
-    assert_eq!(host.permission("s__slow"), Permission::Ask);
+    assert_eq!(permission(&host, "s__slow"), Permission::Ask);
     let outcome = call(&host, "s__mixed", Value::Null).await;
     assert_eq!(outcome.text(), "see:\n[image image/png 3 bytes]\ninside");
     host.shutdown().await;

@@ -7,6 +7,7 @@ use crate::citation::{self, Citation};
 use crate::message::Message;
 use crate::tokens;
 use crate::tool::ToolOutcome;
+use crate::untrusted;
 
 /// Characters of a result that stay.
 const FIRST_WORDS: usize = 240;
@@ -37,9 +38,28 @@ pub(super) fn message(message: &mut Message, to: To) {
     else {
         return;
     };
-    let trimmed = outcome_of(call_id, outcome, to);
+    let trimmed = match untrusted::opened(outcome.text()) {
+        // What is left of it is still nobody's word.
+        Some((source, text)) => {
+            let inner = with_text(outcome, text.to_owned());
+            let trimmed = outcome_of(call_id, &inner, to);
+            let marked = untrusted::envelope(source, trimmed.text());
+            with_text(&trimmed, marked)
+        }
+        None => outcome_of(call_id, outcome, to),
+    };
     if tokens::of_text(trimmed.text()) < tokens::of_text(outcome.text()) {
         *outcome = trimmed;
+    }
+}
+
+fn with_text(outcome: &ToolOutcome, text: String) -> ToolOutcome {
+    match outcome {
+        ToolOutcome::Ok { structured, .. } => ToolOutcome::Ok {
+            text,
+            structured: structured.clone(),
+        },
+        ToolOutcome::Error { .. } => ToolOutcome::Error { message: text },
     }
 }
 

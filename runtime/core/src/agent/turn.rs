@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use super::{AgentMachine, CallState, LastTurn, OpenCall, Phase, Repeat};
 use crate::citation;
 use crate::message::{ChatReply, FinishReason, Message};
-use crate::tool::{Permission, ToolCall, ToolOutcome};
+use crate::tool::{ToolCall, ToolOutcome};
+use crate::untrusted::envelope;
 
 /// Identical results of an identical call after which the loop is ended.
 const MOST_REPEATS: u32 = 3;
@@ -69,9 +70,7 @@ impl AgentMachine {
     fn open(&mut self, call: ToolCall) -> OpenCall {
         let refused = |call, message: String| OpenCall {
             call,
-            state: CallState::Ended {
-                outcome: ToolOutcome::Error { message },
-            },
+            state: CallState::refused(message),
         };
         if self.tool_calls >= self.limits.tool_calls {
             self.last_turn = Some(LastTurn::ToolCalls);
@@ -82,34 +81,19 @@ impl AgentMachine {
             return refused(call, message);
         }
         self.tool_calls += 1;
-        let offered = self.tools.iter().find(|tool| tool.spec.name == call.name);
-        match offered.map(|tool| tool.permission) {
-            Some(Permission::Allow) => OpenCall {
+        if self.offered().any(|name| name == call.name) {
+            return OpenCall {
                 call,
-                state: CallState::Running,
-            },
-            Some(Permission::Ask) => OpenCall {
-                call,
-                state: CallState::Asking,
-            },
-            Some(Permission::Deny) => {
-                let message = format!("`{}` is denied by policy; do without it", call.name);
-                refused(call, message)
-            }
-            None => {
-                let names: Vec<&str> = self
-                    .tools
-                    .iter()
-                    .map(|tool| tool.spec.name.as_str())
-                    .collect();
-                let message = format!(
-                    "there is no tool `{}`; tools: {}",
-                    call.name,
-                    names.join(", ")
-                );
-                refused(call, message)
-            }
+                state: CallState::Judging,
+            };
         }
+        let names: Vec<&str> = self.offered().collect();
+        let message = format!(
+            "there is no tool `{}`; tools: {}",
+            call.name,
+            names.join(", ")
+        );
+        refused(call, message)
     }
 
     /// Once every call has ended: the results become messages, in the order of the calls.
@@ -127,14 +111,14 @@ impl AgentMachine {
             return;
         };
         for OpenCall { call, state } in open {
-            if let CallState::Ended { outcome } = state {
-                self.take_outcome(call, outcome);
+            if let CallState::Ended { outcome, untrusted } = state {
+                self.take_outcome(call, outcome, untrusted.as_deref());
             }
         }
         self.enter_model();
     }
 
-    fn take_outcome(&mut self, call: ToolCall, outcome: ToolOutcome) {
+    fn take_outcome(&mut self, call: ToolCall, outcome: ToolOutcome, untrusted: Option<&str>) {
         for citation in outcome
             .structured()
             .map(citation::collect)
@@ -153,6 +137,9 @@ impl AgentMachine {
         }
         let repeats = self.count_repeat(&call, &outcome);
         let mut outcome = cut(outcome, self.limits.result_chars);
+        if let Some(source) = untrusted {
+            outcome = enveloped(outcome, source);
+        }
         if repeats > 1 {
             note(
                 &mut outcome,
@@ -242,6 +229,19 @@ fn cut(outcome: ToolOutcome, limit: usize) -> ToolOutcome {
         },
         ToolOutcome::Error { message } => ToolOutcome::Error {
             message: shorten(message),
+        },
+    }
+}
+
+/// The result as data of somebody whom nobody vouches for.
+fn enveloped(outcome: ToolOutcome, source: &str) -> ToolOutcome {
+    match outcome {
+        ToolOutcome::Ok { text, structured } => ToolOutcome::Ok {
+            text: envelope(source, &text),
+            structured,
+        },
+        ToolOutcome::Error { message } => ToolOutcome::Error {
+            message: envelope(source, &message),
         },
     }
 }

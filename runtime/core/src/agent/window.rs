@@ -130,7 +130,7 @@ impl AgentMachine {
     pub(super) fn estimated(&self) -> u64 {
         let messages: u64 = self.messages.iter().map(tokens::of_message).sum();
         let tools = self.tools.iter().filter(|_| self.last_turn.is_none());
-        let tools = tools.map(|tool| tokens::of_tool(&tool.spec));
+        let tools = tools.map(tokens::of_tool);
         messages + tools.sum::<u64>()
     }
 

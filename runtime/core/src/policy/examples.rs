@@ -24,6 +24,8 @@ pub(super) struct Example {
     untrusted: BTreeSet<String>,
     #[serde(default)]
     private: BTreeSet<String>,
+    #[serde(default)]
+    suspect: BTreeSet<String>,
     expect: Permission,
 }
 
@@ -35,6 +37,7 @@ pub(super) fn check(policy: &Policy, rule: &str, examples: &[Example]) -> Result
         let exposure = Exposure {
             untrusted: example.untrusted.clone(),
             private: example.private.clone(),
+            suspect: example.suspect.clone(),
         };
         let verdict = policy.judge(&Subject {
             server: &example.server,

@@ -20,9 +20,37 @@ pub struct Exposure {
     /// The servers whose results are nobody else's business.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub private: BTreeSet<String>,
+    /// The servers whose results held what looks like orders to a model.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub suspect: BTreeSet<String>,
 }
 
 impl Exposure {
+    /// Whether nothing was read that matters.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What both have read.
+    pub fn join(&mut self, other: &Self) {
+        let both = |mine: &mut BTreeSet<String>, theirs: &BTreeSet<String>| {
+            mine.extend(theirs.iter().cloned());
+        };
+        both(&mut self.untrusted, &other.untrusted);
+        both(&mut self.private, &other.private);
+        both(&mut self.suspect, &other.suspect);
+    }
+
+    /// After a result was read that nobody has said anything of: the worst.
+    pub fn of_the_unknown(server: &str) -> Self {
+        let one = || BTreeSet::from([server.to_owned()]);
+        Self {
+            untrusted: one(),
+            private: one(),
+            suspect: BTreeSet::new(),
+        }
+    }
+
     /// After the result of a call was read.
     pub fn read(&mut self, subject: &Subject<'_>) {
         if subject.reaches_outside() {
@@ -69,5 +97,36 @@ impl Inspector for Outward {
                 untrusted.map_or("", String::as_str)
             ),
         )))
+    }
+}
+
+/// Asks before anything changes or leaves, once a result was read that holds what looks like orders
+/// to a model: standing permission was given for what the user asks, not for what a text asks.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Planted;
+
+impl Planted {
+    /// Who it is, in messages.
+    pub const NAME: &str = "the watch for planted orders";
+}
+
+impl Inspector for Planted {
+    fn name(&self) -> &str {
+        Self::NAME
+    }
+
+    fn inspect(&self, subject: &Subject<'_>) -> Result<Option<(Permission, String)>, String> {
+        // What only reads is the other gate's business.
+        if subject.believed().read_only {
+            return Ok(None);
+        }
+        let planted = subject.exposure.suspect.iter().next();
+        Ok(planted.map(|server| {
+            let why = format!(
+                "this run has read a result of `{server}` that holds what looks like orders to a \
+                 model; see that the call is what you asked for"
+            );
+            (Permission::Ask, why)
+        }))
     }
 }

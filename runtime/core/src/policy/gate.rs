@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::{Policy, Reason, Subject, Verdict};
+use super::{Policy, Reason, Source, Subject, Verdict};
 use crate::tool::Permission;
 
 /// Looks at a call besides the rules: at what it would carry outward, at what it repeats. Its word
@@ -73,6 +73,7 @@ fn asked(inspector: &dyn Inspector, subject: &Subject<'_>) -> Option<Reason> {
     };
     Some(Reason {
         by,
+        source: Source::Inspector,
         permission,
         why,
     })

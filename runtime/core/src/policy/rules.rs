@@ -6,9 +6,10 @@ use std::fmt;
 use globset::{GlobBuilder, GlobMatcher};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use toml::Spanned;
 
 use super::examples::{self, Example};
-use super::{Reason, Subject, Verdict};
+use super::{Reason, Source, Subject, Verdict};
 use crate::graph::expression::Expression;
 use crate::tool::Permission;
 
@@ -19,14 +20,24 @@ const MOST_BYTES: usize = 1 << 20;
 const MOST_RULES: usize = 1_000;
 
 /// The names that a condition may use.
-const NAMES: [&str; 6] = ["server", "tool", "args", "hints", "untrusted", "private"];
+const NAMES: [&str; 7] = [
+    "server",
+    "tool",
+    "args",
+    "hints",
+    "untrusted",
+    "private",
+    "suspect",
+];
 
 /// What is wrong with a file of rules.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{file}: {message}")]
+#[error("{file}:{line}: {message}")]
 pub struct PolicyError {
     /// The file.
     pub file: String,
+    /// The line, from 1.
+    pub line: usize,
     /// What is wrong, where, and what to write instead.
     pub message: String,
 }
@@ -65,7 +76,7 @@ struct File {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
-    name: String,
+    name: Spanned<String>,
     #[serde(default = "anything")]
     server: String,
     #[serde(default = "any_of_them")]
@@ -94,36 +105,57 @@ impl Policy {
     /// makes no sense, a rule has no example that it decides on, or an example comes out
     /// otherwise.
     pub fn parse(text: &str, file: &str) -> Result<Self, PolicyError> {
-        let wrong = |message: String| PolicyError {
+        let wrong = |at: usize, message: String| PolicyError {
             file: file.to_owned(),
+            line: line_of(text, at),
             message,
         };
         if text.len() > MOST_BYTES {
             let bytes = text.len();
-            return Err(wrong(format!("{bytes} bytes; {MOST_BYTES} are allowed")));
+            let message = format!("{bytes} bytes; {MOST_BYTES} are allowed");
+            return Err(wrong(0, message));
         }
-        // The reader names line and column, and shows the line.
-        let written: File = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
+        let written: File = toml::from_str(text).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start);
+            // The reader names the column, and shows the line.
+            wrong(at, error.to_string())
+        })?;
         if written.rules.len() > MOST_RULES {
             let rules = written.rules.len();
-            return Err(wrong(format!("{rules} rules; {MOST_RULES} are allowed")));
+            let message = format!("{rules} rules; {MOST_RULES} are allowed");
+            return Err(wrong(0, message));
         }
+        let named = |rule: &Written, message: String| {
+            let name = rule.name.get_ref();
+            wrong(rule.name.span().start, format!("rule `{name}`: {message}"))
+        };
         let mut names = BTreeSet::new();
         let mut policy = Self::default();
         for rule in &written.rules {
-            let named = |message: String| wrong(format!("rule `{}`: {message}", rule.name));
-            if !names.insert(&rule.name) {
-                return Err(named(
-                    "there is another of this name; rename one".to_owned(),
-                ));
+            if !names.insert(rule.name.get_ref()) {
+                let message = "there is another of this name; rename one".to_owned();
+                return Err(named(rule, message));
             }
-            policy.rules.push(rule.compiled(file).map_err(named)?);
+            let compiled = rule
+                .compiled(file)
+                .map_err(|message| named(rule, message))?;
+            policy.rules.push(compiled);
         }
         for (rule, compiled) in written.rules.iter().zip(&policy.rules) {
             examples::check(&policy, &compiled.by, &rule.examples)
-                .map_err(|message| wrong(format!("rule `{}`: {message}", rule.name)))?;
+                .map_err(|message| named(rule, message))?;
         }
         Ok(policy)
+    }
+
+    /// How many rules it has.
+    pub fn len(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// Whether it is the defaults alone.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
     }
 
     /// Lets tools of a server run without being asked: what `allow` in a server's configuration
@@ -177,6 +209,7 @@ impl Policy {
             };
             reasons.push(Reason {
                 by: "the default".to_owned(),
+                source: Source::Default,
                 permission,
                 why: why.to_owned(),
             });
@@ -196,7 +229,7 @@ impl Written {
         let when = self.when.as_deref().map(condition).transpose()?;
         let tools: Result<_, _> = self.tools.iter().map(|tool| glob(tool)).collect();
         Ok(Rule {
-            by: format!("rule `{}` of {file}", self.name),
+            by: format!("rule `{}` of {file}", self.name.get_ref()),
             server: glob(&self.server)?,
             tools: tools?,
             when,
@@ -204,6 +237,12 @@ impl Written {
             why: self.why.clone(),
         })
     }
+}
+
+/// The line of a place in a text, from 1.
+fn line_of(text: &str, at: usize) -> usize {
+    let before = text.as_bytes().get(..at).unwrap_or_default();
+    before.iter().filter(|byte| **byte == b'\n').count() + 1
 }
 
 fn glob(pattern: &str) -> Result<GlobMatcher, String> {
@@ -244,6 +283,7 @@ impl Rule {
         let said = |permission, why: String| {
             Some(Reason {
                 by: self.by.clone(),
+                source: Source::Rule,
                 permission,
                 why,
             })
@@ -270,6 +310,7 @@ fn variables(subject: &Subject<'_>) -> Map<String, Value> {
         json!(subject.believed()),
         json!(subject.exposure.untrusted),
         json!(subject.exposure.private),
+        json!(subject.exposure.suspect),
     ];
     let names = NAMES.iter().map(|name| (*name).to_owned());
     names.zip(values).collect()

@@ -22,6 +22,7 @@ fn subject<'a>(server: &'a str, tool: &'a str, arguments: &'a Value) -> Subject<
 static NOTHING: Exposure = Exposure {
     untrusted: BTreeSet::new(),
     private: BTreeSet::new(),
+    suspect: BTreeSet::new(),
 };
 
 fn exposed(untrusted: &[&str], private: &[&str]) -> Exposure {
@@ -29,6 +30,7 @@ fn exposed(untrusted: &[&str], private: &[&str]) -> Exposure {
     Exposure {
         untrusted: all(untrusted),
         private: all(private),
+        suspect: BTreeSet::new(),
     }
 }
 
@@ -169,7 +171,7 @@ fn what_is_wrong_with_a_file_is_named() {
         ("x".repeat(2 << 20), "are allowed"),
     ] {
         let error = refusal(&text);
-        assert!(error.starts_with("policy.toml: "), "{error}");
+        assert!(error.starts_with("policy.toml:"), "{error}");
         assert!(error.contains(told), "{error}");
     }
 }
@@ -178,6 +180,8 @@ fn what_is_wrong_with_a_file_is_named() {
 fn an_example_is_judged_by_the_whole_file() {
     let broken = WRITES.replacen("expect = \"allow\"", "expect = \"ask\"", 1);
     let error = refusal(&broken);
+    // The line of its name.
+    assert!(error.starts_with("policy.toml:17: "), "{error}");
     assert!(
         error.contains("example 1 (`write_file` of `files`) is to come out as ask, and is allow"),
         "{error}"
@@ -289,6 +293,41 @@ fn private_data_does_not_leave_unasked_after_something_untrusted_was_read() {
     assert_eq!(judged(says_closed, &run).permission, Permission::Ask);
 }
 
+#[test]
+fn nothing_changes_unasked_after_planted_orders_were_read() {
+    let nothing = json!({});
+    let open =
+        Gate::new(Policy::default().allowing("s", &["*".to_owned()])).with(Arc::new(Planted));
+    let read = Exposure {
+        suspect: BTreeSet::from(["web".to_owned()]),
+        ..Exposure::default()
+    };
+    let judged = |subject: Subject<'_>| open.judge(&subject);
+    let writes = subject("s", "write", &nothing);
+    assert_eq!(judged(writes).permission, Permission::Allow);
+    let verdict = judged(Subject {
+        exposure: &read,
+        ..writes
+    });
+    assert_eq!(verdict.permission, Permission::Ask);
+    assert!(verdict.needs_a_look(), "{verdict:?}");
+    assert!(
+        verdict.objections().contains("a result of `web`"),
+        "{verdict:?}"
+    );
+    // What is vouched for as reading only goes on.
+    let reads = Subject {
+        exposure: &read,
+        vouched: true,
+        hints: ToolHints {
+            read_only: true,
+            ..ToolHints::default()
+        },
+        ..writes
+    };
+    assert_eq!(judged(reads).permission, Permission::Allow);
+}
+
 fn permissions() -> impl Strategy<Value = Permission> {
     prop::sample::select(vec![Permission::Allow, Permission::Ask, Permission::Deny])
 }
@@ -340,11 +379,12 @@ prop_compose! {
         server in "[abc]", tool in "[abc]", x in prop::option::of(0..6), ours: bool, vouched: bool,
         untrusted in prop::collection::btree_set("[abc]", 0..3),
         private in prop::collection::btree_set("[abc]", 0..3),
+        suspect in prop::collection::btree_set("[abc]", 0..2),
         read_only: bool, destructive: bool, open_world: bool, idempotent: bool,
     ) -> (String, String, Value, bool, bool, Exposure, ToolHints) {
         let arguments = x.map_or_else(|| json!({}), |x| json!({"x": x}));
         let hints = ToolHints { read_only, destructive, open_world, idempotent };
-        (server, tool, arguments, ours, vouched, Exposure { untrusted, private }, hints)
+        (server, tool, arguments, ours, vouched, Exposure { untrusted, private, suspect }, hints)
     }
 }
 

@@ -6,6 +6,7 @@ use ropewalk_core::event::{EffectOutcome, EffectRequest, Event};
 use ropewalk_core::graph::definition::ErrorKind;
 use ropewalk_core::graph::machine::NodeError;
 use ropewalk_core::interrupt::{Interrupt, InterruptKind, Reply};
+use ropewalk_core::secret;
 use ropewalk_core::tool::ToolOutcome;
 
 use super::past::PastEffect;
@@ -19,6 +20,20 @@ pub(crate) const NOBODY: &str = "there is nobody to ask";
 pub trait Approver: Send + Sync {
     /// What they say; `None` leaves the question open.
     async fn ask(&self, interrupt: &Interrupt) -> Option<Reply>;
+
+    /// Who that is, for the record.
+    fn who(&self, interrupt: &Interrupt) -> String {
+        let _ = interrupt;
+        "a person".to_owned()
+    }
+}
+
+/// An answer, and where it is from.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Answered {
+    pub(crate) reply: Reply,
+    /// Who gave it; nothing where the log held it already.
+    pub(crate) by: Option<String>,
 }
 
 /// What happens to a question when nobody can be asked now.
@@ -55,10 +70,11 @@ impl Journal {
                 EffectRequest::Tool { call } => Some(call.clone()),
                 _ => None,
             },
+            reasons: Vec::new(),
         };
         let id = format!("{}?{}", effect.slot, past.starts);
         Ok(
-            match self.ask(&id, interrupt, || NOBODY.to_owned()).await? {
+            match self.ask(&id, interrupt, || NOBODY.to_owned()).await?.reply {
                 Reply::Approve | Reply::Escalate { .. } => None,
                 Reply::Reject { reason } => {
                     let reason = if reason.is_empty() {
@@ -90,10 +106,10 @@ impl Journal {
         id: &str,
         interrupt: Interrupt,
         nobody: impl FnOnce() -> String,
-    ) -> Result<Reply, Stop> {
+    ) -> Result<Answered, Stop> {
         let known = self.with_past(|past| past.interrupts.get(id).cloned());
         match known {
-            Some(Some(reply)) => return Ok(reply),
+            Some(Some(reply)) => return Ok(Answered { reply, by: None }),
             Some(None) => {}
             None => self.record(Event::InterruptRaised {
                 id: id.to_owned(),
@@ -102,13 +118,14 @@ impl Journal {
         }
         let left = self.with_past(|past| past.answers.remove(id));
         let reply = match left {
-            Some(reply) => Some(reply),
+            Some(reply) => Some((reply, "a person".to_owned())),
             None => self.ask_now(&interrupt, nobody).await?,
         };
-        let Some(reply) = reply else {
+        let Some((reply, by)) = reply else {
             self.with_past(|past| past.interrupts.insert(id.to_owned(), None));
             return Err(Stop::Waiting);
         };
+        let reply = secret::redactor().cleaned(&reply).unwrap_or(reply);
         if let Err(unfit) = interrupt.check(&reply) {
             tracing::warn!(%unfit, "an answer is left aside");
             return Err(Stop::Waiting);
@@ -121,26 +138,32 @@ impl Journal {
             return Err(Stop::Waiting);
         }
         self.with_past(|past| past.interrupts.insert(id.to_owned(), Some(reply.clone())));
-        Ok(reply)
+        Ok(Answered {
+            reply,
+            by: Some(by),
+        })
     }
 
     async fn ask_now(
         &self,
         interrupt: &Interrupt,
         nobody: impl FnOnce() -> String,
-    ) -> Result<Option<Reply>, Stop> {
+    ) -> Result<Option<(Reply, String)>, Stop> {
         if let Some(approver) = &self.approver {
             let reply = tokio::select! {
                 () = self.cancel.cancelled() => return Err(Stop::Cancelled),
                 reply = approver.ask(interrupt) => reply,
             };
-            if reply.is_some() {
-                return Ok(reply);
+            if let Some(reply) = reply {
+                return Ok(Some((reply, approver.who(interrupt))));
             }
         }
         Ok(match self.unanswered {
             Unanswered::Suspend => None,
-            Unanswered::Refuse => Some(Reply::Reject { reason: nobody() }),
+            Unanswered::Refuse => {
+                let reason = nobody();
+                Some((Reply::Reject { reason }, "nobody".to_owned()))
+            }
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ropewalk_core::event::{EVENT_VERSION, Event, RunOutcome};
+use ropewalk_core::event::{EVENT_VERSION, EffectRequest, Event, OLDEST_EVENT_VERSION, RunOutcome};
 use ropewalk_core::graph::bundle::Bundle;
 use ropewalk_core::graph::machine::MachineState;
 use ropewalk_core::graph::signature::Signature;
@@ -22,6 +22,9 @@ pub(crate) struct Header {
     pub(crate) bundle: Bundle,
     pub(crate) inputs: Arc<Map<String, Value>>,
     pub(crate) engine: String,
+    /// Tools whose results nobody vouches for.
+    #[serde(default)]
+    pub(crate) outside: BTreeSet<String>,
     pub(crate) ended: Option<RunOutcome>,
     /// Nodes that have begun, as a signature names them.
     pub(crate) started: BTreeSet<String>,
@@ -40,8 +43,8 @@ pub enum LogError {
     NoStart,
     /// It was written by another version.
     #[error(
-        "the log has form {found}; this program reads form {EVENT_VERSION}: use the program that \
-         wrote it"
+        "the log has form {found}; this program reads form {EVENT_VERSION}, and form \
+         {OLDEST_EVENT_VERSION} where no tool was called: use the program that wrote it"
     )]
     Version {
         /// Its form.
@@ -84,6 +87,18 @@ pub(crate) fn read(
             none => *none = Some(Header::begin(&stamped)?),
         }
         past.take(&stamped.event);
+        if let Event::EffectStarted {
+            slot,
+            request: EffectRequest::Tool { call },
+            ..
+        } = &stamped.event
+            && !past.judged.contains_key(&path::judgement(slot, &call.id))
+        {
+            // What the run has read by then cannot be told.
+            return Err(LogError::Version {
+                found: EVENT_VERSION - 1,
+            });
+        }
     }
     let header = header.ok_or(LogError::NoStart)?;
     if let Some(RunOutcome::Failed { .. }) = header.ended {
@@ -106,12 +121,13 @@ impl Header {
             bundle,
             inputs,
             engine,
+            outside,
             ..
         } = &first.event
         else {
             return Err(LogError::NoStart);
         };
-        if *version != EVENT_VERSION {
+        if !(OLDEST_EVENT_VERSION..=EVENT_VERSION).contains(version) {
             return Err(LogError::Version { found: *version });
         }
         Ok(Self {
@@ -120,6 +136,7 @@ impl Header {
             bundle: (**bundle).clone(),
             inputs: Arc::clone(inputs),
             engine: engine.clone(),
+            outside: outside.iter().cloned().collect(),
             ended: None,
             started: BTreeSet::new(),
             next_seq: first.seq + 1,
@@ -135,7 +152,12 @@ impl Header {
         match &stamped.event {
             // A fork begins in the middle of what it shares.
             Event::RunStarted { .. } => self.ended = None,
-            Event::RunResumed { engine, changed } => {
+            Event::RunResumed {
+                engine,
+                changed,
+                outside,
+            } => {
+                self.outside.extend(outside.iter().cloned());
                 self.worked_ms = self.worked();
                 self.session = (at_ms, at_ms);
                 self.engine.clone_from(engine);

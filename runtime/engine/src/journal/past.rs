@@ -6,11 +6,13 @@ use ropewalk_core::budget::Spending;
 use ropewalk_core::event::{EffectOutcome, EffectRequest, Event, ItemOutcome, NodeRecord};
 use ropewalk_core::interrupt::{Interrupt, InterruptKind, Reply};
 use ropewalk_core::message::ChatRequest;
-use ropewalk_core::tool::ToolOutcome;
+use ropewalk_core::policy::Judgement;
+use ropewalk_core::tool::{Permission, ToolOutcome};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::as_value;
+use super::reading::Reading;
 use crate::path;
 use crate::run::granted;
 
@@ -59,6 +61,10 @@ pub(crate) struct Past {
     pub(crate) interrupts: BTreeMap<String, Option<Reply>>,
     /// Items of maps, by path.
     pub(crate) items: BTreeMap<String, ItemOutcome>,
+    /// How calls of tools were judged, by the place of the judgement.
+    pub(crate) judged: BTreeMap<String, Judgement>,
+    /// What the run has read.
+    pub(crate) reading: Reading,
     /// What activations have cost; once one has ended its cost is that of what it lies in.
     spent: BTreeMap<String, Spending>,
     /// Activations that began and have not ended.
@@ -93,7 +99,13 @@ impl Past {
 
     /// Takes the next event.
     pub(crate) fn take(&mut self, event: &Event) {
+        self.reading.take(event);
         match event {
+            Event::CallJudged {
+                place, judgement, ..
+            } => {
+                self.judged.insert(place.clone(), judgement.clone());
+            }
             Event::NodeStarted { path, .. } => {
                 self.begun.insert(path.clone(), ());
             }
@@ -173,6 +185,7 @@ impl Past {
         take_inside(&mut self.effects, path);
         take_inside(&mut self.interrupts, path);
         take_inside(&mut self.items, path);
+        take_inside(&mut self.judged, path);
         take_inside(&mut self.begun, path);
         let costs = take_inside(&mut self.spent, path);
         if !costs.is_empty() {
@@ -197,7 +210,7 @@ impl Past {
         let all = self.spent.range(path.to_owned()..);
         let inside = all
             .take_while(|(key, _)| key.starts_with(path))
-            .filter(|(key, _)| is_inside(key, path));
+            .filter(|(key, _)| path::is_inside(key, path));
         inside.fold(Spending::default(), |sum, (_, cost)| sum.plus(*cost))
     }
 
@@ -236,7 +249,7 @@ impl Past {
         self.items
             .retain(|_, item| !matches!(item, ItemOutcome::Failed(_)));
         self.effects.retain(|slot, effect| {
-            let fatal = failed.iter().any(|path| is_inside(slot, path));
+            let fatal = failed.iter().any(|path| path::is_inside(slot, path));
             let in_vain = matches!(
                 effect.outcome,
                 Some(
@@ -248,17 +261,15 @@ impl Past {
             );
             !(fatal && in_vain)
         });
+        // What was denied then may be allowed by now.
+        self.judged.retain(|place, judgement| {
+            let denied = judgement.verdict.permission == Permission::Deny;
+            !(denied && failed.iter().any(|path| path::is_inside(place, path)))
+        });
     }
 }
 
-/// Whether a path, a slot or the id of a question belongs to an activation.
-fn is_inside(key: &str, path: &str) -> bool {
-    key.strip_prefix(path).is_some_and(|rest| {
-        path.is_empty() || rest.is_empty() || rest.starts_with(['!', '/', '[', '~'])
-    })
-}
-
-fn take_inside<T>(map: &mut BTreeMap<String, T>, path: &str) -> Vec<T> {
+pub(super) fn take_inside<T>(map: &mut BTreeMap<String, T>, path: &str) -> Vec<T> {
     if map.is_empty() {
         return Vec::new();
     }
@@ -266,7 +277,7 @@ fn take_inside<T>(map: &mut BTreeMap<String, T>, path: &str) -> Vec<T> {
         .range(path.to_owned()..)
         .map(|(key, _)| key)
         .take_while(|key| key.starts_with(path))
-        .filter(|key| is_inside(key, path))
+        .filter(|key| path::is_inside(key, path))
         .cloned()
         .collect();
     inside.iter().filter_map(|key| map.remove(key)).collect()

@@ -1,5 +1,6 @@
 //! Agents: the ReAct machine, with its effects done through the journal.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -17,10 +18,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::attempt::{At, Halt};
+use super::judgement::{self, Judged, Permitted};
+use super::offer::Offer;
 use super::purse::{self, Refused};
 use super::window::Window;
-use super::{model, spans, tool};
-use crate::journal::{Effect, Mode, as_value};
+use super::{model, sources, spans, tool};
+use crate::journal::{Effect, Mode, Stop, as_value};
 use crate::path;
 
 /// An agent at work. On every resume it goes the same way again through what the log holds.
@@ -28,10 +31,13 @@ struct AtWork<'a> {
     at: &'a At<'a>,
     engine: Arc<dyn Engine>,
     machine: AgentMachine,
+    offer: Offer,
     /// The next effect's position.
     next: u32,
     previous: Option<ChatRequest>,
     window: Window,
+    /// Who the results of calls are from, where nobody vouches for them, by the call's id.
+    untrusted: HashMap<String, String>,
     /// The latest call of the model: what the calls it asks for follow from.
     asked_by: Option<tracing::Span>,
 }
@@ -43,25 +49,26 @@ pub(super) async fn work(
     prompt: &Template,
     engine: Option<&str>,
 ) -> Result<NodeResult, Halt> {
-    let question = prompt.render(&at.scope())?;
+    let question = sources::marked(at, prompt.render(&at.scope())?);
     let engine = model::engine_of(at, engine).await?;
-    // In one order, so that what an engine has read of them is of use to the next request.
-    let mut tools: Vec<_> = at.shared.tools.values().cloned().collect();
-    tools.sort_by(|a, b| a.spec.name.cmp(&b.spec.name));
+    let mut offer = Offer::of(at, agent);
+    let (tools, next) = offer.first(at, agent, &question).await?;
     let mut work = AtWork {
         at,
         engine,
         machine: AgentMachine::new(agent, tools, &question),
-        next: 0,
+        offer,
+        next,
         previous: None,
         window: Window::new(agent.settings.context),
+        untrusted: HashMap::new(),
         asked_by: None,
     };
     let answer = loop {
         match work.machine.next() {
             Step::Done(answer) => break *answer,
             Step::CallModel(request) => work.call_model(*request).await?,
-            Step::AskHuman(calls) => work.ask(calls).await?,
+            Step::JudgeCalls(calls) => work.judge(calls).await?,
             Step::CallTools(calls) => work.call_tools(calls).await?,
         }
     };
@@ -181,26 +188,44 @@ impl AtWork<'_> {
         room.map(Some).ok_or_else(unreadable)
     }
 
-    async fn ask(&mut self, calls: Vec<ToolCall>) -> Result<(), Halt> {
+    async fn judge(&mut self, calls: Vec<ToolCall>) -> Result<(), Halt> {
         // Every question is raised, so that a person can answer them all at once.
         let mut waiting = None;
+        let slot = path::slot(&self.at.path, self.at.attempt, self.next);
         for call in calls {
-            let slot = self.slot();
             let call_id = call.id.clone();
-            let approval = |allowed, reason, arguments| Input::Approval {
+            let judged = |allowed, reason, arguments| Input::Judged {
                 call_id: call_id.clone(),
                 allowed,
                 reason,
                 arguments,
             };
-            match tool::permitted(self.at, &slot, &call).await {
-                Ok(tool::Permitted::As(arguments)) => {
-                    let edited = (arguments != call.arguments).then_some(arguments);
-                    self.feed(approval(true, String::new(), edited))?;
+            if self.offer.is_search(&call) {
+                self.feed(judged(true, String::new(), None))?;
+                continue;
+            }
+            let Judged {
+                permitted,
+                untrusted,
+            } = match judgement::judged(self.at, &slot, &call).await {
+                Ok(found) => found,
+                Err(Halt::Stop(Stop::Waiting)) => {
+                    waiting = Some(Halt::Stop(Stop::Waiting));
+                    continue;
                 }
-                Ok(tool::Permitted::No(reason)) => self.feed(approval(false, reason, None))?,
-                Ok(tool::Permitted::Result(value)) => {
-                    self.feed(approval(true, String::new(), None))?;
+                Err(halt) => return Err(halt),
+            };
+            match permitted {
+                Permitted::As(arguments) => {
+                    let edited = (arguments != call.arguments).then_some(arguments);
+                    if let Some(source) = untrusted {
+                        self.untrusted.insert(call_id.clone(), source);
+                    }
+                    self.feed(judged(true, String::new(), edited))?;
+                }
+                Permitted::No(reason) => self.feed(judged(false, reason, None))?,
+                Permitted::Result(value) => {
+                    self.feed(judged(true, String::new(), None))?;
                     let text = match &value {
                         Value::String(text) => text.clone(),
                         other => other.to_string(),
@@ -209,12 +234,10 @@ impl AtWork<'_> {
                     self.feed(Input::ToolResult {
                         call_id: call_id.clone(),
                         outcome: ToolOutcome::Ok { text, structured },
+                        // It is a person's.
+                        untrusted: None,
                     })?;
                 }
-                Err(Halt::Stop(crate::journal::Stop::Waiting)) => {
-                    waiting = Some(Halt::Stop(crate::journal::Stop::Waiting));
-                }
-                Err(halt) => return Err(halt),
             }
         }
         waiting.map_or(Ok(()), Err)
@@ -225,7 +248,7 @@ impl AtWork<'_> {
         let at = self.at;
         let reads = |name: &str| {
             let tool = at.shared.tools.get(name);
-            tool.is_some_and(|tool| tool.spec.hints.read_only)
+            tool.is_some_and(|tool| tool.hints.read_only)
         };
         let mut parallel = FuturesUnordered::new();
         let mut serial = Vec::new();
@@ -233,6 +256,12 @@ impl AtWork<'_> {
         let mut results = Vec::new();
         for call in calls {
             let slot = self.slot();
+            if self.offer.is_search(&call) {
+                let (outcome, found) = self.offer.search(at, slot, &call).await?;
+                self.machine.offer(found);
+                results.push((call.id, outcome));
+                continue;
+            }
             let paid = at
                 .shared
                 .afford(at.account, &at.path, &slot, purse::TOOL_CALL)
@@ -240,6 +269,8 @@ impl AtWork<'_> {
             match paid {
                 Err(Refused::Degrade(error)) => {
                     let message = format!("not run: {error}");
+                    // That is our own word.
+                    self.untrusted.remove(&call.id);
                     results.push((call.id, ToolOutcome::Error { message }));
                     spent = Some(error.message);
                 }
@@ -269,7 +300,12 @@ impl AtWork<'_> {
             self.feed(Input::BudgetSpent { message })?;
         }
         for (call_id, outcome) in results {
-            self.feed(Input::ToolResult { call_id, outcome })?;
+            let untrusted = self.untrusted.remove(&call_id);
+            self.feed(Input::ToolResult {
+                call_id,
+                outcome,
+                untrusted,
+            })?;
         }
         Ok(())
     }

@@ -13,10 +13,14 @@ use ropewalk_core::graph::definition::{ErrorKind, Retry};
 use ropewalk_core::graph::expression::Within;
 use ropewalk_core::graph::ir::{Node, Work};
 use ropewalk_core::graph::machine::{Inputs, NodeError, NodeResult};
+use ropewalk_core::policy::Exposure;
+use ropewalk_core::secret;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use super::sources::Sources;
 use super::{Shared, agent, fan, graph, human, model, plain, spans, tool};
 use crate::journal::{Effect, Mode, Stop, now_ms};
 
@@ -114,6 +118,8 @@ pub(super) struct At<'a> {
     pub(super) names: &'a [(&'a str, Arc<Value>)],
     pub(super) account: AccountId,
     pub(super) cancel: Cancel,
+    /// Which tools the values of channels may be from.
+    pub(super) sources: &'a Sources,
     /// From 1.
     pub(super) attempt: u32,
     /// Whether anything was done that the log did not hold.
@@ -219,6 +225,7 @@ async fn timed(at: &At<'_>) -> Result<NodeResult, Halt> {
         names: at.names,
         account: at.account,
         cancel: cancel.clone(),
+        sources: at.sources,
         attempt: at.attempt,
         live: AtomicBool::new(false),
     };
@@ -330,6 +337,14 @@ async fn cached(at: &At<'_>, key: Option<&str>) -> Option<NodeResult> {
             let mut parts = parts.into_iter();
             let mut result = NodeResult::of(parts.next()?);
             result.details = Arc::new(parts.next()?);
+            // A result of unknown origin is not taken.
+            let reads = Exposure::deserialize(parts.next()?).ok()?;
+            if !reads.is_empty() {
+                at.shared.journal.record(Event::Exposed {
+                    path: at.path.clone(),
+                    reads,
+                });
+            }
             Some(result)
         }
         Ok(_) => None,
@@ -347,7 +362,10 @@ async fn keep(at: &At<'_>, key: Option<String>, result: &NodeResult) {
     };
     let life = Duration::try_from_secs_f64(cache.ttl).unwrap_or_default();
     let until = now_ms().saturating_add(u64::try_from(life.as_millis()).unwrap_or(u64::MAX));
-    let value = json!([&*result.result, &*result.details]);
+    // All that the run has read may be in it.
+    let reads = at.shared.journal.exposure();
+    let mut value = json!([&*result.result, &*result.details, reads]);
+    secret::redactor().redact_value(&mut value);
     if let Err(error) = store.cache(&key, &value, until).await {
         tracing::warn!(%error, "a result is not cached");
     }

@@ -233,6 +233,7 @@ impl<'a> Fan<'a> {
                 names: &names,
                 account: at.account,
                 cancel,
+                sources: at.sources,
                 attempt: 1,
                 live: AtomicBool::new(false),
             })
@@ -381,8 +382,8 @@ fn has_no_lasting_effects(shared: &Shared, node: &Node) -> bool {
         Work::Agent { agent, .. } => shared
             .tools
             .values()
-            .filter(|tool| agent.sees(&tool.spec.name))
-            .all(|tool| tool.spec.hints.read_only),
+            .filter(|tool| agent.sees(&tool.name))
+            .all(|tool| tool.hints.read_only),
         Work::Map { each, .. } => has_no_lasting_effects(shared, each),
         Work::Graph { graph, .. } => graph
             .flow()

@@ -2,6 +2,7 @@
 
 use ropewalk_core::event::{EVENT_VERSION, Event, Origin};
 use ropewalk_core::interrupt::Reply;
+use ropewalk_core::secret;
 
 use super::RunError;
 use crate::journal::header::{self, Told};
@@ -44,6 +45,7 @@ pub async fn fork(store: &dyn Store, run: RunId, at: u64) -> Result<RunId, RunEr
         inputs: header.inputs,
         engine: header.engine,
         tools: Vec::new(),
+        outside: header.outside.into_iter().collect(),
         forked: Some(Origin {
             run: run.to_string(),
             seq: at,
@@ -85,6 +87,8 @@ pub async fn answer(
         };
         return Err(RunError::NotAsked { run, problem });
     };
+    let cleaned = secret::redactor().cleaned(reply);
+    let reply = cleaned.as_ref().unwrap_or(reply);
     found.interrupt.check(reply)?;
     store.answer(run, &found.id, reply).await?;
     Ok(found.clone())

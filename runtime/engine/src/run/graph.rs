@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 use super::Shared;
 use super::attempt::{At, Cancel, Halt, perform};
 use super::plain;
+use super::sources::Sources;
 use crate::journal::Stop;
 use crate::path;
 
@@ -48,6 +49,7 @@ pub(super) async fn run(
     path: &str,
     account: AccountId,
     cancel: &Cancel,
+    sources: &Sources,
 ) -> Result<GraphEnd, Stop> {
     let machine = match machine(shared, graph, inputs, path) {
         Ok(machine) => machine,
@@ -91,7 +93,9 @@ pub(super) async fn run(
                 running.began(&activation, &path);
             }
             let cancel = cancel.clone();
-            at_work.push(work_on(shared, graph, activation, path, account, cancel));
+            at_work.push(work_on(
+                shared, graph, activation, path, account, cancel, sources,
+            ));
         }
         if running.must_stop() {
             cancel.stop();
@@ -138,6 +142,7 @@ async fn work_on(
     path: String,
     account: AccountId,
     cancel: Cancel,
+    sources: &Sources,
 ) -> (Activation, Result<NodeResult, Halt>) {
     let Some(node) = graph.node(activation.node) else {
         return (activation, Ok(NodeResult::of(Value::Null)));
@@ -150,6 +155,7 @@ async fn work_on(
         names: &[],
         account,
         cancel,
+        sources,
         attempt: 1,
         live: AtomicBool::new(false),
     })
@@ -336,7 +342,11 @@ pub(super) async fn work(
         1 => at.path.clone(),
         attempt => format!("{}~{attempt}", at.path),
     };
-    let end = run(at.shared, graph, &given, &path, at.account, &at.cancel).await?;
+    let sources = Sources::of(graph, &at.sources.given(graph, inputs));
+    let end = run(
+        at.shared, graph, &given, &path, at.account, &at.cancel, &sources,
+    )
+    .await?;
     match end {
         GraphEnd::Done(outputs) => Ok(NodeResult::of(Value::Object(outputs))),
         GraphEnd::Failed { node, error } => {

@@ -35,11 +35,13 @@ pub(super) async fn work(at: &At<'_>) -> Result<NodeResult, Halt> {
         schema: schema.clone(),
         who: who.clone(),
         call: None,
+        reasons: Vec::new(),
     };
     let journal = &at.shared.journal;
     let reply = journal
         .ask(&at.path, interrupt, || NOBODY.to_owned())
-        .await?;
+        .await?
+        .reply;
     let word = reply.word();
     let value = match reply {
         Reply::Approve => proposal.unwrap_or(Value::Null),

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tracing::Instrument;
 
 use super::attempt::{At, Halt};
-use super::{Shared, spans};
+use super::{Shared, sources, spans};
 use crate::journal::{Effect, Mode, as_value};
 use crate::path;
 
@@ -40,7 +40,7 @@ pub(super) async fn work(at: &At<'_>) -> Result<NodeResult, Halt> {
     let scope = at.scope();
     let mut messages = Vec::new();
     let mut instructions = match system {
-        Some(system) => system.render(&scope)?,
+        Some(system) => sources::marked(at, system.render(&scope)?),
         None => String::new(),
     };
     if let Some(schema) = schema
@@ -55,7 +55,7 @@ pub(super) async fn work(at: &At<'_>) -> Result<NodeResult, Halt> {
         messages.push(Message::System { text: instructions });
     }
     messages.push(Message::User {
-        text: prompt.render(&scope)?,
+        text: sources::marked(at, prompt.render(&scope)?),
     });
     let mut request = ChatRequest {
         messages,

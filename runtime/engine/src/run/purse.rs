@@ -241,11 +241,12 @@ impl Shared {
             schema: None,
             who: None,
             call: None,
+            reasons: Vec::new(),
         };
         // What is spent names the question: a second one at the same place is another.
         let id = format!("{slot}${}:{}", exceeded.what, exceeded.allowed);
         let reply = self.journal.ask(&id, interrupt, || NOBODY.to_owned()).await;
-        let more = match reply.map_err(|stop| Refused::Halt(Halt::Stop(stop)))? {
+        let more = match reply.map_err(|stop| Refused::Halt(Halt::Stop(stop)))?.reply {
             Reply::Approve => again,
             Reply::Edit { value } | Reply::Reply { value } => value.as_f64().unwrap_or(0.0),
             Reply::Reject { .. } | Reply::Escalate { .. } => return Err(Refused::Failed(error)),

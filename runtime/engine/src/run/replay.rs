@@ -44,7 +44,7 @@ pub async fn replay(
         None => graph_of(run, &header, Resumed::AsRecorded)?,
     };
     let tools = tools.unwrap_or_default();
-    let tools = tools.into_iter().map(|tool| (tool.spec.name.clone(), tool));
+    let tools = tools.into_iter().map(|tool| (tool.name.clone(), tool));
     let options = RunOptions {
         durability: Durability::Off,
         approver: None,
@@ -55,7 +55,8 @@ pub async fn replay(
         mode: Mode::Replay,
         ..setup(services, &options, run, past)
     };
-    let shared = assembled(services, options, &graph, setup, 0.0, tools.collect());
+    let mut shared = assembled(services, options, &graph, setup, 0.0, tools.collect());
+    shared.outside = header.outside.clone();
     let end = work(run, &shared, &graph, &header.inputs).await?;
     let recorded = match header.ended {
         Some(RunOutcome::Completed { outputs }) => outputs,

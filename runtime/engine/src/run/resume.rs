@@ -7,7 +7,7 @@ use ropewalk_core::graph::bundle::Bundle;
 use ropewalk_core::graph::ir::Graph;
 use ropewalk_core::graph::signature::Signature;
 
-use super::{RunEnd, RunError, RunOptions, assembled, offered, setup, work};
+use super::{RunEnd, RunError, RunOptions, assembled, offered, outside, setup, work};
 use crate::journal::Setup;
 use crate::journal::header::{self, Header, Snapshot, Told};
 use crate::journal::past::Keep;
@@ -56,9 +56,15 @@ pub async fn resume(
     let tools = offered(services);
     let mut shared = assembled(services, options, &graph, setup, worked, tools);
     shared.machine = Mutex::new(machine);
+    let outside: Vec<String> = outside(services)
+        .into_iter()
+        .filter(|tool| !header.outside.contains(tool))
+        .collect();
+    shared.outside = header.outside.iter().chain(&outside).cloned().collect();
     shared.journal.record(Event::RunResumed {
         engine: services.engine_name(),
         changed: changed.map(Box::new),
+        outside,
     });
     work(run, &shared, &graph, &header.inputs).await
 }

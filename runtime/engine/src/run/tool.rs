@@ -6,15 +6,16 @@ use ropewalk_core::event::{EffectOutcome, EffectRequest, Event};
 use ropewalk_core::graph::definition::ErrorKind;
 use ropewalk_core::graph::ir::Argument;
 use ropewalk_core::graph::machine::{NodeError, NodeResult};
-use ropewalk_core::interrupt::{Interrupt, InterruptKind, Reply};
 use ropewalk_core::tool::{Permission, ToolCall, ToolOutcome};
 use ropewalk_host::ToolProgress;
+use ropewalk_host::audit::{Decided, Ended, What};
 use serde_json::{Value, json};
 use tracing::Instrument;
 
 use super::attempt::{At, Halt};
+use super::judgement::{self, Permitted};
 use super::{Shared, purse, spans};
-use crate::journal::{Effect, NOBODY, Stop};
+use crate::journal::Effect;
 use crate::path;
 
 /// A `tool` node.
@@ -29,23 +30,15 @@ pub(super) async fn work(
         name: name.to_owned(),
         arguments: arguments.value(&at.scope())?,
     };
-    let offered = at.shared.tools.get(name);
-    match offered.map(|tool| tool.permission) {
-        None => {
-            let message =
-                format!("there is no tool `{name}`: is its server configured, and did it start?");
-            return Err(Halt::failed(ErrorKind::Tool, message));
-        }
-        Some(Permission::Deny) => {
-            let message = format!("policy denies `{name}`");
-            return Err(Halt::failed(ErrorKind::Denied, message));
-        }
-        Some(Permission::Ask) => match permitted(at, &slot, &call).await? {
-            Permitted::As(arguments) => call.arguments = arguments,
-            Permitted::Result(value) => return Ok(NodeResult::of(value)),
-            Permitted::No(reason) => return Err(Halt::failed(ErrorKind::Denied, reason)),
-        },
-        Some(Permission::Allow) => {}
+    if !at.shared.tools.contains_key(name) {
+        let message =
+            format!("there is no tool `{name}`: is its server configured, and did it start?");
+        return Err(Halt::failed(ErrorKind::Tool, message));
+    }
+    match judgement::judged(at, &slot, &call).await?.permitted {
+        Permitted::As(arguments) => call.arguments = arguments,
+        Permitted::Result(value) => return Ok(NodeResult::of(value)),
+        Permitted::No(reason) => return Err(Halt::failed(ErrorKind::Denied, reason)),
     }
     at.shared
         .afford(at.account, &at.path, &slot, purse::TOOL_CALL)
@@ -66,58 +59,9 @@ pub(super) async fn work(
 /// Whether a second call does no harm.
 pub(super) fn is_repeatable(shared: &Shared, name: &str) -> bool {
     shared.tools.get(name).is_some_and(|tool| {
-        let hints = tool.spec.hints;
+        let hints = tool.hints;
         hints.read_only || hints.idempotent
     })
-}
-
-/// What a person makes of a call.
-pub(super) enum Permitted {
-    /// It may run, with these arguments.
-    As(Value),
-    /// It need not run: this is its result.
-    Result(Value),
-    /// It may not, and this is why.
-    No(String),
-}
-
-/// Asks a person whether a call may run.
-pub(super) async fn permitted(at: &At<'_>, slot: &str, call: &ToolCall) -> Result<Permitted, Halt> {
-    let journal = &at.shared.journal;
-    let interrupt = Interrupt {
-        kind: InterruptKind::Approval,
-        path: at.path.clone(),
-        question: format!("May `{}` run?", call.name),
-        proposal: Some(call.arguments.clone()),
-        schema: None,
-        who: None,
-        call: Some(call.clone()),
-    };
-    let id = format!("{slot}@{}", call.name);
-    let nobody = || {
-        let how = at.shared.services.tools.how_to_allow(&call.name);
-        format!(
-            "`{}` was not run: it needs permission and {NOBODY}. To allow it, {how}",
-            call.name
-        )
-    };
-    Ok(match journal.ask(&id, interrupt, nobody).await? {
-        Reply::Approve => Permitted::As(call.arguments.clone()),
-        Reply::Edit { value } => Permitted::As(value),
-        Reply::Reply { value } => Permitted::Result(value),
-        Reply::Reject { reason } => Permitted::No(refusal(&call.name, reason)),
-        Reply::Escalate { .. } => return Err(Halt::Stop(Stop::Waiting)),
-    })
-}
-
-fn refusal(tool: &str, reason: String) -> String {
-    if reason.is_empty() {
-        format!("a person refused to run `{tool}`; do without it")
-    } else if reason.contains(NOBODY) {
-        reason
-    } else {
-        format!("a person refused to run `{tool}`: {reason}")
-    }
 }
 
 /// One call, through the journal. `asked_by` is the call of a model that it follows from.
@@ -162,6 +106,21 @@ impl Shared {
         key: &str,
         give_up: &tokio_util::sync::CancellationToken,
     ) -> ToolOutcome {
+        // The last word: the rules may have become stricter since it was judged.
+        let now = self
+            .services
+            .tools
+            .judge(call, &self.journal.exposure())
+            .verdict;
+        if now.permission == Permission::Deny {
+            let message = judgement::denial(call, &now);
+            let decided = What::Decided(Decided::by_policy(now));
+            let seen = judgement::seen(&self.journal, slot, call, decided);
+            if let Err(error) = self.services.tools.witness(seen).await {
+                tracing::error!(error, tool = call.name, "a denial is not in the audit log");
+            }
+            return ToolOutcome::Error { message };
+        }
         // A report that nobody has read yet is overtaken by the next: a busy server cannot make
         // the log long.
         let (reports, mut report) = tokio::sync::watch::channel(None);
@@ -170,7 +129,7 @@ impl Shared {
         });
         let calling = self.services.tools.call(call, key, give_up, keep);
         let mut calling = std::pin::pin!(calling);
-        loop {
+        let outcome = loop {
             tokio::select! {
                 biased;
                 Ok(()) = report.changed() => {
@@ -180,8 +139,18 @@ impl Shared {
                         self.journal.record(Event::EffectProgressed { slot, message });
                     }
                 }
-                outcome = &mut calling => return outcome,
+                outcome = &mut calling => break outcome,
             }
+        };
+        let ended = Ended::of(&outcome);
+        let seen = judgement::seen(&self.journal, slot, call, What::Ended(ended));
+        if let Err(error) = self.services.tools.witness(seen).await {
+            tracing::error!(
+                error,
+                tool = call.name,
+                "the end of a call is not in the audit log"
+            );
         }
+        outcome
     }
 }

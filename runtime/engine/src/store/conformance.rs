@@ -66,6 +66,7 @@ impl Log {
             inputs: Arc::default(),
             engine: "scripted".to_owned(),
             tools: Vec::new(),
+            outside: Vec::new(),
             forked,
         };
         let first = log.stamp(event);
@@ -93,6 +94,7 @@ fn raised(id: &str) -> Event {
             schema: None,
             who: None,
             call: None,
+            reasons: Vec::new(),
         },
     }
 }

@@ -12,6 +12,7 @@ mod budgets;
 mod changes;
 mod engines;
 mod failures;
+mod guarded;
 mod many;
 mod maps;
 mod people;

@@ -10,6 +10,7 @@ use ropewalk_core::graph::compile_text;
 use ropewalk_core::graph::ir::Graph;
 use ropewalk_core::graph::library::Empty;
 use ropewalk_core::interrupt::Reply;
+use ropewalk_core::policy::{Exposure, Judgement, Verdict};
 use ropewalk_core::tool::{Permission, ToolCall, ToolHints, ToolOutcome, ToolSpec};
 use ropewalk_engine::definitions::Definitions;
 use ropewalk_engine::run::{self, Resumed, RunEnd, RunError, RunOptions, RunResult};
@@ -67,14 +68,14 @@ impl Tools for TwoTools {
         vec![tool("srv__ask", false), tool("srv__read", true)]
     }
 
-    fn permission(&self, tool: &str) -> Permission {
-        match tool {
-            "srv__ask" => Permission::Ask,
-            _ => Permission::Allow,
+    fn judge(&self, call: &ToolCall, _: &Exposure) -> Judgement {
+        match call.name.as_str() {
+            "srv__ask" => Permission::Ask.into(),
+            _ => Permission::Allow.into(),
         }
     }
 
-    fn how_to_allow(&self, _: &str) -> String {
+    fn how_to_allow(&self, _: &ToolCall, _: &Verdict) -> String {
         "allow it".to_owned()
     }
 

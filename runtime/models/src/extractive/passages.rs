@@ -3,6 +3,7 @@
 use ropewalk_core::citation;
 use ropewalk_core::message::Message;
 use ropewalk_core::tool::ToolOutcome;
+use ropewalk_core::untrusted::opened;
 use serde_json::Value;
 
 use super::units::{Unit, split};
@@ -54,7 +55,8 @@ pub(super) fn collect(messages: &[Message]) -> Found {
         found.results += 1;
         let citations = match outcome {
             ToolOutcome::Error { message } => {
-                found.failures.push((name.clone(), message.clone()));
+                let message = opened(message).map_or(message.as_str(), |(_, inner)| inner);
+                found.failures.push((name.clone(), message.to_owned()));
                 continue;
             }
             ToolOutcome::Ok { text, structured } => {
@@ -62,6 +64,8 @@ pub(super) fn collect(messages: &[Message]) -> Found {
                     .as_ref()
                     .map(citation::collect)
                     .unwrap_or_default();
+                // The marks of what nobody vouches for are for models that can be misled.
+                let text = opened(text).map_or(text.as_str(), |(_, inner)| inner);
                 // A tool that gives no citations still says something; it is named instead.
                 if citations.is_empty() && !is_empty(structured.as_ref()) && is_prose(text) {
                     found.passages.push(Passage {

@@ -3,6 +3,8 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
+use ropewalk_core::secret;
+
 use super::config::OpenAiConfig;
 use crate::engine::EngineError;
 
@@ -27,8 +29,15 @@ impl std::fmt::Debug for Key {
     }
 }
 
-/// The key that a configuration asks for: the variable's first, then the keyring's.
+/// The key that a configuration asks for: the variable's first, then the keyring's. It is secret
+/// from then on.
 pub(super) fn find(config: &OpenAiConfig, engine: &str) -> Result<Key, EngineError> {
+    let key = looked_up(config, engine)?;
+    secret::learn(&key.value);
+    Ok(key)
+}
+
+fn looked_up(config: &OpenAiConfig, engine: &str) -> Result<Key, EngineError> {
     let variable = config.key_variable();
     if let Ok(value) = std::env::var(variable)
         && !value.trim().is_empty()
