@@ -152,12 +152,29 @@ async fn texts_stay_within_the_callers_tokens(store: Arc<dyn VectorStore>) {
     let query = "How much does a rope hold?";
     let all = tools.ok("search", json!({"query": query})).await;
     assert_eq!(sources(&all).len(), 6);
-    assert!(all.get("left_out").is_none(), "{all}");
+    assert!(all.get("next_cursor").is_none(), "{all}");
     let few = tools
         .ok("search", json!({"query": query, "max_tokens": 450}))
         .await;
     assert_eq!(sources(&few), sources(&all)[..2], "{few}");
-    assert_eq!(few["left_out"], 4);
+    let named = |page: &Value| {
+        sources(page)
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let mut shown = named(&few);
+    let mut cursor = few["next_cursor"].clone();
+    while !cursor.is_null() {
+        let page = json!({"query": query, "max_tokens": 450, "cursor": cursor});
+        let mut page = tools.ok("search", page).await;
+        shown.extend(named(&page));
+        cursor = page["next_cursor"].take();
+    }
+    assert_eq!(shown, sources(&all), "every passage comes once");
+    let elsewhere = json!({"query": "ships", "cursor": few["next_cursor"]});
+    let refused = tools.refused("search", elsewhere).await;
+    assert!(refused.contains("other arguments"), "{refused}");
     let one = tools
         .ok("search", json!({"query": query, "max_tokens": 1}))
         .await;

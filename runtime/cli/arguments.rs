@@ -1,10 +1,13 @@
 //! The command line, as it is typed.
 
-use std::net::SocketAddr;
+pub(crate) mod serving;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ropewalk_infer::device::Device;
+
+use serving::ServeVector;
 
 /// Cited answers from your own documents: an agent runtime for MCP.
 #[derive(Parser)]
@@ -470,24 +473,6 @@ pub(crate) struct Ingest {
 pub(crate) enum Server {
     /// Vector retrieval: search, read, ingest, collections, delete, status.
     Vector(ServeVector),
-}
-
-#[derive(Args)]
-pub(crate) struct ServeVector {
-    /// Serve streamable HTTP at http://ADDRESS/mcp instead of standard input and output.
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    pub(crate) http: Option<SocketAddr>,
-    /// Environment variable with the token that HTTP callers must send.
-    #[arg(long, value_name = "VARIABLE", requires = "http")]
-    pub(crate) bearer_env: Option<String>,
-    /// Host name under which HTTP callers may reach the server, besides this machine's own.
-    #[arg(long = "host", value_name = "HOST", requires = "http")]
-    pub(crate) hosts: Vec<String>,
-    /// Collection used when a call names none.
-    #[arg(long, value_name = "NAME", default_value = "documents")]
-    pub(crate) collection: String,
-    #[command(flatten)]
-    pub(crate) setup: Setup,
 }
 
 #[derive(Subcommand)]

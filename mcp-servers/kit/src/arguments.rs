@@ -4,8 +4,8 @@ use jsonschema::error::ValidationErrorKind;
 use jsonschema::{ValidationError, Validator};
 use serde_json::{Map, Value};
 
+use crate::error::ToolError;
 use crate::schema;
-use crate::server::ToolError;
 
 /// Problems named in one message; more would only distract.
 const MOST_PROBLEMS: usize = 5;

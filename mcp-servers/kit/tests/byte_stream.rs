@@ -99,8 +99,8 @@ async fn the_definitions_say_what_every_client_needs() {
     let answer = client.ask(json!({"id": "a", "method": "tools/list"})).await;
     let tools = answer["result"]["tools"].as_array().unwrap();
     let names: Vec<&Value> = tools.iter().map(|tool| &tool["name"]).collect();
-    assert_eq!(names, ["count", "crash", "echo", "fail", "wait"]);
-    let echo = &tools[2];
+    assert_eq!(names, ["bump", "count", "crash", "echo", "fail", "wait"]);
+    let echo = &tools[3];
     assert_eq!(echo["inputSchema"]["additionalProperties"], false);
     assert_eq!(
         echo["inputSchema"]["properties"]["times"],
@@ -110,6 +110,49 @@ async fn the_definitions_say_what_every_client_needs() {
     assert_eq!(echo["outputSchema"]["properties"]["said"]["type"], "string");
     assert_eq!(echo["annotations"]["readOnlyHint"], true);
     assert_eq!(echo["annotations"]["openWorldHint"], false);
+}
+
+#[tokio::test]
+async fn a_call_that_comes_twice_under_one_key_has_one_effect() {
+    let seen = Seen::default();
+    let mut client = Client::start(&seen).await;
+    let mut said = Vec::new();
+    for key in ["a", "a", "b", "a"] {
+        let meta = json!({"ropewalk/idempotencyKey": key});
+        let parameters = json!({"name": "bump", "arguments": {}, "_meta": meta});
+        let call = json!({"id": 9, "method": "tools/call", "params": parameters});
+        let answer = client.ask(call).await;
+        said.push(answer["result"]["structuredContent"]["said"].clone());
+    }
+    assert_eq!(said, ["1", "1", "2", "1"]);
+    assert_eq!(
+        client.call("bump", json!({})).await["structuredContent"]["said"],
+        "3"
+    );
+    assert_eq!(seen.bumped.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn what_is_nested_without_end_is_refused_and_the_next_request_served() {
+    let mut client = Client::start(&Seen::default()).await;
+    for deep in [
+        format!("{}{}", "[".repeat(100_000), "]".repeat(100_000)),
+        format!("{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_000)),
+    ] {
+        let line = format!(
+            "{{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"tools/call\",\"params\":{deep}}}\n"
+        );
+        client.write.write_all(line.as_bytes()).await.unwrap();
+    }
+    let result = loop {
+        client.send(json!({"id": 9, "method": "ping"})).await;
+        let answer = client.next().await;
+        if answer["id"] == 9 {
+            break answer;
+        }
+        assert!(answer["error"]["code"].is_i64(), "{answer}");
+    };
+    assert_eq!(result["result"], json!({}));
 }
 
 #[tokio::test]

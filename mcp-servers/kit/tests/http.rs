@@ -16,7 +16,7 @@ use std::time::Duration;
 use fixture::{Seen, reaches, server};
 use reqwest::{Client, RequestBuilder};
 use ropewalk_mcp_kit::KitError;
-use ropewalk_mcp_kit::http::HttpOptions;
+use ropewalk_mcp_kit::http::{Access, HttpOptions, Rate};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -28,11 +28,12 @@ struct Served {
 }
 
 fn options(address: SocketAddr, bearer: Option<&str>) -> HttpOptions {
+    let open = HttpOptions::local(address);
     HttpOptions {
-        address,
-        bearer: bearer.map(str::to_owned),
+        access: bearer.map_or(Access::Open, |token| Access::Token(token.to_owned())),
         hosts: vec!["tools.example".to_owned()],
         origins: vec!["https://app.example:*".to_owned()],
+        ..open
     }
 }
 
@@ -154,6 +155,45 @@ async fn a_body_that_is_too_large_or_no_request_is_refused() {
         200,
         "five megabytes are within the limit"
     );
+}
+
+#[tokio::test]
+async fn one_caller_cannot_ask_for_everything() {
+    let mut options = options("127.0.0.1:0".parse().unwrap(), None);
+    options.rate = Some(Rate {
+        per_second: 1.try_into().unwrap(),
+        burst: 3.try_into().unwrap(),
+    });
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let told = move |address| sender.send(address).unwrap();
+    let tools = server(Seen::default());
+    tokio::spawn(tools.serve_http(options, told, CancellationToken::new()));
+    let address = receiver.await.unwrap();
+    let client = Client::new();
+    let mut statuses = Vec::new();
+    for _ in 0..6 {
+        let request = client
+            .post(format!("http://{address}/mcp"))
+            .header("accept", "application/json, text/event-stream")
+            .json(&call("echo", json!({"message": "hi"})));
+        let answer = request.send().await.unwrap();
+        let wait = answer.headers().contains_key("retry-after");
+        statuses.push((answer.status().as_u16(), wait));
+    }
+    assert_eq!(statuses[..3], [(200, false); 3]);
+    assert!(statuses[3..].contains(&(429, true)), "{statuses:?}");
+}
+
+#[tokio::test]
+async fn a_body_that_is_nested_without_end_is_refused() {
+    let served = serve(&Seen::default(), None).await;
+    let deep = format!("{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
+    let body =
+        format!("{{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"tools/call\",\"params\":{deep}}}");
+    let request = served.post(&json!({})).body(body);
+    assert!((400..500).contains(&status(request).await));
+    let next = served.post(&call("echo", json!({"message": "hi"})));
+    assert_eq!(status(next).await, 200);
 }
 
 #[tokio::test]

@@ -24,18 +24,6 @@ pub struct VectorServer {
     collection: String,
 }
 
-fn meta(name: &'static str, title: &'static str, description: &'static str) -> ToolMeta {
-    ToolMeta {
-        name,
-        title,
-        description,
-        read_only: true,
-        destructive: false,
-        idempotent: true,
-        open_world: false,
-    }
-}
-
 impl VectorServer {
     /// Tools over a store; calls that name no collection use `collection`.
     pub fn new(store: Arc<dyn VectorStore>, embedder: Embedder, collection: &str) -> Self {
@@ -69,9 +57,14 @@ impl VectorServer {
             tool(&self),
             tool(&self),
         );
+        let store = Arc::clone(&self.store);
         ToolServer::new(identity)
+            .check("vector store", move || {
+                let store = Arc::clone(&store);
+                async move { store.status().await.map_err(|error| error.to_string()) }
+            })
             .tool(
-                meta(
+                ToolMeta::reading(
                     "search",
                     "Search documents",
                     "Finds the passages that best answer a question or match words, with \
@@ -83,7 +76,7 @@ impl VectorServer {
                 },
             )
             .tool(
-                meta(
+                ToolMeta::reading(
                     "read",
                     "Read a document",
                     "Reads around a cited passage: itself, its neighbours, its parent section, or \
@@ -95,7 +88,7 @@ impl VectorServer {
                 },
             )
             .tool(
-                meta(
+                ToolMeta::reading(
                     "collections",
                     "List and describe collections",
                     "Lists collections, describes one (vectors, fields, documents), or counts \
@@ -107,7 +100,7 @@ impl VectorServer {
                 },
             )
             .tool(
-                meta(
+                ToolMeta::reading(
                     "status",
                     "Server status",
                     "Says what keeps the vectors and which model embeds.",
@@ -120,7 +113,8 @@ impl VectorServer {
             .tool(
                 ToolMeta {
                     read_only: false,
-                    ..meta(
+                    long: true,
+                    ..ToolMeta::reading(
                         "ingest",
                         "Ingest documents",
                         "Brings files, folders or one text into a collection. Only what changed is \
@@ -136,7 +130,7 @@ impl VectorServer {
                 ToolMeta {
                     read_only: false,
                     destructive: true,
-                    ..meta(
+                    ..ToolMeta::reading(
                         "delete",
                         "Delete documents",
                         "Removes a document, a folder's documents, or a collection.",
@@ -165,19 +159,15 @@ mod tests {
     use super::*;
     use crate::store::edge::EdgeStore;
 
-    /// What a definition costs every conversation. o200k_base, the tokenizer of current hosted
-    /// models, needs one token for 4.3 characters of these, so that the bound is 1,500 tokens.
-    const MOST_CHARACTERS: usize = 6_450;
-
-    #[test]
-    fn the_definitions_stay_within_their_budget() {
+    #[tokio::test]
+    async fn the_server_is_fit_to_be_served() {
         let folder = tempfile::tempdir().unwrap();
         let store = EdgeStore::open(folder.path()).unwrap();
         let embedder = Embedder::shipped().unwrap();
         let server = VectorServer::new(Arc::new(store), embedder, DEFAULT_COLLECTION).tools();
-        let definitions = server.definitions();
-        assert_eq!(definitions.len(), 6);
-        let characters = serde_json::to_string(&definitions).unwrap().len();
-        assert!(characters <= MOST_CHARACTERS, "{characters} characters");
+        assert_eq!(server.definitions().len(), 6);
+        for finding in server.examine().await {
+            assert!(finding.outcome.is_ok(), "{finding:?}");
+        }
     }
 }

@@ -47,13 +47,9 @@ struct Results {
 
 fn meta(name: &'static str, read_only: bool) -> ToolMeta {
     ToolMeta {
-        name,
-        title: name,
-        description: "A tool for tests.",
         read_only,
-        destructive: false,
         idempotent: false,
-        open_world: false,
+        ..ToolMeta::reading(name, name, "A tool for tests.")
     }
 }
 

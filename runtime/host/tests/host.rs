@@ -16,7 +16,7 @@ use std::time::Duration;
 use ropewalk_core::tool::{Permission, ToolCall, ToolOutcome};
 use ropewalk_host::consent::Granted;
 use ropewalk_host::{Caller, Endpoint, Host, HostOptions, ServerConfig, ServerState};
-use ropewalk_mcp_kit::http::HttpOptions;
+use ropewalk_mcp_kit::http::{Access, HttpOptions};
 use ropewalk_mcp_kit::{CallContext, ServerIdentity, ToolError, ToolMeta, ToolServer};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -37,13 +37,9 @@ struct Said {
 
 fn meta(name: &'static str, read_only: bool) -> ToolMeta {
     ToolMeta {
-        name,
-        title: name,
-        description: "A tool for tests.",
         read_only,
-        destructive: false,
         idempotent: false,
-        open_world: false,
+        ..ToolMeta::reading(name, name, "A tool for tests.")
     }
 }
 
@@ -250,12 +246,10 @@ async fn listening(
     bearer: Option<&str>,
 ) -> (std::net::SocketAddr, CancellationToken) {
     let (sender, receiver) = tokio::sync::oneshot::channel();
-    let options = HttpOptions {
-        address: address.parse().unwrap(),
-        bearer: bearer.map(str::to_owned),
-        hosts: Vec::new(),
-        origins: Vec::new(),
-    };
+    let mut options = HttpOptions::local(address.parse().unwrap());
+    if let Some(token) = bearer {
+        options.access = Access::Token(token.to_owned());
+    }
     let shutdown = CancellationToken::new();
     let told = move |address| sender.send(address).unwrap();
     tokio::spawn(tools.serve_http(options, told, shutdown.clone()));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ropewalk_mcp_kit::ToolError;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{VectorServer, failed};
@@ -12,7 +12,7 @@ use crate::filter::{Bounds, Condition, Filter};
 use crate::store::Fields;
 
 /// One of equals, any_of, exists, or bounds.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(super) struct FilterArgument {
     /// Such as source or meta.author.
     field: String,

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use ropewalk_mcp_kit::{Citation, ToolError};
+use ropewalk_mcp_kit::{Citation, Cursors, ToolError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::filters::FilterArgument;
 use super::{VectorServer, failed};
@@ -17,6 +17,8 @@ use crate::store::{Fields, Point, PointId};
 
 /// Most results of one search.
 const MAX_LIMIT: usize = 50;
+/// Furthest a search goes, in results: who has read so many wants another question.
+const MAX_START: usize = 500;
 /// Tokens that the texts of one search may have when the caller sets no bound: a share of a small
 /// context window.
 const MAX_TOKENS: usize = 10_000;
@@ -25,7 +27,7 @@ const BYTES_PER_TOKEN: usize = 4;
 /// Most characters of text that one call returns around a passage.
 const MAX_CHARS: usize = 20_000;
 
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(super) struct SearchArguments {
     /// A question, or words.
     query: String,
@@ -47,9 +49,10 @@ pub(super) struct SearchArguments {
     /// For score: 0.2.
     coverage_weight: Option<f32>,
     k: Option<f32>,
+    cursor: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum ModeArgument {
     Hybrid,
@@ -67,14 +70,14 @@ impl From<ModeArgument> for Mode {
     }
 }
 
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Include {
     Neighbours,
     Parent,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum FusionArgument {
     Score,
@@ -102,9 +105,9 @@ pub(super) struct SearchResult {
     collection: String,
     /// Passages, best first.
     hits: Vec<Hit>,
-    /// Passages left out to stay within `max_tokens`.
+    /// Cursor for the passages after these.
     #[serde(skip_serializing_if = "Option::is_none")]
-    left_out: Option<usize>,
+    next_cursor: Option<String>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -146,10 +149,10 @@ pub(super) struct ReadArguments {
     source: Option<String>,
     what: Option<What>,
     collection: Option<String>,
-    offset: Option<usize>,
+    cursor: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum What {
     Passage,
@@ -166,9 +169,9 @@ pub(super) struct ReadResult {
     title: String,
     /// The text that was asked for.
     text: String,
-    /// Where to go on when the text was cut.
+    /// Cursor for the text after this.
     #[serde(skip_serializing_if = "Option::is_none")]
-    next_offset: Option<usize>,
+    next_cursor: Option<String>,
     /// The passages the text consists of, each with its id.
     citations: Vec<Citation>,
 }
@@ -182,13 +185,19 @@ impl VectorServer {
         if query.is_empty() {
             return Err(ToolError::new("the query is empty", "say what to look for"));
         }
+        let cursors = Cursors::about(&json!(SearchArguments {
+            cursor: None,
+            ..arguments.clone()
+        }));
+        let start = cursors.start(arguments.cursor.as_deref())?.min(MAX_START);
         let fusion = arguments.fusion();
         let collection = self.named(arguments.collection);
         let filter = self.filter(&collection, arguments.filter).await?;
         let limit = arguments.limit.unwrap_or(8).clamp(1, MAX_LIMIT);
+        let wanted = start.saturating_add(limit);
         let settings = SearchSettings {
-            // Equal texts are shown once, so a few more are asked for.
-            limit: limit + limit / 2 + 2,
+            // Equal texts are shown once, so a few more are asked for; and one, to know of more.
+            limit: wanted.saturating_add(wanted / 2).saturating_add(2),
             mode: arguments.mode.map(Mode::from).unwrap_or_default(),
             fusion,
             filter,
@@ -200,49 +209,60 @@ impl VectorServer {
         let found = found.await.map_err(failed)?;
         let budget = arguments.max_tokens.unwrap_or(MAX_TOKENS);
         let mut room = budget.saturating_mul(BYTES_PER_TOKEN);
-        let mut left_out = 0;
         let mut hits: Vec<Hit> = Vec::new();
-        let mut places: HashMap<String, usize> = HashMap::new();
+        let mut next_cursor = None;
+        // Which text each hit has, from the first of all, also those of earlier pages.
+        let mut texts: HashMap<String, usize> = HashMap::new();
+        let mut number = 0;
         for found in found {
             let digest = found
                 .point
                 .payload
                 .get(field::DIGEST)
                 .and_then(Value::as_str);
-            if let Some(hit) = digest.and_then(|digest| hits.get_mut(*places.get(digest)?)) {
+            if let Some(shown) = digest.and_then(|digest| texts.get(digest)) {
                 let source = passage::source(&found.point);
-                if source != hit.citation.source && !hit.also_in.contains(&source) {
+                let hit = shown
+                    .checked_sub(start)
+                    .and_then(|shown| hits.get_mut(shown));
+                if let Some(hit) = hit
+                    && source != hit.citation.source
+                    && !hit.also_in.contains(&source)
+                {
                     hit.also_in.push(source);
                 }
                 continue;
             }
-            if hits.len() + left_out == limit {
-                break;
+            if number >= start {
+                let next = if hits.len() < limit {
+                    let context = self
+                        .context(&collection, &found.point, arguments.include)
+                        .await?;
+                    Some(hit(&found, context))
+                } else {
+                    None
+                };
+                // The best passage comes however long it is: nothing at all would help nobody.
+                match next.filter(|next| next.bytes() <= room || hits.is_empty()) {
+                    Some(next) => {
+                        room = room.saturating_sub(next.bytes());
+                        hits.push(next);
+                    }
+                    None => {
+                        next_cursor = Some(cursors.at(number));
+                        break;
+                    }
+                }
             }
-            if left_out > 0 {
-                left_out += 1;
-                continue;
-            }
-            let context = self
-                .context(&collection, &found.point, arguments.include)
-                .await?;
-            let next = hit(&found, context);
-            let bytes = next.bytes();
-            // The best passage comes however long it is: nothing at all would help nobody.
-            if bytes > room && !hits.is_empty() {
-                left_out += 1;
-                continue;
-            }
-            room = room.saturating_sub(bytes);
             if let Some(digest) = digest {
-                places.insert(digest.to_owned(), hits.len());
+                texts.insert(digest.to_owned(), number);
             }
-            hits.push(next);
+            number = number.saturating_add(1);
         }
         Ok(SearchResult {
             collection,
             hits,
-            left_out: (left_out > 0).then_some(left_out),
+            next_cursor,
         })
     }
 
@@ -265,6 +285,8 @@ impl VectorServer {
 
     pub(super) async fn read(&self, arguments: ReadArguments) -> Result<ReadResult, ToolError> {
         let collection = self.named(arguments.collection);
+        let about = json!([collection, arguments.id, arguments.source, arguments.what]);
+        let cursors = Cursors::about(&about);
         let (point, default) = match (&arguments.id, &arguments.source) {
             (Some(id), None) => (self.by_citation(&collection, id).await?, What::Parent),
             (None, Some(source)) => (self.by_source(&collection, source).await?, What::Document),
@@ -294,10 +316,10 @@ impl VectorServer {
             }
         };
         let whole = passage::joined(&points);
-        let offset = arguments.offset.unwrap_or_default();
-        let text: String = whole.chars().skip(offset).take(MAX_CHARS).collect();
-        let end = offset + text.chars().count();
-        let next_offset = (end < whole.chars().count()).then_some(end);
+        let start = cursors.start(arguments.cursor.as_deref())?;
+        let text: String = whole.chars().skip(start).take(MAX_CHARS).collect();
+        let end = start.saturating_add(text.chars().count());
+        let next_cursor = (end < whole.chars().count()).then(|| cursors.at(end));
         let shown = |citation: &Citation| text.contains(citation.quote.trim());
         let mut citations: Vec<Citation> = points
             .iter()
@@ -310,7 +332,7 @@ impl VectorServer {
             source: passage::source(&point),
             title: passage::title_path(&point),
             text,
-            next_offset,
+            next_cursor,
             citations,
         })
     }

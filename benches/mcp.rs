@@ -1,0 +1,149 @@
+//! Our tool servers beside those on the Python and TypeScript SDKs: the same echo tool, called one
+//! call after another by the same driver, servers in turn.
+//!
+//! One JSON line per figure and peer: the medians over rounds, and the median of the rounds' own
+//! ratios. Linux only: processor time and memory are read from /proc.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_precision_loss,
+    reason = "a benchmark may panic"
+)]
+
+#[path = "mcp/driver.rs"]
+mod driver;
+#[path = "mcp/echo.rs"]
+mod echo;
+mod peer;
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use driver::{Cost, Driven, Era};
+
+const ROUNDS: usize = 5;
+const WARM: usize = 200;
+const CALLS: usize = 2_000;
+
+/// Says that this process is to be the echo server: `stdio`, or a port.
+const SERVE: &str = "ROPEWALK_BENCH_ECHO";
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// How a server is started; with a port over HTTP.
+type Start = Box<dyn Fn(Option<u16>) -> Command>;
+
+fn ours() -> Start {
+    Box::new(|port| {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.env(
+            SERVE,
+            port.map_or("stdio".to_owned(), |port| port.to_string()),
+        );
+        command
+    })
+}
+
+fn arguments(port: Option<u16>) -> Vec<String> {
+    match port {
+        None => vec!["stdio".to_owned()],
+        Some(port) => vec!["http".to_owned(), port.to_string()],
+    }
+}
+
+fn python() -> Option<Start> {
+    peer::install("mcp", &["mcp>=2.3,<3"]);
+    peer::command("mcp.server", "mcp_echo.py", &arguments(None))?;
+    Some(Box::new(|port| {
+        peer::command("mcp.server", "mcp_echo.py", &arguments(port)).unwrap()
+    }))
+}
+
+/// Node and the packages lie in a folder beside the virtual environment of the Python peers.
+fn typescript() -> Option<Start> {
+    let benches = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches");
+    let folder = benches.join(".npm");
+    let node = folder.join("node_modules/.bin/node");
+    if !node.is_file() {
+        eprintln!("installing the TypeScript SDK into benches/.npm");
+        std::fs::create_dir_all(&folder).unwrap();
+        let npm = Command::new("npm")
+            .args(["install", "--silent", "--no-audit", "--no-fund", "--prefix"])
+            .arg(&folder)
+            .args([
+                "@modelcontextprotocol/server@2",
+                "@modelcontextprotocol/node@2",
+                "zod",
+                "node@22",
+            ])
+            .status();
+        if !npm.is_ok_and(|status| status.success()) {
+            eprintln!("no peer: npm cannot install the TypeScript SDK");
+            return None;
+        }
+    }
+    // Modules are looked for beside the script.
+    let script: PathBuf = folder.join("mcp_echo.mjs");
+    std::fs::copy(benches.join("peers/mcp_echo.mjs"), &script).unwrap();
+    Some(Box::new(move |port| {
+        let mut command = Command::new(&node);
+        command.arg(&script).args(arguments(port));
+        command
+    }))
+}
+
+/// What is measured in one round of one server.
+struct Round {
+    cold_ms: f64,
+    cost: Cost,
+}
+
+fn round(start: &Start, over_http: bool, era: Era) -> Round {
+    let port = over_http.then(free_port);
+    let mut driven = Driven::start(start(port), port, era);
+    let cold_ms = driven.cold.as_secs_f64() * 1e3;
+    let cost = driven.calls(WARM, CALLS);
+    Round { cold_ms, cost }
+}
+
+fn main() {
+    if let Ok(way) = std::env::var(SERVE) {
+        echo::serve(way.parse().ok());
+    }
+    let servers = [
+        ("ours", Some(ours())),
+        ("python", python()),
+        ("typescript", typescript()),
+    ];
+    for (way, over_http) in [("stdio", false), ("http", true)] {
+        for (version, era) in [("2025-11-25", Era::Older), ("2026-07-28", Era::Newer)] {
+            let mut rounds: Vec<Vec<Round>> = servers.iter().map(|_| Vec::new()).collect();
+            for _ in 0..ROUNDS {
+                for ((_, start), rounds) in servers.iter().zip(&mut rounds) {
+                    if let Some(start) = start {
+                        rounds.push(round(start, over_http, era));
+                    }
+                }
+            }
+            let (ours, peers) = rounds.split_first().unwrap();
+            for ((peer, _), theirs) in servers[1..].iter().zip(peers) {
+                let compare = |what: &str, unit: &str, of: fn(&Round) -> f64| {
+                    let values = |rounds: &[Round]| rounds.iter().map(of).collect::<Vec<f64>>();
+                    let name = format!("mcp_{way}_{version}_{what}_beside_{peer}");
+                    peer::figure(&name, unit, &values(ours), &values(theirs));
+                };
+                compare("calls", "calls/s", |round| round.cost.calls_per_s);
+                compare("cpu", "us/call", |round| round.cost.cpu_us_per_call);
+                compare("memory", "MB", |round| round.cost.memory_mb);
+                compare("cold_start", "ms", |round| round.cold_ms);
+            }
+        }
+    }
+}

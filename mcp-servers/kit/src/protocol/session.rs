@@ -1,0 +1,73 @@
+//! What is known of one client between its requests. Newer clients send all of it with each.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::context::LogLevel;
+
+/// Addresses one client may watch.
+const MAX_WATCHED: usize = 1_000;
+
+/// Ends with the last handle of it.
+pub(super) struct Session {
+    level: Mutex<LogLevel>,
+    pub(super) watched: Watched,
+    ended: CancellationToken,
+    _guard: DropGuard,
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        let ended = CancellationToken::new();
+        Self {
+            level: Mutex::new(LogLevel::Info),
+            watched: Watched::default(),
+            _guard: ended.clone().drop_guard(),
+            ended,
+        }
+    }
+}
+
+impl Session {
+    /// Fires when the session is over.
+    pub(super) fn ended(&self) -> CancellationToken {
+        self.ended.clone()
+    }
+
+    /// The quietest words the client wants to hear.
+    pub(super) fn level(&self) -> LogLevel {
+        *self.level.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_level(&self, level: LogLevel) {
+        *self.level.lock().unwrap_or_else(PoisonError::into_inner) = level;
+    }
+}
+
+/// The addresses a client watches.
+#[derive(Clone, Default)]
+pub(super) struct Watched(Arc<Mutex<BTreeSet<String>>>);
+
+impl Watched {
+    /// Whether there was room.
+    pub(super) fn add(&self, uri: String) -> bool {
+        let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = watched.len() < MAX_WATCHED;
+        if room {
+            watched.insert(uri);
+        }
+        room
+    }
+
+    pub(super) fn remove(&self, uri: &str) {
+        let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.remove(uri);
+    }
+
+    pub(super) fn has(&self, uri: &str) -> bool {
+        let watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.contains(uri)
+    }
+}

@@ -1,0 +1,3 @@
+//! What the official conformance suite looks for, on our kit.
+
+pub mod server;
