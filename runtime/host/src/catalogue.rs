@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use rmcp::model::Tool;
 use ropewalk_core::digest::digest;
-use ropewalk_core::tool::{ToolHints, ToolSpec};
-use serde_json::{Value, json};
+use ropewalk_core::tool::ToolSpec;
+use serde_json::json;
 
+use crate::translate::spec_of;
 use crate::validation::ToolSchemas;
 
 /// Longest tool name that every provider accepts.
@@ -169,32 +170,6 @@ fn label(server: &str) -> String {
         }
     }
     label.trim_end_matches('_').to_owned()
-}
-
-fn spec_of(name: String, tool: &Tool) -> ToolSpec {
-    let hints = tool
-        .annotations
-        .as_ref()
-        .map_or_else(ToolHints::default, |hints| {
-            let read_only = hints.read_only_hint.unwrap_or(false);
-            ToolHints {
-                read_only,
-                // What changes nothing destroys nothing, may be repeated, and need not say so.
-                idempotent: read_only || hints.idempotent_hint.unwrap_or(false),
-                destructive: !read_only && hints.destructive_hint.unwrap_or(true),
-                open_world: hints.open_world_hint.unwrap_or(true),
-            }
-        });
-    ToolSpec {
-        name,
-        description: tool.description.as_deref().unwrap_or_default().to_owned(),
-        input_schema: Value::Object((*tool.input_schema).clone()),
-        output_schema: tool
-            .output_schema
-            .as_deref()
-            .map(|schema| Value::Object(schema.clone())),
-        hints,
-    }
 }
 
 #[cfg(test)]

@@ -6,14 +6,13 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use futures::future::join_all;
-use rmcp::model::{CallToolResult, ContentBlock, ResourceContents};
 use ropewalk_core::tool::{Permission, ToolCall, ToolOutcome, ToolSpec};
 use serde_json::{Map, Value};
 use tokio::io::DuplexStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::catalogue::{Catalogue, CataloguedTool};
+use crate::catalogue::Catalogue;
 use crate::config::ServerConfig;
 use crate::connection::{Connection, Listing};
 use crate::consent::{CommandLine, Consent, Withheld};
@@ -23,9 +22,7 @@ use crate::resources::Resource;
 use crate::sampling::Sampler;
 use crate::server::{CallPlan, Server};
 use crate::summary::{ServerState, ServerSummary, StartFailure, ToolOrigin, ToolProgress};
-
-/// Largest result, in bytes: of its text, and of its data as JSON.
-const MAX_RESULT_BYTES: usize = 4 << 20;
+use crate::translate::outcome;
 
 /// Tool names listed in a message.
 const MOST_NAMES: usize = 30;
@@ -317,7 +314,7 @@ impl Host {
         let result = server.call(plan).await.map_err(|reason| {
             format!("`{}` of server `{}`: {reason}", tool.own_name, tool.server)
         })?;
-        outcome(&call.name, &tool, result)
+        outcome(&call.name, &tool.server, &tool.schemas, result)
     }
 
     /// What a server offers to be read.
@@ -388,86 +385,4 @@ impl Host {
         drop(self.keepers);
         join_all(self.registry.servers.values().map(Server::close)).await;
     }
-}
-
-fn outcome(
-    name: &str,
-    tool: &CataloguedTool,
-    result: CallToolResult,
-) -> Result<ToolOutcome, String> {
-    let text = result
-        .content
-        .iter()
-        .map(shown)
-        .collect::<Vec<_>>()
-        .join("\n");
-    let data = result
-        .structured_content
-        .as_ref()
-        .map_or(0, |data| data.to_string().len());
-    let bytes = text.len().max(data);
-    if bytes > MAX_RESULT_BYTES {
-        return Err(format!(
-            "`{name}` answered with {bytes} bytes, more than the {MAX_RESULT_BYTES} allowed; ask \
-             it for less"
-        ));
-    }
-    if result.is_error == Some(true) {
-        return Err(if text.is_empty() {
-            format!("`{name}` failed without a reason")
-        } else {
-            text
-        });
-    }
-    let broken = match &result.structured_content {
-        Some(data) => tool.schemas.output_problem(data),
-        None if tool.schemas.promises_data() => Some("it gave no structured result".to_owned()),
-        None => None,
-    };
-    if let Some(problem) = broken {
-        return Err(format!(
-            "server `{}` broke its own output schema for `{name}`: {problem}",
-            tool.server
-        ));
-    }
-    Ok(ToolOutcome::Ok {
-        text,
-        structured: result.structured_content,
-    })
-}
-
-/// Text as it is, anything else by its kind and size.
-fn shown(block: &ContentBlock) -> String {
-    match block {
-        ContentBlock::Text(text) => text.text.clone(),
-        ContentBlock::Image(image) => binary("image", &image.mime_type, &image.data),
-        ContentBlock::Audio(audio) => binary("audio", &audio.mime_type, &audio.data),
-        ContentBlock::Resource(embedded) => shown_resource(&embedded.resource),
-        ContentBlock::ResourceLink(link) => format!("[resource {}]", link.uri),
-        _ => "[content of an unknown kind]".to_owned(),
-    }
-}
-
-/// What a resource holds, likewise.
-pub(crate) fn shown_resource(contents: &ResourceContents) -> String {
-    match contents {
-        ResourceContents::TextResourceContents { text, .. } => text.clone(),
-        ResourceContents::BlobResourceContents {
-            uri,
-            mime_type,
-            blob,
-            ..
-        } => binary(
-            &format!("resource {uri}"),
-            mime_type.as_deref().unwrap_or("?"),
-            blob,
-        ),
-        _ => "[resource of an unknown kind]".to_owned(),
-    }
-}
-
-/// `[image image/png 1234 bytes]`, from the base64 in which it comes.
-fn binary(kind: &str, mime: &str, base64: &str) -> String {
-    let bytes = base64.trim_end_matches('=').len() * 3 / 4;
-    format!("[{kind} {mime} {bytes} bytes]")
 }

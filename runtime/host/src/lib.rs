@@ -16,6 +16,7 @@
 //! - `resources`: what servers offer to be read.
 //! - [`search`]: the tools that fit a request, of hundreds.
 //! - `summary`: what is said of servers, tools and calls; `failure`: what went wrong, in words.
+//! - `translate`: what MCP says of tools and results, in our words.
 //! - `validation`: arguments before a call, structured results after it.
 //!
 //! rmcp is used nowhere else on the client side.
@@ -41,6 +42,7 @@ pub mod sampling;
 pub mod search;
 mod server;
 mod summary;
+mod translate;
 mod validation;
 
 pub use config::{OauthConfig, ServerConfig};

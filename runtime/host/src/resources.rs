@@ -9,7 +9,7 @@ use rmcp::service::{Peer, RunningService};
 
 use crate::failure::{self, CallFailure};
 use crate::handler::ClientEnd;
-use crate::host::shown_resource;
+use crate::translate::shown_resource;
 
 /// Resources accepted from one server.
 const MOST_RESOURCES: usize = 10_000;
