@@ -10,8 +10,8 @@
 
 mod program;
 
-use program::Place;
-use serde_json::Value;
+use program::{Outcome, Place};
+use serde_json::{Value, json};
 
 fn shop() -> Place {
     let place = Place::new();
@@ -191,4 +191,55 @@ fn a_server_that_does_not_start_is_left_out_and_the_answer_comes_all_the_same() 
     );
     assert!(outcome.err.contains("I am not a server"), "{outcome:?}");
     assert!(outcome.out.contains("30 days"));
+}
+
+#[test]
+fn a_program_runs_once_somebody_agreed_to_exactly_that() {
+    let place = Place::new();
+    let own = place.path().join("own");
+    let run = |arguments: &[&str]| {
+        let mut command = place.command(arguments);
+        Outcome::of(&command.env("ROPEWALK_HOME", &own).output().unwrap())
+    };
+    let servers = |says: &str| {
+        let script = format!("echo {says}; exit 3");
+        let loud = json!({"command": "sh", "args": ["-c", script]});
+        let file = json!({"mcpServers": {"loud": loud}});
+        place.write(".mcp.json", file.to_string());
+    };
+    servers("I am no server");
+    let listed = run(&["servers", "list"]);
+    assert_eq!(listed.code, Some(0), "{listed:?}");
+    assert!(
+        listed
+            .out
+            .contains(r#""sh" "-c" "echo I am no server; exit 3""#),
+        "{listed:?}"
+    );
+    let doctor = run(&["doctor"]);
+    assert!(
+        doctor.out.contains("ropewalk servers trust loud"),
+        "{doctor:?}"
+    );
+    assert!(
+        !doctor.out.contains("its first line was"),
+        "it ran: {doctor:?}"
+    );
+    let unknown = run(&["servers", "trust", "lout"]);
+    assert_eq!(unknown.code, Some(1), "{unknown:?}");
+    assert!(unknown.err.contains("there are: loud"), "{unknown:?}");
+    let trusted = run(&["servers", "trust", "loud"]);
+    assert_eq!(trusted.code, Some(0), "{trusted:?}");
+    let doctor = run(&["doctor"]);
+    assert!(
+        doctor.out.contains("its first line was `I am no server`"),
+        "{doctor:?}"
+    );
+    servers("I am another");
+    let doctor = run(&["doctor"]);
+    assert!(doctor.out.contains("it changed since"), "{doctor:?}");
+    assert!(
+        !doctor.out.contains("its first line was"),
+        "it ran: {doctor:?}"
+    );
 }

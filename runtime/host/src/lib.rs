@@ -20,6 +20,7 @@
 //! - [`search`]: the tools that fit a request, of hundreds.
 //! - `translate`: what MCP says of tools and results, in our words.
 //! - `summary`: what is said of servers, tools and calls; `failure`: what went wrong, in words.
+//! - `translate`: what MCP says of tools and results, in our words.
 //! - `validation`: arguments before a call, structured results after it.
 //!
 //! rmcp is used nowhere else on the client side.

@@ -36,8 +36,11 @@ pub(crate) async fn list(peer: &Peer<RoleClient>) -> Result<Vec<Resource>, CallF
         .peer_info()
         .is_some_and(|info| info.capabilities.resources.is_some());
     let mut found = Vec::new();
+    if !offers {
+        return Ok(found);
+    }
     let mut cursor = None;
-    while offers {
+    loop {
         let page = PaginatedRequestParams::default().with_cursor(cursor.clone());
         let page = peer.list_resources(Some(page)).await;
         let page = page.map_err(|error| failure::of_call(&error))?;
@@ -52,7 +55,7 @@ pub(crate) async fn list(peer: &Peer<RoleClient>) -> Result<Vec<Resource>, CallF
             return Err(CallFailure::Failed(why));
         }
         if page.next_cursor.is_none() {
-            break;
+            return Ok(found);
         }
         if page.next_cursor == cursor {
             let why = "its list of resources never ends: the same page comes again";
@@ -60,7 +63,6 @@ pub(crate) async fn list(peer: &Peer<RoleClient>) -> Result<Vec<Resource>, CallF
         }
         cursor = page.next_cursor;
     }
-    Ok(found)
 }
 
 /// What a resource holds: text as it is, anything else by its kind and size.

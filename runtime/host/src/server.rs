@@ -1,6 +1,8 @@
 //! One server over its life: reached again when its connection is lost, left in peace when it
 //! fails, asked one thing at a time where that matters.
 
+mod ending;
+
 use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +13,7 @@ use tokio::sync::{Mutex, Notify};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::breaker::{Breaker, Fault, Leave, Peace};
+use crate::breaker::{Breaker, Peace};
 use crate::call::CallAsked;
 use crate::config::ServerConfig;
 use crate::connection::{Connection, Listing};
@@ -22,6 +24,8 @@ use crate::host::{Caller, Endpoint, HostOptions};
 use crate::inquiry::{Desk, Nobody};
 use crate::oauth::Authority;
 use crate::oauth::vault::Keeping;
+
+use ending::{Ended, Leaving, refusal};
 
 /// How long a server in this process may take to answer the handshake.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
@@ -81,14 +85,6 @@ pub(crate) struct CallPlan<'a> {
     pub(crate) progress: Callback,
     /// Who answers what the server asks; the host's own where nobody else does.
     pub(crate) desk: Option<Arc<dyn Desk>>,
-}
-
-/// What became of a request to a server.
-enum Ended {
-    /// It was not asked, because it is left in peace.
-    Refused(String),
-    Unreachable(String),
-    Call(CallFailure),
 }
 
 impl Server {
@@ -444,12 +440,7 @@ impl Server {
     }
 
     fn leave(&self) -> Result<Leaving<'_>, Peace> {
-        let leave = self.state().breaker.ask(Instant::now())?;
-        Ok(Leaving {
-            server: self,
-            to_try: leave == Leave::ToTry,
-            settled: false,
-        })
+        Leaving::of(self)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -463,71 +454,4 @@ fn fresh_until(listing: &Listing) -> Option<Instant> {
     (!listing.fresh.is_zero())
         .then(|| Instant::now().checked_add(listing.fresh))
         .flatten()
-}
-
-fn refusal(peace: &Peace) -> String {
-    match peace.left {
-        Some(left) => format!(
-            "the server is down: {} (next attempt in {} s)",
-            peace.reason,
-            left.as_secs().saturating_add(1)
-        ),
-        None => format!(
-            "the server is down: {} (another call is trying it now)",
-            peace.reason
-        ),
-    }
-}
-
-impl Ended {
-    fn told(self) -> String {
-        match self {
-            Self::Refused(reason) => reason,
-            Self::Unreachable(reason) => {
-                format!("the server is down and did not start again: {reason}")
-            }
-            Self::Call(CallFailure::Lost(reason)) => format!(
-                "the connection to the server was lost during the call ({reason}); whether the \
-                 call took effect is unknown: look before calling again"
-            ),
-            Self::Call(CallFailure::Late(reason) | CallFailure::Failed(reason)) => reason,
-        }
-    }
-}
-
-/// Leave to ask a server. Its breaker hears how it ended; nothing, if the caller gave up.
-struct Leaving<'a> {
-    server: &'a Server,
-    to_try: bool,
-    settled: bool,
-}
-
-impl Leaving<'_> {
-    fn settle(&mut self, failed: Option<&Ended>) {
-        self.settled = true;
-        let now = Instant::now();
-        let mut state = self.server.state();
-        match failed {
-            None | Some(Ended::Call(CallFailure::Failed(_))) => state.breaker.worked(),
-            Some(Ended::Refused(_)) => {}
-            Some(Ended::Unreachable(reason)) => {
-                state.breaker.failed(Fault::Unreachable, reason, now);
-            }
-            Some(Ended::Call(CallFailure::Lost(reason) | CallFailure::Late(reason))) => {
-                state.breaker.failed(Fault::Call, reason, now);
-            }
-        }
-        drop(state);
-        if failed.is_some() {
-            self.server.turned.notify_one();
-        }
-    }
-}
-
-impl Drop for Leaving<'_> {
-    fn drop(&mut self) {
-        if self.to_try && !self.settled {
-            self.server.state().breaker.given_up(Instant::now());
-        }
-    }
 }

@@ -20,6 +20,7 @@ use scripted::{
     website,
 };
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 fn names(host: &Host) -> Vec<String> {
@@ -213,20 +214,22 @@ async fn a_run_that_ends_leaves_the_servers_to_the_others() {
     assert_eq!(state(&host, "s"), ServerState::Up);
 }
 
+/// What a test does to a server whose tools change.
+struct Changing {
+    tools: Arc<Mutex<Vec<&'static str>>>,
+    /// The request that listens, in the newer protocol.
+    subscription: Arc<Mutex<Option<Value>>>,
+    /// Where its messages go.
+    ways: mpsc::UnboundedReceiver<mpsc::UnboundedSender<Value>>,
+}
+
 /// A server of the older or the newer protocol that says when its tools change.
-fn changing(
-    modern_era: bool,
-) -> (
-    tokio::io::DuplexStream,
-    Arc<Mutex<Vec<&'static str>>>,
-    Arc<Mutex<Option<Value>>>,
-    tokio::sync::mpsc::UnboundedReceiver<tokio::sync::mpsc::UnboundedSender<Value>>,
-) {
+fn changing(modern_era: bool) -> (tokio::io::DuplexStream, Changing) {
     let tools = Arc::new(Mutex::new(vec!["first"]));
     let listed = Arc::clone(&tools);
     let subscription = Arc::new(Mutex::new(None));
     let subscribed = Arc::clone(&subscription);
-    let (way_out, ways) = tokio::sync::mpsc::unbounded_channel();
+    let (way_out, ways) = mpsc::unbounded_channel();
     let io = stream(move |message, out| {
         let Some(id) = message.get("id").cloned() else {
             return;
@@ -268,30 +271,36 @@ fn changing(
             }
         }
     });
-    (io, tools, subscription, ways)
+    let changing = Changing {
+        tools,
+        subscription,
+        ways,
+    };
+    (io, changing)
 }
 
 #[tokio::test]
 async fn tools_that_change_are_listed_anew_in_both_protocols() {
     for modern_era in [false, true] {
-        let (io, tools, subscription, mut ways) = changing(modern_era);
+        let (io, mut server) = changing(modern_era);
         let servers = vec![("s".to_owned(), Endpoint::BuiltIn(io))];
         let (host, failures) = Host::start(servers, HostOptions::default()).await;
         assert_eq!(failures, []);
         assert_eq!(names(&host), ["s__first"]);
         if modern_era {
             until("it is listened to", || {
-                subscription.lock().unwrap().is_some()
+                server.subscription.lock().unwrap().is_some()
             })
             .await;
         }
-        *tools.lock().unwrap() = vec!["second", "third"];
-        let meta = json!({"io.modelcontextprotocol/subscriptionId": *subscription.lock().unwrap()});
+        *server.tools.lock().unwrap() = vec!["second", "third"];
+        let meta =
+            json!({"io.modelcontextprotocol/subscriptionId": *server.subscription.lock().unwrap()});
         let mut note = json!({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"});
         if modern_era {
             note["params"] = json!({"_meta": meta});
         }
-        ways.recv().await.unwrap().send(note).unwrap();
+        server.ways.recv().await.unwrap().send(note).unwrap();
         until("the new tools are there", || {
             names(&host) == ["s__second", "s__third"]
         })

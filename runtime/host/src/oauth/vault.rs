@@ -91,7 +91,7 @@ impl Vault {
         if self.held(|held| held.looked) {
             return self.held(|held| held.record.clone());
         }
-        let text = match self.from_keyring().await {
+        let text = match self.in_the_keyring().await {
             Some(text) => Some(text),
             None => self
                 .file()
@@ -148,7 +148,7 @@ impl Vault {
         self.remove_file();
     }
 
-    async fn from_keyring(&self) -> Option<String> {
+    async fn in_the_keyring(&self) -> Option<String> {
         if !self.keeping.keyring {
             return None;
         }

@@ -2,9 +2,9 @@
 //!
 //! The suite starts a server and then this program with the server's address as the last argument.
 //! It does what any user of the host does: starts it, lists the tools, calls each of them, and reads
-//! what there is to read. What is to be called with which arguments comes from the context that the suite gives, where it gives
-//! one, and otherwise from the tool's schema. The person at the desk says yes to everything, and
-//! their browser follows the address it is given.
+//! what there is to read. What is to be called with which arguments comes from the context that the
+//! suite gives, where it gives one, and otherwise from the tool's schema. The person at the desk
+//! says yes to everything, and their browser follows the address it is given.
 
 use std::sync::Arc;
 use std::time::Duration;
