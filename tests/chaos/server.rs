@@ -71,7 +71,7 @@ pub fn run(arguments: &[&str]) {
 
 fn act(said: &Said, effects: &str, changes: bool, calls: &AtomicU32) -> Result<(), ToolError> {
     let dies = said.server == "mortal" && calls.fetch_add(1, Ordering::SeqCst) >= LIFE;
-    if dies && said.number % 2 == 0 {
+    if dies && said.number.is_multiple_of(2) {
         std::process::abort();
     }
     if changes {

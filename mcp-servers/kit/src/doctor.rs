@@ -168,11 +168,12 @@ impl ToolServer {
                 let line = line.ok_or("the server hung up")?;
                 answer = serde_json::from_str(&line).map_err(|error| error.to_string())?;
                 if let Some(error) = answer.get("error") {
-                    return Err(format!("{} was answered with {error}", message["method"]));
+                    return Err(format!("{message} was answered with {error}"));
                 }
             }
         }
-        let listed = answer["result"]["tools"].as_array().map_or(0, Vec::len);
+        let listed = answer.pointer("/result/tools").and_then(Value::as_array);
+        let listed = listed.map_or(0, Vec::len);
         if listed == self.tools().len() {
             Ok(format!("spoken; {listed} tools listed"))
         } else {

@@ -34,10 +34,8 @@ impl Reading {
         match event {
             Event::CallJudged {
                 place, judgement, ..
-            } => {
-                if judgement.verdict.permission != Permission::Deny {
-                    self.judged.insert(place.clone(), judgement.reads.clone());
-                }
+            } if judgement.verdict.permission != Permission::Deny => {
+                self.judged.insert(place.clone(), judgement.reads.clone());
             }
             Event::Exposed { reads, .. } => self.exposure.join(reads),
             Event::EffectStarted {
