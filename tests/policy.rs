@@ -48,7 +48,16 @@ fn place() -> Place {
     );
     place.write("ropewalk.toml", toml);
     place.write("graphs/look.yaml", LOOK);
+    let trusted = ran(&place, &["servers", "trust", "other"]);
+    assert_eq!(trusted.code, Some(0), "{trusted:?}");
     place
+}
+
+/// The program for somebody with a home, in which it is kept what may be run.
+fn ran(place: &Place, arguments: &[&str]) -> Outcome {
+    let mut command = place.command(arguments);
+    command.env("HOME", place.path().join("home"));
+    Outcome::of(&command.output().unwrap())
 }
 
 fn first_run(place: &Place) -> String {
@@ -59,7 +68,7 @@ fn first_run(place: &Place) -> String {
 #[test]
 fn a_call_asks_is_approved_runs_and_is_in_the_audit_log() {
     let place = place();
-    let outcome = place.run(&["run", "look"]);
+    let outcome = ran(&place, &["run", "look"]);
     assert_eq!(outcome.code, Some(3), "{outcome:?}");
     assert!(
         outcome
@@ -72,53 +81,51 @@ fn a_call_asks_is_approved_runs_and_is_in_the_audit_log() {
         "{outcome:?}"
     );
     let run = first_run(&place);
-    assert_eq!(place.run(&["runs", "approve", &run]).code, Some(0));
-    let outcome = place.run(&["runs", "resume", &run]);
+    assert_eq!(ran(&place, &["runs", "approve", &run]).code, Some(0));
+    let outcome = ran(&place, &["runs", "resume", &run]);
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
-    let listed = place.run(&["audit", "--run", &run]).out;
+    let listed = ran(&place, &["audit", "--run", &run]).out;
     assert!(
         listed.contains("runs     other.status {}  by a person"),
         "{listed}"
     );
     assert!(listed.contains("ended    other.status"), "{listed}");
-    let denied = place.run(&["audit", "--denied"]);
+    let denied = ran(&place, &["audit", "--denied"]);
     assert_eq!(denied.out, "");
     assert_eq!(
-        place
-            .run(&["audit", "--since", "2h", "--json"])
+        ran(&place, &["audit", "--since", "2h", "--json"])
             .out
             .lines()
             .count(),
         2
     );
-    assert_eq!(place.run(&["audit", "verify"]).code, Some(0));
+    assert_eq!(ran(&place, &["audit", "verify"]).code, Some(0));
     // A line that is changed is found.
     let log = place.path().join(".ropewalk/audit.jsonl");
     let text = std::fs::read_to_string(&log).unwrap();
     std::fs::write(&log, text.replacen("a person", "a parrot", 1)).unwrap();
-    let verified = place.run(&["audit", "verify"]);
+    let verified = ran(&place, &["audit", "verify"]);
     assert_eq!(verified.code, Some(1), "{verified:?}");
     assert!(
         verified.out.contains("line 2: what stands before it"),
         "{verified:?}"
     );
-    place
-        .run(&["audit", "--since", "yesterday"])
-        .failed_saying("is no moment");
+    ran(&place, &["audit", "--since", "yesterday"]).failed_saying("is no moment");
 }
 
 #[test]
 fn a_rule_lets_a_call_run_and_a_wrong_one_lets_nothing_run() {
     let place = place();
     place.write("policy/a.toml", RULE);
-    let outcome = place.run(&["policy", "check"]);
+    let outcome = ran(&place, &["policy", "check"]);
     assert!(
         outcome.out.contains("policy/a.toml: 1 rules"),
         "{outcome:?}"
     );
-    let outcome = place.run(&["run", "look"]);
+    let outcome = ran(&place, &["run", "look"]);
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
-    let explained = place.json(&["policy", "explain", "other.status", "--json"]);
+    let explained = ran(&place, &["policy", "explain", "other.status", "--json"]).out;
+    let explained: Value = serde_json::from_str(&explained).unwrap();
     assert_eq!(explained["permission"], "allow");
     assert_eq!(
         explained["reasons"][0]["by"],
@@ -126,7 +133,7 @@ fn a_rule_lets_a_call_run_and_a_wrong_one_lets_nothing_run() {
     );
     let exposed = ["--untrusted", "web", "--private", "vector"];
     let arguments = [&["policy", "explain", "other.status"][..], &exposed].concat();
-    let explained = place.run(&arguments);
+    let explained = ran(&place, &arguments);
     assert!(
         explained.out.starts_with("other.status: ask\n"),
         "{explained:?}"
@@ -139,16 +146,12 @@ fn a_rule_lets_a_call_run_and_a_wrong_one_lets_nothing_run() {
         explained.out.contains("to allow it: run it at a terminal"),
         "{explained:?}"
     );
-    place
-        .run(&["policy", "explain", "other.nothing"])
-        .failed_saying("offers no tool `nothing`");
-    place
-        .run(&["policy", "explain", "mail.send"])
-        .failed_saying("servers: other, vector");
+    ran(&place, &["policy", "explain", "other.nothing"]).failed_saying("offers no tool `nothing`");
+    ran(&place, &["policy", "explain", "mail.send"]).failed_saying("servers: other, vector");
 
     let wrong = RULE.replace("expect = \"allow\"", "expect = \"deny\"");
     place.write("policy/b.toml", format!("\n{wrong}"));
-    let outcome = place.run(&["policy", "check"]);
+    let outcome = ran(&place, &["policy", "check"]);
     assert_eq!(outcome.code, Some(1), "{outcome:?}");
     assert!(
         outcome
@@ -156,28 +159,24 @@ fn a_rule_lets_a_call_run_and_a_wrong_one_lets_nothing_run() {
             .contains("policy/b.toml:3: rule `status-is-free`: example 1"),
         "{outcome:?}"
     );
-    place
-        .run(&["run", "look"])
-        .failed_saying("policy/b.toml:3: ");
+    ran(&place, &["run", "look"]).failed_saying("policy/b.toml:3: ");
     place.write("ropewalk.toml", "[policy]\nfiles = [\"rules/none.toml\"]\n");
-    place
-        .run(&["policy", "check"])
-        .failed_saying("rules/none.toml: there is no such file");
+    ran(&place, &["policy", "check"]).failed_saying("rules/none.toml: there is no such file");
 }
 
 #[test]
 fn a_changed_tool_is_held_back_until_it_is_approved() {
     let place = place();
     place.write("policy/a.toml", RULE);
-    assert_eq!(place.run(&["run", "look"]).code, Some(0));
-    let pinned = place.run(&["policy", "pins"]).out;
+    assert_eq!(ran(&place, &["run", "look"]).code, Some(0));
+    let pinned = ran(&place, &["policy", "pins"]).out;
     assert!(pinned.contains("other.status  "), "{pinned}");
     // As if the server had said something else when it was approved.
     let file = place.path().join(".ropewalk/pins.json");
     let mut pins: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
     pins["servers"]["other"]["status"]["description"] = json!("Says hello.");
     std::fs::write(&file, pins.to_string()).unwrap();
-    let outcome = place.run(&["run", "look"]);
+    let outcome = ran(&place, &["run", "look"]);
     assert_eq!(outcome.code, Some(1), "{outcome:?}");
     assert!(
         outcome.err.contains("-   \"description\": \"Says hello.\""),
@@ -187,17 +186,15 @@ fn a_changed_tool_is_held_back_until_it_is_approved() {
         outcome.err.contains("ropewalk policy approve other.status"),
         "{outcome:?}"
     );
-    let approved = place.run(&["policy", "approve", "other.status"]);
+    let approved = ran(&place, &["policy", "approve", "other.status"]);
     assert!(approved.out.contains("Says hello."), "{approved:?}");
     assert!(approved.err.contains("1 approved"), "{approved:?}");
-    assert_eq!(place.run(&["run", "look"]).code, Some(0));
-    let again = place.run(&["policy", "approve", "other"]);
+    assert_eq!(ran(&place, &["run", "look"]).code, Some(0));
+    let again = ran(&place, &["policy", "approve", "other"]);
     assert!(again.err.contains("nothing was held back"), "{again:?}");
-    assert_eq!(place.run(&["policy", "forget", "other"]).code, Some(0));
-    place
-        .run(&["policy", "forget", "other"])
-        .failed_saying("nothing of `other` is pinned");
-    assert_eq!(place.run(&["policy", "pins"]).out, "");
+    assert_eq!(ran(&place, &["policy", "forget", "other"]).code, Some(0));
+    ran(&place, &["policy", "forget", "other"]).failed_saying("nothing of `other` is pinned");
+    assert_eq!(ran(&place, &["policy", "pins"]).out, "");
 }
 
 /// What a person and a model say, and what stands in files: a secret may be in any of it.

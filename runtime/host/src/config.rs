@@ -142,7 +142,9 @@ impl ServerConfig {
     /// secrets.
     pub fn secrets(&self) -> Vec<String> {
         let named = self.env.iter().chain(&self.headers);
-        let named = named.filter(|(name, _)| secret::is_secret_name(name));
+        // What only refers to a secret is looked up, and learned, when it is needed.
+        let named =
+            named.filter(|(name, value)| secret::is_secret_name(name) && !value.contains("${"));
         let mut found: Vec<String> = named.map(|(_, value)| value.clone()).collect();
         // Of `Bearer TOKEN` the token alone is secret as well.
         let parts = found.iter().filter_map(|value| value.split_once(' '));

@@ -23,6 +23,7 @@ use rmcp::transport::auth::{
     AuthError, AuthorizationManager, AuthorizationMetadata, OAuthClientConfig, StoredCredentials,
     WWWAuthenticateParams,
 };
+use ropewalk_core::secret;
 use tokio::sync::Mutex;
 
 use crate::config::OauthConfig;
@@ -372,6 +373,7 @@ fn good_token(credentials: &StoredCredentials) -> Option<String> {
 fn token_of(credentials: &StoredCredentials) -> Option<String> {
     let response = response_of(credentials)?;
     let token = response.get("access_token")?.as_str()?;
+    secret::learn([token]);
     Some(token.to_owned())
 }
 

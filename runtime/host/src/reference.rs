@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ropewalk_core::secret::Redactor;
+use ropewalk_core::secret::{self, Redactor};
 use tokio::sync::oneshot;
 
 use crate::config::ServerConfig;
@@ -43,6 +43,11 @@ impl Resolved {
         let headers = all(look_up(&config.headers, "headers", true).await?);
         let bearer = bearer(config).await?;
         secrets.extend(bearer.clone());
+        // Of `Bearer TOKEN` the token alone is secret as well.
+        let parts = secrets.iter().filter_map(|value| value.split_once(' '));
+        let parts: Vec<String> = parts.map(|(_, token)| token.to_owned()).collect();
+        secrets.extend(parts);
+        secret::learn(&secrets);
         Ok(Self {
             env,
             headers,
