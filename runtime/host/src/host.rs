@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -109,7 +109,14 @@ struct Registry {
     /// Servers that were seen for the first time, with how many of their tools were agreed to.
     first_seen: Mutex<Vec<(String, usize)>>,
     /// The tools to be searched, read when they first are, and again when they changed.
-    searched: Mutex<Option<Arc<search::Catalogue>>>,
+    searched: Mutex<Searched>,
+}
+
+/// What a search goes through, and how often the tools changed before.
+#[derive(Default)]
+struct Searched {
+    changes: u64,
+    read: Option<Arc<search::Catalogue>>,
 }
 
 impl Registry {
@@ -129,6 +136,11 @@ impl Registry {
         let ours = self.servers.get(server).is_some_and(Server::is_built_in);
         let guard = (!ours).then_some(&self.guard);
         let first = self.changing().replace(server, listing.tools, guard);
+        for held in self.catalogue().held() {
+            if held.server == server {
+                tracing::warn!(server, tool = held.tool, "a tool is held back: {held}");
+            }
+        }
         if first > 0 {
             let seen = self.first_seen.lock();
             let mut seen = seen.unwrap_or_else(PoisonError::into_inner);
@@ -138,8 +150,13 @@ impl Registry {
     }
 
     fn to_be_read_again(&self) {
-        let searched = self.searched.lock();
-        *searched.unwrap_or_else(PoisonError::into_inner) = None;
+        let mut searched = self.searched();
+        searched.changes = searched.changes.wrapping_add(1);
+        searched.read = None;
+    }
+
+    fn searched(&self) -> MutexGuard<'_, Searched> {
+        self.searched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -362,9 +379,9 @@ impl Host {
     /// # Errors
     /// When they cannot be searched, in words.
     pub async fn find(&self, request: &str, count: usize) -> Result<Vec<String>, String> {
-        let read = {
-            let searched = self.registry.searched.lock();
-            searched.unwrap_or_else(PoisonError::into_inner).clone()
+        let (changes, read) = {
+            let searched = self.registry.searched();
+            (searched.changes, searched.read.clone())
         };
         let catalogue = match read {
             Some(catalogue) => catalogue,
@@ -373,8 +390,12 @@ impl Host {
                 let read = tokio::task::spawn_blocking(move || search::Catalogue::read(tools));
                 let read = read.await.map_err(|error| error.to_string())?;
                 let read = Arc::new(read?);
-                let searched = self.registry.searched.lock();
-                *searched.unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&read));
+                let mut searched = self.registry.searched();
+                // Of tools that changed meanwhile, nothing is kept.
+                if searched.changes == changes {
+                    searched.read = Some(Arc::clone(&read));
+                }
+                drop(searched);
                 read
             }
         };

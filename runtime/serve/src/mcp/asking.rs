@@ -4,6 +4,8 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use ropewalk_core::interrupt::{Interrupt, InterruptKind, Reply};
+use ropewalk_core::tool::Permission;
+use ropewalk_core::unseen::with_unseen_named;
 use ropewalk_engine::Approver;
 use ropewalk_mcp_kit::{CallContext, Faculty, FormAnswer, ToolError};
 use serde_json::{Map, Value, json};
@@ -54,6 +56,13 @@ impl Approver for AtClient {
             }
         }
     }
+
+    fn who(&self, _: &Interrupt) -> String {
+        match &self.context.caller {
+            Some(caller) => format!("the person at the client of {caller}"),
+            None => "the person at the client".to_owned(),
+        }
+    }
 }
 
 /// The same whenever the question comes up, and another for every other one.
@@ -67,7 +76,13 @@ fn name(interrupt: &Interrupt) -> String {
 fn words(interrupt: &Interrupt) -> String {
     let mut words = interrupt.question.clone();
     if let Some(call) = &interrupt.call {
-        words.push_str(&format!("\n{}({})", call.name, call.arguments));
+        // A person cannot judge what they cannot see.
+        let arguments = with_unseen_named(&call.arguments.to_string());
+        words.push_str(&format!("\n{}({arguments})", call.name));
+    }
+    let against = interrupt.reasons.iter();
+    for reason in against.filter(|reason| reason.permission != Permission::Allow) {
+        words.push_str(&format!("\n- {reason}"));
     }
     match &interrupt.proposal {
         Some(Value::String(text)) => words.push_str(&format!("\n{text}")),
