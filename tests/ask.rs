@@ -201,19 +201,21 @@ fn a_program_runs_once_somebody_agreed_to_exactly_that() {
         let mut command = place.command(arguments);
         Outcome::of(&command.env("ROPEWALK_HOME", &own).output().unwrap())
     };
+    // What it leaves behind shows that it ran.
     let servers = |says: &str| {
-        let script = format!("echo {says}; exit 3");
+        let script = format!("echo {says} >> ran; exit 3");
         let loud = json!({"command": "sh", "args": ["-c", script]});
         let file = json!({"mcpServers": {"loud": loud}});
         place.write(".mcp.json", file.to_string());
     };
-    servers("I am no server");
+    let ran = || std::fs::read_to_string(place.path().join("ran")).unwrap_or_default();
+    servers("one");
     let listed = run(&["servers", "list"]);
     assert_eq!(listed.code, Some(0), "{listed:?}");
     assert!(
         listed
             .out
-            .contains(r#""sh" "-c" "echo I am no server; exit 3""#),
+            .contains(r#""sh" "-c" "echo one >> ran; exit 3""#),
         "{listed:?}"
     );
     let doctor = run(&["doctor"]);
@@ -221,25 +223,17 @@ fn a_program_runs_once_somebody_agreed_to_exactly_that() {
         doctor.out.contains("ropewalk servers trust loud"),
         "{doctor:?}"
     );
-    assert!(
-        !doctor.out.contains("its first line was"),
-        "it ran: {doctor:?}"
-    );
+    assert_eq!(ran(), "", "{doctor:?}");
     let unknown = run(&["servers", "trust", "lout"]);
     assert_eq!(unknown.code, Some(1), "{unknown:?}");
     assert!(unknown.err.contains("there are: loud"), "{unknown:?}");
     let trusted = run(&["servers", "trust", "loud"]);
     assert_eq!(trusted.code, Some(0), "{trusted:?}");
     let doctor = run(&["doctor"]);
-    assert!(
-        doctor.out.contains("its first line was `I am no server`"),
-        "{doctor:?}"
-    );
-    servers("I am another");
+    assert!(doctor.out.contains("exit status: 3"), "{doctor:?}");
+    assert_eq!(ran(), "one\n", "{doctor:?}");
+    servers("two");
     let doctor = run(&["doctor"]);
     assert!(doctor.out.contains("it changed since"), "{doctor:?}");
-    assert!(
-        !doctor.out.contains("its first line was"),
-        "it ran: {doctor:?}"
-    );
+    assert_eq!(ran(), "one\n", "{doctor:?}");
 }

@@ -223,7 +223,7 @@ fn a_newer_client_answers_between_rounds_of_one_run() {
     );
     drop(client);
     let runs = place.json(&["runs", "list", "--json"]);
-    let runs = runs.as_array().unwrap();
+    let runs = runs["runs"].as_array().unwrap();
     assert_eq!(runs.len(), 1, "both rounds are one run: {runs:?}");
 }
 

@@ -133,9 +133,8 @@ mod tests {
         assert_eq!(day.to_string(), "2026-11-28T00:00:00Z");
         assert_eq!(moment("2026-11-28T00:00:00Z").unwrap(), day);
         let ago = |text: &str| {
-            Timestamp::now()
-                .duration_since(moment(text).unwrap())
-                .as_secs()
+            let moment = moment(text).unwrap();
+            Timestamp::now().duration_since(moment).as_secs()
         };
         assert!((7_200..7_260).contains(&ago("2h")), "{}", ago("2h"));
         assert!((259_200..259_260).contains(&ago("3d")), "{}", ago("3d"));

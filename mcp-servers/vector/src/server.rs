@@ -66,7 +66,7 @@ impl VectorServer {
             .tool(
                 ToolMeta::reading(
                     "search",
-                    "Search documents",
+                    "Search",
                     "Finds the passages that best answer a question or match words, with \
                      citations and scores.",
                 ),
@@ -78,7 +78,7 @@ impl VectorServer {
             .tool(
                 ToolMeta::reading(
                     "read",
-                    "Read a document",
+                    "Read",
                     "Reads around a cited passage: itself, its neighbours, its parent section, or \
                      the whole document.",
                 ),
@@ -90,7 +90,7 @@ impl VectorServer {
             .tool(
                 ToolMeta::reading(
                     "collections",
-                    "List and describe collections",
+                    "Collections",
                     "Lists collections, describes one (vectors, fields, documents), or counts \
                      passages.",
                 ),
@@ -102,7 +102,7 @@ impl VectorServer {
             .tool(
                 ToolMeta::reading(
                     "status",
-                    "Server status",
+                    "Status",
                     "Says what keeps the vectors and which model embeds.",
                 ),
                 move |_: manage::NoArguments, _| {
@@ -116,7 +116,7 @@ impl VectorServer {
                     long: true,
                     ..ToolMeta::reading(
                         "ingest",
-                        "Ingest documents",
+                        "Ingest",
                         "Brings files, folders or one text into a collection. Only what changed is \
                          done again; what is gone is removed.",
                     )
@@ -132,7 +132,7 @@ impl VectorServer {
                     destructive: true,
                     ..ToolMeta::reading(
                         "delete",
-                        "Delete documents",
+                        "Delete",
                         "Removes a document, a folder's documents, or a collection.",
                     )
                 },

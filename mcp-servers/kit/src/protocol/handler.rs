@@ -24,6 +24,7 @@ use super::calls::caller;
 use super::session::Session;
 use super::tasks::Tasks;
 use super::{MAX_LINE_BYTES, describe, line, news};
+use crate::changes::News;
 use crate::error::KitError;
 use crate::line_limit::TOO_LONG;
 use crate::repeats::Repeats;
@@ -46,10 +47,10 @@ pub(crate) struct McpTools {
 impl McpTools {
     pub(crate) fn new(server: ToolServer) -> Result<Self, KitError> {
         Ok(Self {
+            session: Arc::new(Session::new(news(&server))),
             server,
             calls: Arc::new(Semaphore::new(MAX_CONCURRENT_CALLS)),
             seal: Seal::new()?,
-            session: Arc::default(),
             tasks: Tasks::default(),
             repeats: Repeats::default(),
         })
@@ -58,10 +59,15 @@ impl McpTools {
     /// The same for another client.
     pub(crate) fn another(&self) -> Self {
         Self {
-            session: Arc::default(),
+            session: Arc::new(Session::new(news(&self.server))),
             ..self.clone()
         }
     }
+}
+
+/// What changes from now on, where clients are promised to be told.
+fn news(server: &ToolServer) -> Option<News> {
+    server.changing.then(|| server.changes.listen())
 }
 
 impl ServerHandler for McpTools {
@@ -205,13 +211,10 @@ impl ServerHandler for McpTools {
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
-        if self.server.changing {
-            tokio::spawn(news::session(
-                context.peer,
-                self.session.watched.clone(),
-                self.session.ended(),
-                self.server.changes.listen(),
-            ));
+        if let Some(news) = self.session.news() {
+            let watched = self.session.watched.clone();
+            let ended = self.session.ended();
+            tokio::spawn(news::session(context.peer, watched, ended, news));
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::changes::News;
 use crate::context::LogLevel;
 
 /// Addresses one client may watch.
@@ -14,23 +15,32 @@ const MAX_WATCHED: usize = 1_000;
 pub(super) struct Session {
     level: Mutex<LogLevel>,
     pub(super) watched: Watched,
+    /// News since the session began, until somebody brings them to the client.
+    news: Mutex<Option<News>>,
     ended: CancellationToken,
     _guard: DropGuard,
 }
 
-impl Default for Session {
-    fn default() -> Self {
+impl Session {
+    /// Begins now: what changes from here on is news to the client, however long it takes to say
+    /// that it is ready.
+    pub(super) fn new(news: Option<News>) -> Self {
         let ended = CancellationToken::new();
         Self {
             level: Mutex::new(LogLevel::Info),
             watched: Watched::default(),
+            news: Mutex::new(news),
             _guard: ended.clone().drop_guard(),
             ended,
         }
     }
-}
 
-impl Session {
+    /// The news of the session, to be brought to the client by the one who takes them.
+    pub(super) fn news(&self) -> Option<News> {
+        let mut news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
+        news.take()
+    }
+
     /// Fires when the session is over.
     pub(super) fn ended(&self) -> CancellationToken {
         self.ended.clone()

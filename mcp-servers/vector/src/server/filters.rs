@@ -11,7 +11,7 @@ use super::{VectorServer, failed};
 use crate::filter::{Bounds, Condition, Filter};
 use crate::store::Fields;
 
-/// One of equals, any_of, exists, or bounds.
+/// equals, any_of, exists or bounds.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(super) struct FilterArgument {
     /// Such as source or meta.author.
@@ -27,7 +27,7 @@ pub(super) struct FilterArgument {
     not: Option<bool>,
 }
 
-/// What a field can be compared with.
+// What a field can be compared with; said to people alone, as it would be said four times.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 enum Scalar {

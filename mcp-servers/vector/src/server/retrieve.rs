@@ -1,6 +1,6 @@
 //! The tools that read: search and read.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use ropewalk_mcp_kit::{Citation, Cursors, ToolError};
 use schemars::JsonSchema;
@@ -115,6 +115,7 @@ struct Hit {
     /// The passage; cite it as [id].
     citation: Citation,
     /// What it was ranked by.
+    #[schemars(with = "BTreeMap<String, f32>")]
     scores: Scores,
     /// The neighbours or the parent, where asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,7 +128,7 @@ struct Hit {
     metadata: Option<Map<String, Value>>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
 struct Scores {
     /// Fused score the passages are ordered by.
     fused: f32,
