@@ -1,7 +1,7 @@
 //! Other people's clients against our servers.
 //!
-//! The Python SDK is installed into a virtual environment below `target/` the first time. Without
-//! Python 3 there is nothing to drive: the test then says so and passes, except in CI.
+//! The SDKs are installed below `target/` the first time. Without Python 3, or without Node and
+//! npm, there is nothing to drive: the test then says so and passes, except in CI.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,8 +18,9 @@ use std::process::Command;
 
 use program::{Outcome, PROGRAM, Place};
 
-/// The version the test was written against.
+/// The versions the tests were written against.
 const SDK: &str = "mcp==2.3.0";
+const TYPESCRIPT_SDK: &str = "@modelcontextprotocol/client@2.4.0";
 
 /// The Python of a virtual environment that has the SDK.
 fn python() -> Option<PathBuf> {
@@ -54,6 +55,46 @@ fn the_python_sdk_lists_and_calls_the_tools_over_stdio_and_http() {
     let place = Place::new();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/python_client.py");
     let mut command = Command::new(python);
+    command.arg(script).arg(PROGRAM).current_dir(place.path());
+    let outcome = Outcome::of(&command.output().unwrap());
+    assert_eq!(outcome.code, Some(0), "{}\n{}", outcome.out, outcome.err);
+    assert!(outcome.out.contains("stdio ok") && outcome.out.contains("http ok"));
+}
+
+/// A folder with the TypeScript SDK, and the script in it: modules are looked for beside a script.
+fn typescript(script: &str) -> Option<PathBuf> {
+    let node = Command::new("node").arg("--version").output();
+    if node.is_err() || Command::new("npm").arg("--version").output().is_err() {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "CI needs node and npm for this test"
+        );
+        eprintln!("skipped: there is no node with npm to run the TypeScript SDK's client with");
+        return None;
+    }
+    let folder = Path::new(PROGRAM).parent().unwrap().join("typescript-sdk");
+    let ready = folder.join("ready");
+    if !std::fs::read_to_string(&ready).is_ok_and(|was| was == TYPESCRIPT_SDK) {
+        std::fs::create_dir_all(&folder).unwrap();
+        let mut npm = Command::new("npm");
+        npm.args(["install", "--no-audit", "--no-fund", "--prefix"]);
+        let outcome = Outcome::of(&npm.arg(&folder).arg(TYPESCRIPT_SDK).output().unwrap());
+        assert_eq!(outcome.code, Some(0), "{outcome:?}");
+        std::fs::write(ready, TYPESCRIPT_SDK).unwrap();
+    }
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop");
+    let placed = folder.join(script);
+    std::fs::copy(source.join(script), &placed).unwrap();
+    Some(placed)
+}
+
+#[test]
+fn the_typescript_sdk_lists_and_calls_the_tools_over_stdio_and_http() {
+    let Some(script) = typescript("typescript_client.mjs") else {
+        return;
+    };
+    let place = Place::new();
+    let mut command = Command::new("node");
     command.arg(script).arg(PROGRAM).current_dir(place.path());
     let outcome = Outcome::of(&command.output().unwrap());
     assert_eq!(outcome.code, Some(0), "{}\n{}", outcome.out, outcome.err);

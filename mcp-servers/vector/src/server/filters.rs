@@ -14,7 +14,7 @@ use crate::store::Fields;
 /// equals, any_of, exists or bounds.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(super) struct FilterArgument {
-    /// Such as source or meta.author.
+    /// Such as meta.author.
     field: String,
     equals: Option<Scalar>,
     any_of: Option<Vec<Scalar>>,
