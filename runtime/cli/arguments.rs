@@ -1,14 +1,19 @@
 //! The command line, as it is typed.
 
+pub(crate) mod guarding;
 pub(crate) mod installing;
+pub(crate) mod measuring;
+pub(crate) mod running;
 pub(crate) mod serving;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use ropewalk_infer::device::Device;
 
+use guarding::{Audit, AuditFilter, Policy, Servers};
 use installing::Install;
+use measuring::{Bench, Eval};
+use running::{Ask, Run, Runs};
 use serving::{ServeMcp, ServeVector};
 
 /// Cited answers from your own documents: an agent runtime for MCP.
@@ -28,10 +33,10 @@ impl Arguments {
     pub(crate) fn traces(&self) -> Option<String> {
         let setup = match &self.command {
             Command::Ask(ask) => &ask.setup,
-            Command::Run(run) => &run.running.setup,
+            Command::Run(run) => &run.running.means.setup,
             Command::Runs {
                 runs: Runs::Resume { running, .. },
-            } => &running.setup,
+            } => &running.means.setup,
             _ => return None,
         };
         let configured = crate::configuration::load(setup).ok()?.telemetry.otlp;
@@ -104,30 +109,6 @@ pub(crate) enum Command {
 }
 
 #[derive(Subcommand)]
-pub(crate) enum Servers {
-    /// What is configured, and whether it may run. Nothing is started.
-    List {
-        #[command(flatten)]
-        setup: Setup,
-    },
-    /// Let programs of the configuration run, exactly as they are now.
-    Trust {
-        /// Names of servers.
-        #[arg(required = true, value_name = "NAME")]
-        names: Vec<String>,
-        #[command(flatten)]
-        setup: Setup,
-    },
-    /// Sign in to a server that wants it, in a browser.
-    Login {
-        /// Name of the server.
-        name: String,
-        #[command(flatten)]
-        setup: Setup,
-    },
-}
-
-#[derive(Subcommand)]
 pub(crate) enum Models {
     /// The models that are here: size, architecture, quantisation, context.
     List {
@@ -150,31 +131,6 @@ pub(crate) enum Models {
     },
     /// How fast a model is on this machine, and how much memory it takes.
     Bench(Bench),
-}
-
-/// What is measured of a model.
-#[derive(Args)]
-pub(crate) struct Bench {
-    /// A .gguf file, a folder with safetensors, or the name of a model that was pulled.
-    pub(crate) path: String,
-    /// Tokens of the prompt.
-    #[arg(long, value_name = "TOKENS", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) prompt: u32,
-    /// Tokens of the reply.
-    #[arg(long, value_name = "TOKENS", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) generate: u32,
-    /// Threads [default: as many as there are cores]
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) threads: Option<u32>,
-    /// Where it runs: `auto`, `cpu`, `cuda`, `cuda:1`, `metal` and the like.
-    #[arg(long, default_value_t)]
-    pub(crate) device: Device,
-    /// How often all is measured; the medians count.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) rounds: u32,
-    /// Print one JSON object.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[derive(Subcommand)]
@@ -203,224 +159,6 @@ pub(crate) struct Setup {
     /// Servers in the standard mcpServers JSON [default: .mcp.json, where there is one]
     #[arg(long, value_name = "FILE")]
     pub(crate) mcp: Option<PathBuf>,
-}
-
-#[derive(Args)]
-pub(crate) struct Ask {
-    /// The question.
-    pub(crate) question: String,
-    /// Files or folders to answer from; Ropewalk's own documentation when left out.
-    #[arg(long, value_name = "PATH")]
-    pub(crate) docs: Vec<PathBuf>,
-    /// Collection to answer from, as `ropewalk ingest` made it.
-    #[arg(long, value_name = "NAME", conflicts_with = "docs")]
-    pub(crate) collection: Option<String>,
-    /// What does the reasoning: `auto`, `openai`, `local`, `extractive`, or an engine that
-    /// ropewalk.toml defines; `auto` takes a configured endpoint, else a local model that is there,
-    /// else extractive.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) engine: Option<String>,
-    /// Let tools that ask for permission run without asking.
-    #[arg(long)]
-    pub(crate) yes: bool,
-    /// Print one JSON object.
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Print the steps as a tree, with times and tokens.
-    #[arg(long)]
-    pub(crate) trace: bool,
-    #[command(flatten)]
-    pub(crate) setup: Setup,
-}
-
-/// How a run is run.
-#[derive(Args, Clone)]
-pub(crate) struct Running {
-    /// What does the reasoning: `auto`, `openai`, `local`, `extractive`, or an engine that
-    /// ropewalk.toml defines; `auto` takes a configured endpoint, else a local model that is there,
-    /// else extractive.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) engine: Option<String>,
-    /// Replies for tests instead of an engine: a JSON list of {"text", "calls", "when"}.
-    #[arg(long, value_name = "FILE", conflicts_with = "engine")]
-    pub(crate) script: Option<PathBuf>,
-    /// Collection that the vector tools work on when a call names none.
-    #[arg(long, value_name = "NAME", default_value = "documents")]
-    pub(crate) collection: String,
-    /// Let tools that ask for permission run without asking.
-    #[arg(long)]
-    pub(crate) yes: bool,
-    /// Print every event as a line of JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Show the steps while they happen, as a tree.
-    #[arg(long, conflicts_with = "json")]
-    pub(crate) watch: bool,
-    /// What the run survives: `process` the end of the program, `full` a power failure too.
-    #[arg(long, value_enum, default_value = "process")]
-    pub(crate) durability: Level,
-    #[command(flatten)]
-    pub(crate) setup: Setup,
-}
-
-impl Running {
-    /// Nothing said but where the configuration is.
-    pub(crate) fn quiet(setup: Setup) -> Self {
-        Self {
-            engine: None,
-            script: None,
-            collection: "documents".to_owned(),
-            yes: false,
-            json: false,
-            watch: false,
-            durability: Level::Process,
-            setup,
-        }
-    }
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum Level {
-    Off,
-    Process,
-    Full,
-}
-
-#[derive(Args)]
-pub(crate) struct Run {
-    /// The graph: a YAML file, or the name of one in `graphs/` or in the program.
-    pub(crate) graph: String,
-    /// One input: NAME=VALUE, or NAME=@FILE for what is in a file.
-    #[arg(short, long = "with", value_name = "NAME=VALUE")]
-    pub(crate) inputs: Vec<String>,
-    /// All inputs as one JSON object in a file; `-` reads standard input.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) input: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) running: Running,
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Runs {
-    /// What ran, the latest first.
-    List {
-        /// Only runs that stand like this.
-        #[arg(long, value_enum)]
-        state: Option<Stands>,
-        /// How many at most.
-        #[arg(long, default_value_t = 20)]
-        limit: usize,
-        /// Print one JSON object.
-        #[arg(long)]
-        json: bool,
-    },
-    /// One run: where it stands, what it asks, what it came to.
-    Show {
-        /// The run.
-        run: String,
-        /// Its steps as a tree.
-        #[arg(long)]
-        tree: bool,
-        /// Its events as lines of JSON.
-        #[arg(long, conflicts_with = "tree")]
-        events: bool,
-        /// Print one JSON object.
-        #[arg(long, conflicts_with_all = ["tree", "events"])]
-        json: bool,
-    },
-    /// Take a run up again: what has been done is not done again.
-    Resume {
-        /// The run.
-        run: String,
-        /// Go on with this graph, if it differs only where the run has not been.
-        #[arg(long, value_name = "FILE", conflicts_with = "as_recorded")]
-        graph: Option<String>,
-        /// Go on with the graph the run began with, whatever has become of its files.
-        #[arg(long)]
-        as_recorded: bool,
-        #[command(flatten)]
-        running: Running,
-    },
-    /// Make a run that shares the past of another up to one of its events.
-    Fork {
-        /// The run.
-        run: String,
-        /// The first event that it does not share; `runs show RUN --events` numbers them.
-        #[arg(long, value_name = "EVENT")]
-        at: u64,
-        /// Print one JSON object.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Say yes to what a run asks.
-    Approve {
-        /// The run.
-        run: String,
-        /// Which question, where there are several.
-        question: Option<String>,
-    },
-    /// Answer what a run asks.
-    Answer(AnswerRun),
-    /// Write a run to a file that can be replayed anywhere, without models, tools or network.
-    Export {
-        /// The run.
-        run: String,
-        /// The file; standard output when left out.
-        #[arg(short, long, value_name = "FILE")]
-        output: Option<PathBuf>,
-    },
-    /// Go through an exported run again and compare: a change of a prompt shows as a difference.
-    Replay {
-        /// The exported run.
-        file: PathBuf,
-        /// The graph as it is now; the recorded one when left out.
-        #[arg(long, value_name = "FILE")]
-        graph: Option<String>,
-        /// Print every event as a line of JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Remove runs and give their room back.
-    Rm {
-        /// The runs.
-        runs: Vec<String>,
-        /// All runs that ended so many days ago or more.
-        #[arg(long, value_name = "DAYS", conflicts_with = "runs")]
-        older_than: Option<f64>,
-    },
-}
-
-#[derive(Args)]
-pub(crate) struct AnswerRun {
-    /// The run.
-    pub(crate) run: String,
-    /// Which question, where there are several.
-    #[arg(long, value_name = "ID")]
-    pub(crate) question: Option<String>,
-    /// The answer: JSON, or plain text.
-    #[arg(required_unless_present_any = ["approve", "edit", "reject", "escalate"])]
-    pub(crate) value: Option<String>,
-    /// Say yes.
-    #[arg(long, conflicts_with = "value")]
-    pub(crate) approve: bool,
-    /// Say yes to this instead of what is proposed.
-    #[arg(long, value_name = "JSON", conflicts_with = "value")]
-    pub(crate) edit: Option<String>,
-    /// Say no, and why.
-    #[arg(long, value_name = "REASON", conflicts_with = "value")]
-    pub(crate) reject: Option<String>,
-    /// Pass the question on to somebody else.
-    #[arg(long, value_name = "WHOM", conflicts_with = "value")]
-    pub(crate) escalate: Option<String>,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum Stands {
-    Running,
-    Interrupted,
-    Suspended,
-    Completed,
-    Failed,
 }
 
 #[derive(Subcommand)]
@@ -495,127 +233,6 @@ pub(crate) struct Ingest {
 pub(crate) enum Server {
     /// Vector retrieval: search, read, ingest, collections, delete, status.
     Vector(ServeVector),
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Policy {
-    /// Read all files of rules and try their examples; fails when one is wrong.
-    Check {
-        /// Print one JSON object.
-        #[arg(long)]
-        json: bool,
-        #[command(flatten)]
-        setup: Setup,
-    },
-    /// How a call would come out: every word on it, and what would allow it. Nothing is called.
-    Explain(Explain),
-    /// The tools that were approved, by server.
-    Pins {
-        /// This server's alone.
-        server: Option<String>,
-        /// Print one JSON object.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Approve a tool as it is now, or all of a server: starts the server, shows what changed.
-    Approve {
-        /// SERVER, or SERVER.TOOL.
-        tool: String,
-        #[command(flatten)]
-        setup: Setup,
-    },
-    /// Forget what was approved of a server; its tools are then new.
-    Forget {
-        /// The server.
-        server: String,
-    },
-}
-
-#[derive(Args)]
-pub(crate) struct Explain {
-    /// The tool: SERVER.TOOL.
-    pub(crate) tool: String,
-    /// Its arguments: a JSON object.
-    #[arg(default_value = "{}")]
-    pub(crate) arguments: String,
-    /// As if a result of this server had been read that nobody vouches for.
-    #[arg(long, value_name = "SERVER")]
-    pub(crate) untrusted: Vec<String>,
-    /// As if private data of this server had been read.
-    #[arg(long, value_name = "SERVER")]
-    pub(crate) private: Vec<String>,
-    /// As if a result of this server had held what looks like orders to a model.
-    #[arg(long, value_name = "SERVER")]
-    pub(crate) suspect: Vec<String>,
-    /// Print one JSON object.
-    #[arg(long)]
-    pub(crate) json: bool,
-    #[command(flatten)]
-    pub(crate) setup: Setup,
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Audit {
-    /// Whether the log is as it was written; fails when a line was changed or is missing.
-    Verify {
-        /// Print one JSON object.
-        #[arg(long)]
-        json: bool,
-    },
-}
-
-#[derive(Args)]
-pub(crate) struct AuditFilter {
-    /// Only of this run.
-    #[arg(long)]
-    pub(crate) run: Option<String>,
-    /// Only calls of this server.
-    #[arg(long)]
-    pub(crate) server: Option<String>,
-    /// Only calls of this tool, by its name on its server.
-    #[arg(long)]
-    pub(crate) tool: Option<String>,
-    /// Only calls that were not run.
-    #[arg(long)]
-    pub(crate) denied: bool,
-    /// Only since then: an age such as `2h` or `3d`, or a date such as 2026-11-28.
-    #[arg(long, value_name = "WHEN")]
-    pub(crate) since: Option<String>,
-    /// Print every line as JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Eval {
-    /// Retrieval on a BEIR-format folder: dense, BM25 and hybrid.
-    Retrieval(EvalRetrieval),
-    /// Tool search on a BEIR-format folder whose documents are tools, with `inputSchema` beside.
-    Tools(EvalTools),
-}
-
-#[derive(Args)]
-pub(crate) struct EvalTools {
-    /// Folder with corpus.jsonl, queries.jsonl and qrels.tsv.
-    pub(crate) folder: PathBuf,
-    /// How many tools a model would be offered.
-    #[arg(long, default_value_t = 5)]
-    pub(crate) offered: usize,
-    /// Print one JSON object.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Args)]
-pub(crate) struct EvalRetrieval {
-    /// Folder with corpus.jsonl, queries.jsonl and qrels.tsv.
-    pub(crate) folder: PathBuf,
-    /// Cut documents into chunks, as ingestion does, instead of taking them whole.
-    #[arg(long)]
-    pub(crate) chunk: bool,
-    /// Print one JSON object.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[derive(Args)]

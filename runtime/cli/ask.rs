@@ -23,7 +23,7 @@ use ropewalk_vector::store::VectorStore;
 use serde_json::{Map, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::arguments::Ask;
+use crate::arguments::running::Ask;
 use crate::progress::{self, print, say};
 use crate::terminal::AtTerminal;
 use crate::{Ending, configuration, ingest, own_docs, session, workplace};

@@ -9,7 +9,7 @@ use jiff::{Span, SpanRelativeTo, Timestamp};
 use ropewalk_core::unseen::with_unseen_named;
 use ropewalk_host::audit::{AuditLog, Line, What};
 
-use crate::arguments::{Audit, AuditFilter};
+use crate::arguments::guarding::{Audit, AuditFilter};
 use crate::progress::{print, say};
 use crate::{Ending, workplace};
 

@@ -8,7 +8,7 @@ mod tools;
 use tokio_util::sync::CancellationToken;
 
 use crate::Ending;
-use crate::arguments::Eval;
+use crate::arguments::measuring::Eval;
 
 pub(crate) async fn run(eval: Eval, cancel: CancellationToken) -> anyhow::Result<Ending> {
     match eval {

@@ -4,7 +4,8 @@ use ropewalk_core::graph::diagnostic::Severity;
 use ropewalk_engine::definitions::Definitions;
 use serde_json::json;
 
-use crate::arguments::{Graph, Running, Setup};
+use crate::arguments::running::Means;
+use crate::arguments::{Graph, Setup};
 use crate::progress::{print, say};
 use crate::session::{self, Needs, Session};
 use crate::{Ending, configuration, drawing};
@@ -34,8 +35,7 @@ async fn check(name: &str, json: bool, no_tools: bool, setup: Setup) -> anyhow::
     let mut compiled = definitions.compile(name)?;
     let needs = compiled.graph.as_deref().map(Needs::of);
     if let Some(needs) = needs.filter(|needs| needs.names_tools && !no_tools) {
-        let running = Running::quiet(setup);
-        let session = Session::open(&running, needs.only_tools()).await?;
+        let session = Session::open(&Means::usual(setup), false, needs.only_tools()).await?;
         compiled = session.definitions().compile(name)?;
         session.close().await;
     }

@@ -4,20 +4,13 @@ use ropewalk_serve::mcp;
 use tokio_util::sync::CancellationToken;
 
 use crate::Ending;
-use crate::arguments::Running;
 use crate::arguments::serving::ServeMcp;
 use crate::progress::say;
 use crate::serve::serve;
 use crate::session::{Needs, Session};
 
 pub(crate) async fn run(options: ServeMcp, cancel: CancellationToken) -> anyhow::Result<Ending> {
-    let running = Running {
-        engine: options.engine,
-        script: options.script,
-        collection: options.collection,
-        ..Running::quiet(options.setup)
-    };
-    let session = Session::open(&running, Needs::ALL).await?;
+    let session = Session::open(&options.means, false, Needs::ALL).await?;
     let (tools, refused) = mcp::tools(&session.definitions(), &session.services);
     for definition in refused {
         say(&format!("warning: {definition}"));

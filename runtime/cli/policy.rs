@@ -12,7 +12,8 @@ use ropewalk_vector::server::VectorServer;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::arguments::{Explain, Policy, Setup};
+use crate::arguments::Setup;
+use crate::arguments::guarding::{Explain, Policy};
 use crate::configuration::{self, Configuration};
 use crate::progress::{print, say};
 use crate::{Ending, session, workplace};

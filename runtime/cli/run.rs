@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use crate::Ending;
-use crate::arguments::{Level, Run, Running};
+use crate::arguments::running::{Level, Run, Running};
 use crate::progress::{self, print, say};
 use crate::session::{self, Needs, Session};
 use crate::terminal::{AtTerminal, value_of};
@@ -28,7 +28,8 @@ pub(crate) async fn run(options: Run, cancel: CancellationToken) -> anyhow::Resu
     let graph = session::graph(&options.graph, &definitions)?;
     let inputs = inputs(&options, &graph)?;
     let needs = Needs::of(&graph);
-    let session = Session::open(&options.running, needs).await?;
+    let running = &options.running;
+    let session = Session::open(&running.means, running.yes, needs).await?;
     // Once more, now that it is known what tools and engines there are.
     let graph = if needs.names_tools || needs.engine {
         session::graph(&options.graph, &session.definitions())?

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::Ending;
-use crate::arguments::{AnswerRun, Running, Runs, Stands};
+use crate::arguments::running::{AnswerRun, Running, Runs, Stands};
 use crate::progress::{print, say};
 use crate::run::{Work, at_work, drift, show};
 use crate::session::{self, Needs, Session};
@@ -214,7 +214,7 @@ async fn resume(
         Resumed::With(graph) => Needs::of(graph),
         Resumed::AsRecorded => Needs::ALL,
     };
-    let session = Session::open(&running, needs).await?;
+    let session = Session::open(&running.means, running.yes, needs).await?;
     let work = Work::Resume { run, graph };
     let ending = at_work(&session.services, &running, work, cancel).await;
     session.close().await;

@@ -7,7 +7,8 @@ use anyhow::{Context, anyhow, bail};
 use ropewalk_host::consent::{Approvals, CommandLine, Consent};
 use ropewalk_host::{Endpoint, Host, ServerConfig, ServerState};
 
-use crate::arguments::{Servers, Setup};
+use crate::arguments::Setup;
+use crate::arguments::guarding::Servers;
 use crate::progress::print;
 use crate::{Ending, configuration, desk};
 

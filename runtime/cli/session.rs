@@ -21,7 +21,7 @@ use ropewalk_models::scripted::Scripted;
 use ropewalk_vector::server::VectorServer;
 use tokio_util::sync::CancellationToken;
 
-use crate::arguments::Running;
+use crate::arguments::running::Means;
 use crate::configuration::{self, Configuration};
 use crate::progress::say;
 use crate::{desk, terminal, workplace};
@@ -41,13 +41,14 @@ pub(crate) struct Session {
 
 impl Session {
     /// With an engine and tools only where some are needed: they take time to start.
-    pub(crate) async fn open(running: &Running, needs: Needs) -> anyhow::Result<Self> {
-        let configuration = configuration::load(&running.setup)?;
-        let registry = match &running.script {
+    /// With `yes` every configured server may run.
+    pub(crate) async fn open(means: &Means, yes: bool, needs: Needs) -> anyhow::Result<Self> {
+        let configuration = configuration::load(&means.setup)?;
+        let registry = match &means.script {
             Some(_) => None,
-            None => Some(configuration.engines(running.engine.as_deref())?),
+            None => Some(configuration.engines(means.engine.as_deref())?),
         };
-        let engines: Arc<dyn Engines> = match (&running.script, &registry) {
+        let engines: Arc<dyn Engines> = match (&means.script, &registry) {
             (Some(path), _) => Arc::new(StandIn(script(path)?)),
             (None, Some(registry)) if needs.engine => registry.clone(),
             _ => Arc::new(NoEngine),
@@ -61,8 +62,8 @@ impl Session {
         let host = if needs.tools {
             let embedder = workplace::embedder(&configuration.vector).await?;
             let store = workplace::store(&configuration.vector).await?;
-            let vector = VectorServer::new(store, embedder, &running.collection);
-            Some(start_host(&configuration, vector, running.yes).await)
+            let vector = VectorServer::new(store, embedder, &means.collection);
+            Some(start_host(&configuration, vector, yes).await)
         } else {
             None
         };

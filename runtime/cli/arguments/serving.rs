@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::path::PathBuf;
 
 use clap::Args;
 
 use super::Setup;
+use super::running::Means;
 
 #[derive(Args)]
 pub(crate) struct ServeVector {
@@ -23,17 +23,8 @@ pub(crate) struct ServeVector {
 pub(crate) struct ServeMcp {
     #[command(flatten)]
     pub(crate) serving: Serving,
-    /// What does the reasoning, as for `ropewalk run`.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) engine: Option<String>,
-    /// Replies for tests instead of an engine: a JSON list of {"text", "calls", "when"}.
-    #[arg(long, value_name = "FILE", conflicts_with = "engine")]
-    pub(crate) script: Option<PathBuf>,
-    /// Collection that the vector tools work on when a call names none.
-    #[arg(long, value_name = "NAME", default_value = "documents")]
-    pub(crate) collection: String,
     #[command(flatten)]
-    pub(crate) setup: Setup,
+    pub(crate) means: Means,
 }
 
 /// What every tool server can be told of how it is reached.

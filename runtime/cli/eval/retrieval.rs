@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::beir::{self, Dataset};
 use super::metrics::{self, Metrics};
 use crate::Ending;
-use crate::arguments::EvalRetrieval;
+use crate::arguments::measuring::EvalRetrieval;
 use crate::progress::{self, print};
 
 const COLLECTION: &str = "eval";

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::beir::{self, Document};
 use super::metrics::{self, Metrics};
 use crate::Ending;
-use crate::arguments::EvalTools;
+use crate::arguments::measuring::EvalTools;
 use crate::progress::{self, print};
 
 /// Ranks that any of the metrics looks at.

@@ -9,7 +9,7 @@ use ropewalk_models::hub::error::size;
 use ropewalk_models::hub::registry;
 use tokio_util::sync::CancellationToken;
 
-use crate::arguments::Bench;
+use crate::arguments::measuring::Bench;
 use crate::progress::{print, say, waiting};
 use crate::{Ending, workplace};
 

@@ -265,7 +265,7 @@ mod tests {
     fn machine(system: System, variable: fn(&str) -> Option<PathBuf>) -> Machine {
         Machine {
             system,
-            folder: PathBuf::from("/work/ropes"),
+            folder: PathBuf::from("/home/ada/ropes"),
             variable,
         }
     }
@@ -355,6 +355,6 @@ mod tests {
         let error = Client::ClaudeDesktop.file(Scope::Project, &nowhere);
         assert!(error.unwrap_err().to_string().contains("--project"));
         let file = Client::Zed.file(Scope::Project, &nowhere).unwrap();
-        assert_eq!(file, Path::new("/work/ropes/.zed/settings.json"));
+        assert_eq!(file, Path::new("/home/ada/ropes/.zed/settings.json"));
     }
 }

@@ -24,7 +24,7 @@ fn entry(command: &str, args: &[&str]) -> Entry {
 fn ours() -> Entry {
     entry(
         "/opt/a \"b\"\\c/ropewalk",
-        &["--directory", "/work/é ü", "mcp"],
+        &["--directory", "/home/ada/é ü", "mcp"],
     )
 }
 

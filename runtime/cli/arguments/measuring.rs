@@ -1,0 +1,63 @@
+//! Measuring, as it is typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use ropewalk_infer::device::Device;
+
+/// What is measured of a model.
+#[derive(Args)]
+pub(crate) struct Bench {
+    /// A .gguf file, a folder with safetensors, or the name of a model that was pulled.
+    pub(crate) path: String,
+    /// Tokens of the prompt.
+    #[arg(long, value_name = "TOKENS", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) prompt: u32,
+    /// Tokens of the reply.
+    #[arg(long, value_name = "TOKENS", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) generate: u32,
+    /// Threads [default: as many as there are cores]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) threads: Option<u32>,
+    /// Where it runs: `auto`, `cpu`, `cuda`, `cuda:1`, `metal` and the like.
+    #[arg(long, default_value_t)]
+    pub(crate) device: Device,
+    /// How often all is measured; the medians count.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rounds: u32,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Eval {
+    /// Retrieval on a BEIR-format folder: dense, BM25 and hybrid.
+    Retrieval(EvalRetrieval),
+    /// Tool search on a BEIR-format folder whose documents are tools, with `inputSchema` beside.
+    Tools(EvalTools),
+}
+
+#[derive(Args)]
+pub(crate) struct EvalTools {
+    /// Folder with corpus.jsonl, queries.jsonl and qrels.tsv.
+    pub(crate) folder: PathBuf,
+    /// How many tools a model would be offered.
+    #[arg(long, default_value_t = 5)]
+    pub(crate) offered: usize,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct EvalRetrieval {
+    /// Folder with corpus.jsonl, queries.jsonl and qrels.tsv.
+    pub(crate) folder: PathBuf,
+    /// Cut documents into chunks, as ingestion does, instead of taking them whole.
+    #[arg(long)]
+    pub(crate) chunk: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
