@@ -1,23 +1,17 @@
 //! Chance that comes out the same for the same seed.
 
-/// SplitMix64 (Steele, Lea and Flood, 2014).
-pub struct Chance(u64);
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+
+pub struct Chance(ChaCha8Rng);
 
 impl Chance {
     pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        Self(ChaCha8Rng::seed_from_u64(seed))
     }
 
     /// From 0 to one less than `bound`.
     pub fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() % bound as u64).unwrap()
+        usize::try_from(self.0.next_u64() % bound as u64).unwrap()
     }
 }
