@@ -172,9 +172,13 @@ fn a_changed_tool_is_held_back_until_it_is_approved() {
     let pinned = ran(&place, &["policy", "pins"]).out;
     assert!(pinned.contains("other.status  "), "{pinned}");
     // As if the server had said something else when it was approved.
-    let file = place.path().join(".ropewalk/pins.json");
+    let folders = place.path().join("home/.local/state/ropewalk/pins");
+    let mut folders = std::fs::read_dir(folders).unwrap();
+    let file = folders.next().unwrap().unwrap().path().join("pins.json");
     let mut pins: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
     pins["servers"]["other"]["status"]["description"] = json!("Says hello.");
+    // What the folder brings along agrees to nothing.
+    place.write(".ropewalk/pins.json", std::fs::read(&file).unwrap());
     std::fs::write(&file, pins.to_string()).unwrap();
     let outcome = ran(&place, &["run", "look"]);
     assert_eq!(outcome.code, Some(1), "{outcome:?}");

@@ -129,7 +129,7 @@ async fn vector_store(configuration: &Configuration) -> anyhow::Result<String> {
 }
 
 fn pins() -> anyhow::Result<String> {
-    let pins = PinStore::new(&workplace::home()).read()?;
+    let pins = PinStore::new(&workplace::pins()).read()?;
     let tools: usize = pins.servers.values().map(BTreeMap::len).sum();
     Ok(format!("{tools} tools of {} servers", pins.servers.len()))
 }

@@ -181,7 +181,7 @@ fn named(text: &str, configuration: &Configuration) -> anyhow::Result<(String, O
 }
 
 fn pins(server: Option<&str>, json: bool) -> anyhow::Result<Ending> {
-    let mut pins = PinStore::new(&workplace::home()).read()?;
+    let mut pins = PinStore::new(&workplace::pins()).read()?;
     if let Some(server) = server {
         pins.servers.retain(|name, _| name == server);
     }
@@ -246,7 +246,7 @@ fn shown(host: &Host, held: &Held) -> String {
 }
 
 fn forget(server: &str) -> anyhow::Result<Ending> {
-    let known = PinStore::new(&workplace::home()).change(|pins| pins.forget(server))?;
+    let known = PinStore::new(&workplace::pins()).change(|pins| pins.forget(server))?;
     if !known {
         bail!("nothing of `{server}` is pinned");
     }

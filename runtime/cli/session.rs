@@ -271,7 +271,7 @@ pub(crate) fn surroundings(configuration: &Configuration, yes: bool) -> HostOpti
 /// What every call passes: the user's rules, what was agreed to, and the log of what was decided.
 fn guard(configuration: &Configuration) -> Guard {
     Guard::new(configuration.policy.rules.clone())
-        .with_pins(PinStore::new(&workplace::home()))
+        .with_pins(PinStore::new(&workplace::pins()))
         .with_audit(AuditLog::new(&workplace::home()))
 }
 

@@ -4,10 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
+use ropewalk_core::digest::digest;
 use ropewalk_embed::Embedder;
 use ropewalk_vector::store::VectorStore;
 use ropewalk_vector::store::edge::EdgeStore;
 use ropewalk_vector::store::remote::RemoteStore;
+use serde_json::json;
 
 use crate::configuration::VectorConfig;
 
@@ -33,6 +35,18 @@ pub(crate) fn own() -> Option<PathBuf> {
         .or_else(|| Some(set("HOME")?.join(".local").join("state")))
         .or_else(|| set("LOCALAPPDATA"))?;
     Some(state.join("ropewalk"))
+}
+
+/// Where the tools of this folder's servers are pinned: what somebody agreed to must not come with
+/// the folder. Where the user has no folder of their own, it is the state folder all the same.
+pub(crate) fn pins() -> PathBuf {
+    let Some(own) = own() else {
+        return home();
+    };
+    let here = std::env::current_dir().unwrap_or_default();
+    let here = here.canonicalize().unwrap_or(here);
+    own.join("pins")
+        .join(digest(&json!(here.to_string_lossy())))
 }
 
 /// Where local models lie.

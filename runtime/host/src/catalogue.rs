@@ -51,6 +51,37 @@ pub(crate) struct CataloguedTool {
     pub(crate) suspicions: Vec<Suspicion>,
 }
 
+/// Lets the tools of a server in; without a guard, they are ours. Gives them ready to be called,
+/// and how many were seen for the first time and agreed to.
+///
+/// Blocks: pins are read, and may be written.
+pub(crate) fn let_in(
+    server: &str,
+    specs: Vec<(String, ToolSpec)>,
+    guard: Option<&Guard>,
+) -> (Vec<CataloguedTool>, usize) {
+    let candidates: Vec<Candidate<'_>> = specs
+        .iter()
+        .map(|(tool, spec)| Candidate { tool, spec })
+        .collect();
+    let mut admission = guard
+        .map(|guard| guard.admit(server, &candidates))
+        .unwrap_or_default();
+    let tools = specs.into_iter().map(|(own_name, spec)| {
+        let schemas = ToolSchemas::new(&spec.input_schema, spec.output_schema.as_ref());
+        let suspicions = guard.map(|guard| guard.suspicions(server, &spec));
+        CataloguedTool {
+            held: admission.held.remove(&own_name),
+            spec,
+            server: server.to_owned(),
+            own_name,
+            schemas: Arc::new(schemas),
+            suspicions: suspicions.unwrap_or_default(),
+        }
+    });
+    (tools.collect(), admission.first)
+}
+
 impl Catalogue {
     /// For these servers. Which of them run does not matter to what tools are called.
     pub(crate) fn new<'a>(servers: impl IntoIterator<Item = &'a str>) -> Self {
@@ -107,45 +138,24 @@ impl Catalogue {
         of_server.count()
     }
 
-    /// What a server offers now, in the place of what it offered. Without a guard, it is ours.
-    ///
-    /// Returns how many of its tools were seen for the first time, and agreed to.
-    pub(crate) fn replace(
-        &mut self,
-        server: &str,
-        mut tools: Vec<Tool>,
-        guard: Option<&Guard>,
-    ) -> usize {
-        self.tools.retain(|_, tool| tool.server != server);
+    /// The tools of a server under their names here, each with its name there.
+    pub(crate) fn named(&mut self, server: &str, mut tools: Vec<Tool>) -> Vec<(String, ToolSpec)> {
         // Names that must be numbered get the same numbers every time.
         tools.sort_by(|a, b| a.name.cmp(&b.name));
         tools.dedup_by(|a, b| a.name == b.name);
-        let mut specs: Vec<(String, ToolSpec)> = Vec::new();
+        let specs = tools.iter().map(|tool| {
+            let spec = spec_of(self.name(server, &tool.name), tool);
+            (tool.name.to_string(), spec)
+        });
+        specs.collect()
+    }
+
+    /// What a server offers now, in the place of what it offered.
+    pub(crate) fn replace(&mut self, server: &str, tools: Vec<CataloguedTool>) {
+        self.tools.retain(|_, tool| tool.server != server);
         for tool in tools {
-            let spec = spec_of(self.name(server, &tool.name), &tool);
-            specs.push((tool.name.to_string(), spec));
+            self.tools.insert(tool.spec.name.clone(), Arc::new(tool));
         }
-        let candidates: Vec<Candidate<'_>> = specs
-            .iter()
-            .map(|(tool, spec)| Candidate { tool, spec })
-            .collect();
-        let mut admission = guard
-            .map(|guard| guard.admit(server, &candidates))
-            .unwrap_or_default();
-        for (own_name, spec) in specs {
-            let schemas = ToolSchemas::new(&spec.input_schema, spec.output_schema.as_ref());
-            let suspicions = guard.map(|guard| guard.suspicions(server, &spec));
-            let entry = CataloguedTool {
-                held: admission.held.remove(&own_name),
-                spec,
-                server: server.to_owned(),
-                own_name,
-                schemas: Arc::new(schemas),
-                suspicions: suspicions.unwrap_or_default(),
-            };
-            self.tools.insert(entry.spec.name.clone(), Arc::new(entry));
-        }
-        admission.first
     }
 
     /// The name of a tool: the one it had, or a new one.
@@ -245,6 +255,12 @@ mod tests {
             .collect()
     }
 
+    fn offers(catalogue: &mut Catalogue, server: &str, names: &[&str]) {
+        let specs = catalogue.named(server, tools(names));
+        let (tools, _) = let_in(server, specs, None);
+        catalogue.replace(server, tools);
+    }
+
     fn named(catalogue: &Catalogue) -> Vec<&str> {
         catalogue.names().collect()
     }
@@ -252,13 +268,13 @@ mod tests {
     #[test]
     fn a_name_once_given_stays_with_its_tool() {
         let mut catalogue = Catalogue::new(["s"]);
-        catalogue.replace("s", tools(&["die.once"]), None);
+        offers(&mut catalogue, "s", &["die.once"]);
         assert_eq!(named(&catalogue), ["s__die_once"]);
         // Alone in order, it would come first.
-        catalogue.replace("s", tools(&["die.once", "die once"]), None);
+        offers(&mut catalogue, "s", &["die.once", "die once"]);
         assert_eq!(named(&catalogue), ["s__die_once", "s__die_once_2"]);
         assert_eq!(catalogue.get("s__die_once").unwrap().own_name, "die.once");
-        catalogue.replace("s", tools(&["die once"]), None);
+        offers(&mut catalogue, "s", &["die once"]);
         assert_eq!(named(&catalogue), ["s__die_once_2"]);
         assert!(
             catalogue.get("s__die_once").is_none(),
@@ -273,10 +289,10 @@ mod tests {
         let mut back = Catalogue::new(servers);
         let all = ["c", "b__c", "_b__c", "__c", ""];
         for server in servers {
-            forth.replace(server, tools(&all), None);
+            offers(&mut forth, server, &all);
         }
         for server in servers.iter().rev() {
-            back.replace(server, tools(&all), None);
+            offers(&mut back, server, &all);
         }
         assert_eq!(forth.names().count(), servers.len() * all.len());
         for name in forth.names() {

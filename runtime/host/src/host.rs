@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::audit::Seen;
-use crate::catalogue::{Catalogue, CataloguedTool};
+use crate::catalogue::{self, Catalogue, CataloguedTool};
 use crate::config::ServerConfig;
 use crate::connection::{Connection, Listing};
 use crate::consent::{CommandLine, Consent, Withheld};
@@ -132,10 +132,22 @@ impl Registry {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Takes what a server offers now. Pins are files, and schemas take time to read: that is done
+    /// beside the async threads, and while nobody waits for the catalogue.
+    async fn take(registry: &Arc<Self>, server: &str, listing: Listing) {
+        let (taking, name) = (Arc::clone(registry), server.to_owned());
+        let taken = tokio::task::spawn_blocking(move || taking.listed(&name, listing)).await;
+        if let Err(error) = taken {
+            tracing::error!(server, %error, "its tools were not taken");
+        }
+    }
+
     fn listed(&self, server: &str, listing: Listing) {
         let ours = self.servers.get(server).is_some_and(Server::is_built_in);
         let guard = (!ours).then_some(&self.guard);
-        let first = self.changing().replace(server, listing.tools, guard);
+        let specs = self.changing().named(server, listing.tools);
+        let (tools, first) = catalogue::let_in(server, specs, guard);
+        self.changing().replace(server, tools);
         for held in self.catalogue().held() {
             if held.server == server {
                 tracing::warn!(server, tool = held.tool, "a tool is held back: {held}");
@@ -179,7 +191,7 @@ async fn keep(registry: Arc<Registry>, name: String) {
             }
         };
         if let Some(listing) = listing {
-            registry.listed(&name, listing);
+            Registry::take(&registry, &name, listing).await;
         }
     }
 }
@@ -235,7 +247,7 @@ impl Host {
         });
         for (name, started) in join_all(starting).await {
             match started {
-                Ok(listing) => registry.listed(name, listing),
+                Ok(listing) => Registry::take(&registry, name, listing).await,
                 Err(reason) => {
                     tracing::warn!(server = name, reason, "server left out");
                     failures.push(StartFailure {
