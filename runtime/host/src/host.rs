@@ -1,40 +1,39 @@
 //! Starts servers, lists their tools under one roof, calls them.
+//!
+//! `registry`: the servers and who looks after them; `guarded`: what calls pass.
+
+mod guarded;
+mod registry;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::Duration;
+use std::sync::Arc;
 
 use futures::future::join_all;
-use ropewalk_core::policy::{Exposure, Judgement, Verdict};
 use ropewalk_core::secret;
-use ropewalk_core::tool::{Permission, ToolCall, ToolOutcome, ToolSpec};
+use ropewalk_core::tool::{ToolCall, ToolOutcome, ToolSpec};
 use serde_json::{Map, Value};
 use tokio::io::DuplexStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::audit::Seen;
-use crate::catalogue::{self, Catalogue, CataloguedTool};
+use crate::catalogue::Catalogue;
 use crate::config::ServerConfig;
-use crate::connection::{Connection, Listing};
+use crate::connection::Connection;
 use crate::consent::{CommandLine, Consent, Withheld};
-use crate::guard::{self, Guard, Guarded, Held};
+use crate::guard::Guard;
 use crate::handler::Call;
 use crate::inquiry::{Desk, Nobody};
 use crate::resources::Resource;
 use crate::sampling::Sampler;
-use crate::search;
 use crate::server::{CallPlan, Server};
 use crate::summary::{ServerState, ServerSummary, StartFailure, ToolOrigin, ToolProgress};
 use crate::translate::outcome;
 
+use registry::{Registry, keep};
+
 /// Tool names listed in a message.
 const MOST_NAMES: usize = 30;
-
-/// How long a server's tools are left alone after it said that they changed: it may say so again
-/// and again.
-const LOOK_PAUSE: Duration = Duration::from_millis(200);
 
 /// Where a server is.
 #[allow(
@@ -102,100 +101,6 @@ pub struct Host {
     keepers: Vec<AbortOnDropHandle<()>>,
 }
 
-struct Registry {
-    servers: BTreeMap<String, Server>,
-    catalogue: RwLock<Catalogue>,
-    guard: Guard,
-    /// Servers that were seen for the first time, with how many of their tools were agreed to.
-    first_seen: Mutex<Vec<(String, usize)>>,
-    /// The tools to be searched, read when they first are, and again when they changed.
-    searched: Mutex<Searched>,
-}
-
-/// What a search goes through, and how often the tools changed before.
-#[derive(Default)]
-struct Searched {
-    changes: u64,
-    read: Option<Arc<search::Catalogue>>,
-}
-
-impl Registry {
-    fn catalogue(&self) -> RwLockReadGuard<'_, Catalogue> {
-        self.catalogue
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn changing(&self) -> RwLockWriteGuard<'_, Catalogue> {
-        self.catalogue
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes what a server offers now. Pins are files, and schemas take time to read: that is done
-    /// beside the async threads, and while nobody waits for the catalogue.
-    async fn take(registry: &Arc<Self>, server: &str, listing: Listing) {
-        let (taking, name) = (Arc::clone(registry), server.to_owned());
-        let taken = tokio::task::spawn_blocking(move || taking.listed(&name, listing)).await;
-        if let Err(error) = taken {
-            tracing::error!(server, %error, "its tools were not taken");
-        }
-    }
-
-    fn listed(&self, server: &str, listing: Listing) {
-        let ours = self.servers.get(server).is_some_and(Server::is_built_in);
-        let guard = (!ours).then_some(&self.guard);
-        let specs = self.changing().named(server, listing.tools);
-        let (tools, first) = catalogue::let_in(server, specs, guard);
-        self.changing().replace(server, tools);
-        for held in self.catalogue().held() {
-            if held.server == server {
-                tracing::warn!(server, tool = held.tool, "a tool is held back: {held}");
-            }
-        }
-        if first > 0 {
-            let seen = self.first_seen.lock();
-            let mut seen = seen.unwrap_or_else(PoisonError::into_inner);
-            seen.push((server.to_owned(), first));
-        }
-        self.to_be_read_again();
-    }
-
-    fn to_be_read_again(&self) {
-        let mut searched = self.searched();
-        searched.changes = searched.changes.wrapping_add(1);
-        searched.read = None;
-    }
-
-    fn searched(&self) -> MutexGuard<'_, Searched> {
-        self.searched.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Tries a server that is down, and looks again at tools that changed.
-async fn keep(registry: Arc<Registry>, name: String) {
-    let Some(server) = registry.servers.get(&name) else {
-        return;
-    };
-    loop {
-        let pause = server.peace().and_then(|peace| peace.left);
-        let listing = tokio::select! {
-            () = server.turned.notified() => server.found(),
-            () = server.changed.notified() => {
-                tokio::time::sleep(LOOK_PAUSE).await;
-                server.look().await
-            }
-            () = tokio::time::sleep(pause.unwrap_or_default()), if pause.is_some() => {
-                server.revive().await;
-                server.found()
-            }
-        };
-        if let Some(listing) = listing {
-            Registry::take(&registry, &name, listing).await;
-        }
-    }
-}
-
 impl Host {
     /// Starts all servers at once. One that fails is reported; it is tried again later, and its
     /// tools appear when it runs. One that nobody agreed to run is left out.
@@ -234,13 +139,7 @@ impl Host {
             let server = Server::new(&name, endpoint, &options);
             known.insert(name, server);
         }
-        let registry = Arc::new(Registry {
-            servers: known,
-            catalogue: RwLock::new(catalogue),
-            guard,
-            first_seen: Mutex::default(),
-            searched: Mutex::default(),
-        });
+        let registry = Arc::new(Registry::new(known, catalogue, guard));
         let starting = registry.servers.iter().map(|(name, server)| async move {
             let started = server.start().await;
             (name, started)
@@ -297,143 +196,6 @@ impl Host {
                 },
             })
             .collect()
-    }
-
-    /// Tools that are not offered until somebody has looked at them.
-    pub fn held(&self) -> Vec<Held> {
-        self.registry.catalogue().held()
-    }
-
-    /// Servers that were seen for the first time, with how many of their tools were agreed to.
-    pub fn first_seen(&self) -> Vec<(String, usize)> {
-        let seen = self.registry.first_seen.lock();
-        seen.unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Agrees to a tool as it is: it is offered from now on.
-    ///
-    /// # Errors
-    /// When there is no such tool, or the pins cannot be written.
-    pub fn agree(&self, server: &str, tool: &str) -> Result<(), String> {
-        let spec = self.definition(server, tool);
-        let spec = spec.ok_or_else(|| format!("server `{server}` offers no tool `{tool}`"))?;
-        self.registry
-            .guard
-            .agree(server, tool, &spec)
-            .map_err(|error| error.to_string())?;
-        self.registry.changing().release(&spec);
-        self.registry.to_be_read_again();
-        Ok(())
-    }
-
-    /// The definition of a tool by its server and its name there, held back or not.
-    pub fn definition(&self, server: &str, tool: &str) -> Option<ToolSpec> {
-        let found = self.registry.catalogue().at(server, tool)?;
-        Some(found.spec.clone())
-    }
-
-    /// Whether a call may run, by what it carries and what its caller has read; and what reading its
-    /// result adds to that. A tool there is none of is denied.
-    pub fn judge(&self, call: &ToolCall, exposure: &Exposure) -> Judgement {
-        let tool = self.registry.catalogue().get(&call.name);
-        let judged = tool.and_then(|tool| self.judged(&tool, &call.arguments, exposure));
-        judged.unwrap_or_else(|| {
-            let mut judgement = Judgement::from(Permission::Deny);
-            for reason in &mut judgement.verdict.reasons {
-                reason.why = self.unknown(&call.name);
-            }
-            judgement
-        })
-    }
-
-    /// The same for a tool by its server and its name there; nothing when there is no such tool.
-    pub fn judge_at(
-        &self,
-        server: &str,
-        tool: &str,
-        arguments: &Value,
-        exposure: &Exposure,
-    ) -> Option<Judgement> {
-        let tool = self.registry.catalogue().at(server, tool)?;
-        self.judged(&tool, arguments, exposure)
-    }
-
-    fn judged(
-        &self,
-        tool: &CataloguedTool,
-        arguments: &Value,
-        exposure: &Exposure,
-    ) -> Option<Judgement> {
-        let server = self.registry.servers.get(&tool.server)?;
-        let guarded = Guarded {
-            server: &tool.server,
-            name: &tool.own_name,
-            spec: &tool.spec,
-            ours: server.is_built_in(),
-            held: tool.held.as_ref(),
-            suspicions: &tool.suspicions,
-        };
-        Some(self.registry.guard.judge(&guarded, arguments, exposure))
-    }
-
-    /// How a user lets a call run that came out like this.
-    pub fn how_to_allow(&self, tool: &str, verdict: &Verdict) -> String {
-        let origin = self.origin(tool).filter(|origin| !origin.built_in);
-        let names = origin
-            .as_ref()
-            .map(|origin| (origin.server.as_str(), origin.name.as_str()));
-        guard::how_to_allow(names, verdict)
-    }
-
-    /// Names of the tools that fit a request, best first; up to `count`. The first search reads all
-    /// tools, which takes about a hundredth of a second for each.
-    ///
-    /// # Errors
-    /// When they cannot be searched, in words.
-    pub async fn find(&self, request: &str, count: usize) -> Result<Vec<String>, String> {
-        let (changes, read) = {
-            let searched = self.registry.searched();
-            (searched.changes, searched.read.clone())
-        };
-        let catalogue = match read {
-            Some(catalogue) => catalogue,
-            None => {
-                let tools = self.tools();
-                let read = tokio::task::spawn_blocking(move || search::Catalogue::read(tools));
-                let read = read.await.map_err(|error| error.to_string())?;
-                let read = Arc::new(read?);
-                let mut searched = self.registry.searched();
-                // Of tools that changed meanwhile, nothing is kept.
-                if searched.changes == changes {
-                    searched.read = Some(Arc::clone(&read));
-                }
-                drop(searched);
-                read
-            }
-        };
-        let request = request.to_owned();
-        let found = tokio::task::spawn_blocking(move || catalogue.find(&request, count)).await;
-        let found = found.map_err(|error| error.to_string())?;
-        found.map_err(|error| error.to_string())
-    }
-
-    /// Keeps what was seen of a call in the audit log, where there is one.
-    ///
-    /// # Errors
-    /// When it cannot be kept.
-    pub async fn witness(&self, seen: Seen) -> Result<(), String> {
-        let Some(log) = self.registry.guard.audit().cloned() else {
-            return Ok(());
-        };
-        let (server, tool) = match self.origin(&seen.tool) {
-            Some(origin) => (origin.server, origin.name),
-            None => (String::new(), seen.tool.clone()),
-        };
-        let kept = tokio::task::spawn_blocking(move || log.append(&server, &tool, seen)).await;
-        match kept {
-            Ok(kept) => kept.map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
-        }
     }
 
     /// Where a tool comes from; `None` when there is no such tool.

@@ -3,14 +3,13 @@
 //! (RFC 9728).
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header, errors::ErrorKind};
 use reqwest::Url;
 use serde::Deserialize;
-use tokio::sync::Mutex;
 
 use crate::caller::Caller;
 use crate::error::KitError;
@@ -42,6 +41,9 @@ const FETCH_PAUSE: Duration = Duration::from_secs(30);
 /// How long a fetch may take, and how much may come, in bytes.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_FETCHED: usize = 1 << 20;
+
+/// What is wrong with a token signed with another key.
+const FOREIGN: &str = "its key is not one of the issuer's";
 
 /// Longest token looked at, in bytes.
 const MAX_TOKEN: usize = 16 << 10;
@@ -80,11 +82,13 @@ pub(super) struct Tokens {
     metadata: String,
     client: reqwest::Client,
     keys: Mutex<Keys>,
+    /// Held by the one request that fetches keys.
+    fetching: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
 struct Keys {
-    known: Option<Arc<JwkSet>>,
+    known: Option<JwkSet>,
     fetched: Option<Instant>,
 }
 
@@ -124,6 +128,7 @@ impl Tokens {
             oauth,
             client,
             keys: Mutex::default(),
+            fetching: tokio::sync::Mutex::default(),
         })
     }
 
@@ -189,25 +194,31 @@ impl Tokens {
         })
     }
 
-    /// The issuer's key of a name, which may be new.
+    /// The issuer's key of a name, which may be new. One request fetches keys; those that can be
+    /// checked with the keys there are do not wait for it.
     async fn key(&self, name: Option<&str>, algorithm: Algorithm) -> Result<Jwk, Refusal> {
-        let mut keys = self.keys.lock().await;
-        let age = keys.fetched.map(|fetched| fetched.elapsed());
-        let found = keys
-            .known
-            .as_deref()
-            .and_then(|set| find(set, name, algorithm));
-        let stale = age.is_none_or(|age| age > KEYS_LAST);
-        let retry = found.is_none() && age.is_none_or(|age| age > FETCH_PAUSE);
-        if !stale && !retry {
-            return found.ok_or(Refusal::Invalid("its key is not one of the issuer's"));
+        let (found, due) = self.known(name, algorithm);
+        if !due {
+            return found.ok_or_else(|| self.no_such_key());
         }
+        let _fetching = match (self.fetching.try_lock(), &found) {
+            (Ok(fetching), _) => fetching,
+            (Err(_), Some(key)) => return Ok(key.clone()),
+            (Err(_), None) => self.fetching.lock().await,
+        };
+        // Somebody else may just have fetched them.
+        let (found, due) = self.known(name, algorithm);
+        if !due {
+            return found.ok_or_else(|| self.no_such_key());
+        }
+        let fetched = self.fetch().await;
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         keys.fetched = Some(Instant::now());
-        match self.fetch().await {
+        match fetched {
             Ok(set) => {
                 let found = find(&set, name, algorithm);
-                keys.known = Some(Arc::new(set));
-                found.ok_or(Refusal::Invalid("its key is not one of the issuer's"))
+                keys.known = Some(set);
+                found.ok_or(Refusal::Invalid(FOREIGN))
             }
             // Keys that were good a while ago are better than turning everybody away.
             Err(reason) => {
@@ -215,6 +226,30 @@ impl Tokens {
                 found.ok_or(Refusal::NoKeys(reason))
             }
         }
+    }
+
+    fn no_such_key(&self) -> Refusal {
+        let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        match keys.known {
+            Some(_) => Refusal::Invalid(FOREIGN),
+            None => Refusal::NoKeys("the issuer could not be reached a moment ago".to_owned()),
+        }
+    }
+
+    /// The key, if it is known, and whether it is time to fetch keys.
+    fn known(&self, name: Option<&str>, algorithm: Algorithm) -> (Option<Jwk>, bool) {
+        let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = keys
+            .known
+            .as_ref()
+            .and_then(|set| find(set, name, algorithm));
+        let lasts = if found.is_some() {
+            KEYS_LAST
+        } else {
+            FETCH_PAUSE
+        };
+        let due = keys.fetched.is_none_or(|fetched| fetched.elapsed() > lasts);
+        (found, due)
     }
 
     async fn fetch(&self) -> Result<JwkSet, String> {
