@@ -10,6 +10,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
     reason = "a benchmark may panic"
 )]
 
@@ -17,6 +18,8 @@
 mod driver;
 #[path = "mcp/echo.rs"]
 mod echo;
+#[path = "mcp/host.rs"]
+mod host;
 mod peer;
 
 use std::net::TcpListener;
@@ -31,6 +34,9 @@ const CALLS: usize = 2_000;
 
 /// Says that this process is to be the echo server: `stdio`, or a port.
 const SERVE: &str = "ROPEWALK_BENCH_ECHO";
+
+/// Says that this process is to be the host whose calls are measured: `stdio`, or `inside`.
+const CALL: &str = "ROPEWALK_BENCH_HOST";
 
 fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
@@ -117,6 +123,9 @@ fn main() {
     if let Ok(way) = std::env::var(SERVE) {
         echo::serve(way.parse().ok());
     }
+    if let Ok(way) = std::env::var(CALL) {
+        host::measure(&way, CALLS as u32);
+    }
     let servers = [
         ("ours", Some(ours())),
         ("python", python()),
@@ -146,4 +155,28 @@ fn main() {
             }
         }
     }
+    for way in ["stdio", "inside"] {
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            let mut command = Command::new(std::env::current_exe().unwrap());
+            ours.push(printed(command.env(CALL, way)));
+            let mut arguments = vec![CALLS.to_string()];
+            if way == "stdio" {
+                arguments.push(std::env::current_exe().unwrap().display().to_string());
+            }
+            if let Some(mut command) = peer::command("mcp", "mcp_client.py", &arguments) {
+                theirs.push(printed(command.env(SERVE, "stdio")));
+            }
+        }
+        let name = format!("mcp_host_{way}_cpu_beside_python");
+        peer::figure(&name, "us/call", &ours, &theirs);
+    }
+}
+
+/// The number a process prints.
+fn printed(command: &mut Command) -> f64 {
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let number = text.trim().parse();
+    number.unwrap_or_else(|_| panic!("{text}{}", String::from_utf8_lossy(&output.stderr)))
 }

@@ -254,16 +254,18 @@ fn tree(root: u32) -> Vec<u32> {
     all
 }
 
-pub fn cpu_ticks(root: u32) -> u64 {
-    let ticks = |process: &u32| {
-        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-        // After the name, which may hold anything: state is the first field, times the 12th and 13th.
-        let after = stat.rsplit_once(')').map_or("", |(_, after)| after);
-        let fields: Vec<&str> = after.split_whitespace().collect();
-        let field = |number: usize| fields.get(number).and_then(|text| text.parse::<u64>().ok());
-        field(11).unwrap_or(0) + field(12).unwrap_or(0)
-    };
-    tree(root).iter().map(ticks).sum()
+fn cpu_ticks(root: u32) -> u64 {
+    tree(root).into_iter().map(cpu_ticks_of).sum()
+}
+
+/// Of one process without those that it started.
+pub fn cpu_ticks_of(process: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // After the name, which may hold anything: state is the first field, times the 12th and 13th.
+    let after = stat.rsplit_once(')').map_or("", |(_, after)| after);
+    let fields: Vec<&str> = after.split_whitespace().collect();
+    let field = |number: usize| fields.get(number).and_then(|text| text.parse::<u64>().ok());
+    field(11).unwrap_or(0) + field(12).unwrap_or(0)
 }
 
 fn memory_mb(root: u32) -> f64 {
