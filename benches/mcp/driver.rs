@@ -162,8 +162,9 @@ impl Driven {
                     .session
                     .as_deref()
                     .map_or(String::new(), |id| format!("\r\nmcp-session-id: {id}"));
+                let host = socket.get_ref().peer_addr().unwrap();
                 let head = format!(
-                    "POST /mcp HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+                    "POST /mcp HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n\
                      accept: application/json, text/event-stream\r\n\
                      mcp-protocol-version: {version}{session}\r\ncontent-length: {}\r\n\r\n{body}",
                     body.len()
