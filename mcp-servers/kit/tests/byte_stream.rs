@@ -13,7 +13,7 @@ mod fixture;
 use std::sync::atomic::Ordering;
 
 use fixture::{Seen, reaches, server};
-use ropewalk_mcp_kit::KitError;
+use ropewalk_mcp_kit::{Body, KitError, ResourceMeta, ToolServer};
 use serde_json::{Value, json};
 use tokio::io::{
     AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf,
@@ -30,9 +30,13 @@ struct Client {
 
 impl Client {
     fn connect(seen: &Seen) -> Self {
+        Self::of(server(seen.clone()))
+    }
+
+    fn of(server: ToolServer) -> Self {
         let (ours, theirs) = tokio::io::duplex(1 << 16);
         let shutdown = CancellationToken::new();
-        let serving = tokio::spawn(server(seen.clone()).serve_io(theirs, shutdown.clone()));
+        let serving = tokio::spawn(server.serve_io(theirs, shutdown.clone()));
         let (read, write) = tokio::io::split(ours);
         Self {
             lines: BufReader::new(read).lines(),
@@ -130,6 +134,43 @@ async fn a_call_that_comes_twice_under_one_key_has_one_effect() {
         "3"
     );
     assert_eq!(seen.bumped.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_changes_as_soon_as_a_subscription_is_acknowledged_is_heard() {
+    let rounds = ResourceMeta {
+        uri: "test://{round}".to_owned(),
+        name: "Rounds".to_owned(),
+        description: "What is watched in each round.".to_owned(),
+        mime_type: "text/plain".to_owned(),
+    };
+    let server = server(Seen::default())
+        .resource(rounds, |_, _| async { Ok(Body::Text(String::new())) })
+        .with_changes();
+    let mut client = Client::of(server.clone());
+    for round in 0..200 {
+        let uri = format!("test://{round}");
+        let meta = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+            "io.modelcontextprotocol/clientCapabilities": {}});
+        let wanted = json!({"notifications": {"resourceSubscriptions": [uri]}, "_meta": meta});
+        let listen = json!({"id": round, "method": "subscriptions/listen", "params": wanted});
+        client.send(listen).await;
+        let acknowledged = client.next().await;
+        assert_eq!(
+            acknowledged["method"],
+            "notifications/subscriptions/acknowledged"
+        );
+        server.resource_changed(&uri);
+        let heard = client.next().await;
+        assert_eq!(heard["method"], "notifications/resources/updated");
+        assert_eq!(heard["params"]["uri"], uri, "{heard}");
+        let left = json!({"requestId": round, "_meta": meta});
+        client
+            .send(json!({"method": "notifications/cancelled", "params": left}))
+            .await;
+    }
 }
 
 #[tokio::test]

@@ -176,11 +176,14 @@ impl ServerHandler for McpTools {
         &self,
         requested: &SubscriptionFilter,
     ) -> Option<SubscriptionFilter> {
-        news::accepted(requested, self.server.changing)
+        self.session.accept(news(&self.server)?);
+        Some(requested.clone())
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
-        news::subscriber(&context, self.server.changes.listen()).await;
+        let news = self.session.accepted();
+        let news = news.unwrap_or_else(|| self.server.changes.listen());
+        news::subscriber(&context, news).await;
         Ok(())
     }
 

@@ -1,17 +1,12 @@
 //! News of changes, brought to clients of either era.
 
 use rmcp::RoleServer;
-use rmcp::model::{ResourceUpdatedNotificationParam, SubscriptionFilter};
+use rmcp::model::ResourceUpdatedNotificationParam;
 use rmcp::service::{Peer, SubscriptionContext};
 use tokio_util::sync::CancellationToken;
 
 use crate::changes::{Change, News};
 use crate::protocol::session::Watched;
-
-/// What of a wish for news can be heard here.
-pub(super) fn accepted(wanted: &SubscriptionFilter, changing: bool) -> Option<SubscriptionFilter> {
-    changing.then(|| wanted.clone())
-}
 
 /// Brings a subscriber of the newer protocol what it asked for, until it leaves.
 pub(super) async fn subscriber(context: &SubscriptionContext, mut news: News) {

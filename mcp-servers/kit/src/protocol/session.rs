@@ -1,8 +1,9 @@
 //! What is known of one client between its requests. Newer clients send all of it with each.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::task;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::changes::News;
@@ -17,6 +18,8 @@ pub(super) struct Session {
     pub(super) watched: Watched,
     /// News since the session began, until somebody brings them to the client.
     news: Mutex<Option<News>>,
+    /// News since a subscription was accepted, by the task that answers it.
+    accepted: Mutex<HashMap<task::Id, News>>,
     ended: CancellationToken,
     _guard: DropGuard,
 }
@@ -30,6 +33,7 @@ impl Session {
             level: Mutex::new(LogLevel::Info),
             watched: Watched::default(),
             news: Mutex::new(news),
+            accepted: Mutex::default(),
             _guard: ended.clone().drop_guard(),
             ended,
         }
@@ -39,6 +43,21 @@ impl Session {
     pub(super) fn news(&self) -> Option<News> {
         let mut news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
         news.take()
+    }
+
+    /// Keeps `news` for the subscription that this task is about to acknowledge: a client may
+    /// cause a change as soon as it has read that, which is before the task goes on.
+    pub(super) fn accept(&self, news: News) {
+        if let Some(task) = task::try_id() {
+            let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+            accepted.insert(task, news);
+        }
+    }
+
+    /// What this task accepted.
+    pub(super) fn accepted(&self) -> Option<News> {
+        let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        accepted.remove(&task::try_id()?)
     }
 
     /// Fires when the session is over.
