@@ -16,12 +16,14 @@
 
 #[path = "mcp/driver.rs"]
 mod driver;
-#[path = "mcp/echo.rs"]
+#[allow(dead_code, reason = "it is a program of its own")]
+#[path = "../mcp-servers/kit/examples/echo.rs"]
 mod echo;
 #[path = "mcp/host.rs"]
 mod host;
 mod peer;
 
+use std::ffi::OsStr;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -32,10 +34,8 @@ const ROUNDS: usize = 5;
 const WARM: usize = 200;
 const CALLS: usize = 2_000;
 
-/// Says that this process is to be the echo server: `stdio`, or a port.
-const SERVE: &str = "ROPEWALK_BENCH_ECHO";
-
-/// Says that this process is to be the host whose calls are measured: `stdio`, or `inside`.
+/// Says that this process is to be the host whose calls are measured: with the program of the
+/// server, or with nothing where the server is in this process as well.
 const CALL: &str = "ROPEWALK_BENCH_HOST";
 
 fn free_port() -> u16 {
@@ -46,13 +46,25 @@ fn free_port() -> u16 {
 /// How a server is started; with a port over HTTP.
 type Start = Box<dyn Fn(Option<u16>) -> Command>;
 
-fn ours() -> Start {
-    Box::new(|port| {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.env(
-            SERVE,
-            port.map_or("stdio".to_owned(), |port| port.to_string()),
-        );
+/// The echo server on our kit and nothing else, as the peers' stand on their SDKs alone: a program
+/// of its own, so that its memory is not that of this benchmark.
+fn echo_server() -> PathBuf {
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--release", "--workspace"])
+        .args(["--example", "echo"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status();
+    assert!(built.is_ok_and(|status| status.success()), "no echo server");
+    // Beside `deps`, in which a benchmark lies.
+    let program = std::env::current_exe().unwrap();
+    let release = program.parent().and_then(Path::parent).unwrap();
+    release.with_file_name("release").join("examples/echo")
+}
+
+fn ours(program: PathBuf) -> Start {
+    Box::new(move |port| {
+        let mut command = Command::new(&program);
+        command.args(port.map(|port| format!("127.0.0.1:{port}")));
         command
     })
 }
@@ -120,14 +132,12 @@ fn round(start: &Start, over_http: bool, era: Era) -> Round {
 }
 
 fn main() {
-    if let Ok(way) = std::env::var(SERVE) {
-        echo::serve(way.parse().ok());
+    if let Ok(program) = std::env::var(CALL) {
+        host::measure(&program, CALLS as u32);
     }
-    if let Ok(way) = std::env::var(CALL) {
-        host::measure(&way, CALLS as u32);
-    }
+    let program = echo_server();
     let servers = [
-        ("ours", Some(ours())),
+        ("ours", Some(ours(program.clone()))),
         ("python", python()),
         ("typescript", typescript()),
     ];
@@ -159,13 +169,21 @@ fn main() {
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             let mut command = Command::new(std::env::current_exe().unwrap());
-            ours.push(printed(command.env(CALL, way)));
             let mut arguments = vec![CALLS.to_string()];
+            command.env(
+                CALL,
+                if way == "stdio" {
+                    program.as_os_str()
+                } else {
+                    OsStr::new("")
+                },
+            );
+            ours.push(printed(&mut command));
             if way == "stdio" {
-                arguments.push(std::env::current_exe().unwrap().display().to_string());
+                arguments.push(program.display().to_string());
             }
             if let Some(mut command) = peer::command("mcp", "mcp_client.py", &arguments) {
-                theirs.push(printed(command.env(SERVE, "stdio")));
+                theirs.push(printed(&mut command));
             }
         }
         let name = format!("mcp_host_{way}_cpu_beside_python");

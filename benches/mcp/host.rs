@@ -9,21 +9,19 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::driver::cpu_ticks_of;
-use super::{SERVE, echo};
+use super::echo;
 
 /// Prints the processor time of this process per call, in microseconds.
-pub fn measure(way: &str, count: u32) {
+pub fn measure(program: &str, count: u32) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    println!("{}", runtime.block_on(calls(way, count)));
+    println!("{}", runtime.block_on(calls(program, count)));
     std::process::exit(0);
 }
 
-async fn calls(way: &str, count: u32) -> f64 {
-    let endpoint = if way == "stdio" {
-        let program = std::env::current_exe().unwrap();
+async fn calls(program: &str, count: u32) -> f64 {
+    let endpoint = if !program.is_empty() {
         Endpoint::Config(ServerConfig {
-            command: Some(program.display().to_string()),
-            env: [(SERVE.to_owned(), "stdio".to_owned())].into(),
+            command: Some(program.to_owned()),
             ..ServerConfig::default()
         })
     } else {

@@ -36,6 +36,7 @@ mod resource;
 mod rounds;
 pub mod schema;
 mod server;
+mod standard_io;
 mod tool;
 
 pub use citation::{Citation, Span};

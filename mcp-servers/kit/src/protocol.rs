@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::KitError;
 use crate::line_limit::LimitedLines;
 use crate::server::ToolServer;
+use crate::standard_io;
 
 pub(crate) use describe::described;
 pub(crate) use handler::McpTools;
@@ -42,13 +43,14 @@ impl ToolServer {
     /// Serves one client over standard input and output, until it leaves or `shutdown` fires.
     /// Standard output carries the protocol only: logs go to standard error.
     ///
-    /// Standard input is read on a thread that cannot be interrupted: after `shutdown` the program
-    /// leaves through `std::process::exit`, or its runtime through `shutdown_background`.
+    /// Where standard input is neither a pipe nor a socket, it is read on a thread that cannot be
+    /// interrupted: after `shutdown` the program leaves through `std::process::exit`, or its
+    /// runtime through `shutdown_background`.
     ///
     /// # Errors
     /// When the client does not speak MCP.
     pub async fn serve_stdio(self, shutdown: CancellationToken) -> Result<(), KitError> {
-        self.serve(tokio::io::stdin(), tokio::io::stdout(), shutdown)
+        self.serve(standard_io::input(), standard_io::output(), shutdown)
             .await
     }
 
