@@ -73,7 +73,7 @@ pub(crate) async fn perform(
             Round::Done(result) => return Ok(*result),
             Round::More(more) => more,
             Round::Visit(addresses) => {
-                visit_all(end, call, addresses).await?;
+                Box::pin(visit_all(end, call, addresses)).await?;
                 continue;
             }
         };
@@ -84,7 +84,7 @@ pub(crate) async fn perform(
         }
         let mut answers = InputResponses::new();
         for (name, request) in wanted {
-            let answer = answer(end, call, request).await?;
+            let answer = Box::pin(answer(end, call, request)).await?;
             answers.insert(name, answer);
         }
         parameters.input_responses = (!answers.is_empty()).then_some(answers);

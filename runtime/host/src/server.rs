@@ -376,7 +376,9 @@ impl Server {
             );
             self.end.enter(Arc::new(waiting))
         });
-        let (connection, listing) = self.open(desk, quiet).await.map_err(Ended::Unreachable)?;
+        // Rare and large: every call would carry the room for it.
+        let opened = Box::pin(self.open(desk, quiet)).await;
+        let (connection, listing) = opened.map_err(Ended::Unreachable)?;
         let connection = Arc::new(connection);
         *line = Some(Arc::clone(&connection));
         {

@@ -95,7 +95,9 @@ impl ServerHandler for McpTools {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        self.called(request, context).await
+        // What answers every kind of request is as large as the largest, and is moved a few times
+        // for each: the large ones are kept apart.
+        Box::pin(self.called(request, context)).await
     }
 
     async fn list_prompts(
@@ -114,7 +116,7 @@ impl ServerHandler for McpTools {
         request: GetPromptRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        self.rendered(request, context).await
+        Box::pin(self.rendered(request, context)).await
     }
 
     async fn list_resources(
@@ -148,7 +150,7 @@ impl ServerHandler for McpTools {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        self.read(request, context).await
+        Box::pin(self.read(request, context)).await
     }
 
     async fn complete(
