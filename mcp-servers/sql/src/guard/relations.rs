@@ -1,0 +1,235 @@
+//! Which tables a statement reads, told apart from names that it gives itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{Cte, ObjectName, Query, TableFactor, Visit, Visitor};
+
+use crate::dialect::Dialect;
+use crate::guard::{Refusal, Rules, nodes};
+
+/// Schemas in which databases keep what is theirs.
+const OWN_SCHEMAS: [&str; 8] = [
+    "information_schema",
+    "mysql",
+    "performance_schema",
+    "pg_catalog",
+    "pg_temp",
+    "pg_toast",
+    "sys",
+    "temp",
+];
+
+/// A name as it is compared: databases fold plain names, and quoted ones that differ from another
+/// only in their capitals are not worth a hole.
+pub(super) fn folded(name: &str) -> String {
+    name.to_lowercase()
+}
+
+/// The tables that are read, each once, in the order in which they first stand.
+///
+/// # Errors
+/// When one of them may not be read.
+pub(super) fn check(
+    query: &Query,
+    dialect: Dialect,
+    rules: &Rules,
+) -> Result<Vec<String>, Refusal> {
+    let mut relations = Relations {
+        dialect,
+        rules,
+        scopes: Scopes::default(),
+        function: None,
+        read: Vec::new(),
+    };
+    match query.visit(&mut relations) {
+        ControlFlow::Continue(()) => Ok(relations.read),
+        ControlFlow::Break(refusal) => Err(refusal),
+    }
+}
+
+struct Relations<'a> {
+    dialect: Dialect,
+    rules: &'a Rules,
+    scopes: Scopes,
+    /// The name of a function that stands where a table could, by its address in the tree.
+    function: Option<usize>,
+    read: Vec<String>,
+}
+
+/// Names given by WITH, where they can be seen.
+///
+/// Inside of its own definition and those before it a name is not given yet, unless WITH is
+/// RECURSIVE: there it means the table. A checker that takes the name for given lets any table be
+/// read by naming a definition like it.
+#[derive(Default)]
+pub(super) struct Scopes {
+    around: Vec<Scope>,
+    /// What is given inside of a definition by the WITH it belongs to, by the definition's address
+    /// in the tree.
+    definitions: BTreeMap<usize, BTreeSet<String>>,
+}
+
+struct Scope {
+    given: BTreeSet<String>,
+    /// In a definition: what the WITH around gives here, instead of all it gives.
+    of_with: Option<BTreeSet<String>>,
+}
+
+impl Scopes {
+    pub(super) fn enter(&mut self, query: &Query) {
+        let mut given = BTreeSet::new();
+        if let Some(with) = &query.with {
+            let name = |cte: &Cte| folded(&cte.alias.name.value);
+            if with.recursive {
+                given.extend(with.cte_tables.iter().map(name));
+            }
+            for cte in &with.cte_tables {
+                self.definitions.insert(address(&cte.query), given.clone());
+                given.insert(name(cte));
+            }
+        }
+        let of_with = self.definitions.get(&address(query)).cloned();
+        self.around.push(Scope { given, of_with });
+    }
+
+    pub(super) fn leave(&mut self) {
+        self.around.pop();
+    }
+
+    /// Whether a plain name, folded, is one given here.
+    pub(super) fn gives(&self, name: &str) -> bool {
+        let mut of_with: Option<&BTreeSet<String>> = None;
+        for scope in self.around.iter().rev() {
+            if of_with.unwrap_or(&scope.given).contains(name) {
+                return true;
+            }
+            of_with = scope.of_with.as_ref();
+        }
+        false
+    }
+}
+
+fn address(query: &Query) -> usize {
+    std::ptr::from_ref(query).addr()
+}
+
+impl Visitor for Relations<'_> {
+    type Break = Refusal;
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Refusal> {
+        for cte in query.with.iter().flat_map(|with| &with.cte_tables) {
+            let name = folded(&cte.alias.name.value);
+            // What a name means inside of its own definition depends on the database; one that
+            // cannot mean two things needs no answer.
+            if self.is_guarded(&name) {
+                return ControlFlow::Break(Refusal::new(
+                    format!(
+                        "WITH gives the name `{}`, which a table has",
+                        cte.alias.name.value
+                    ),
+                    "give it another name",
+                ));
+            }
+        }
+        self.scopes.enter(query);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _query: &Query) -> ControlFlow<Refusal> {
+        self.scopes.leave();
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Refusal> {
+        self.function = match factor {
+            TableFactor::Table {
+                name,
+                args: Some(_),
+                ..
+            } => Some(std::ptr::from_ref(name).addr()),
+            _ => None,
+        };
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<Refusal> {
+        if self.function == Some(std::ptr::from_ref(relation).addr()) {
+            return ControlFlow::Continue(());
+        }
+        match self.relation(relation) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(refusal) => ControlFlow::Break(refusal),
+        }
+    }
+}
+
+impl Relations<'_> {
+    /// Whether a rule speaks of a table of this name, or the database keeps it for itself.
+    fn is_guarded(&self, name: &str) -> bool {
+        let last = |table: &String| folded(table.rsplit('.').next().unwrap_or(table)) == name;
+        self.rules.tables.iter().any(last)
+            || self.rules.columns.keys().any(last)
+            || self.rules.rows.keys().any(last)
+            || is_own(name, self.dialect)
+    }
+
+    fn relation(&mut self, relation: &ObjectName) -> Result<(), Refusal> {
+        let words = nodes::words(relation)?;
+        let folded_words: Vec<String> = words.iter().map(|word| folded(&word.value)).collect();
+        let full = folded_words.join(".");
+        let last = folded_words.last().cloned().unwrap_or_default();
+        if words.len() == 1 && self.scopes.gives(&last) {
+            return Ok(());
+        }
+        let schema = folded_words.iter().rev().nth(1);
+        let own_schema = schema.is_some_and(|schema| {
+            OWN_SCHEMAS.contains(&schema.as_str()) || schema.starts_with("pg_")
+        });
+        let allowed = self.allows(&full, &last);
+        if (own_schema || is_own(&last, self.dialect)) && !(allowed && self.is_listed(&full)) {
+            return Err(Refusal::new(
+                format!("`{full}` is kept by the database for itself"),
+                "ask the `schema` tool what there is",
+            ));
+        }
+        if !allowed {
+            return Err(Refusal::new(
+                format!("the table `{full}` may not be read here"),
+                "ask the `schema` tool which tables may be read",
+            ));
+        }
+        let name = words.iter().map(|word| word.value.as_str());
+        let name = name.collect::<Vec<&str>>().join(".");
+        if !self.read.contains(&name) {
+            self.read.push(name);
+        }
+        Ok(())
+    }
+
+    fn is_listed(&self, full: &str) -> bool {
+        self.rules.tables.iter().any(|table| folded(table) == full)
+    }
+
+    fn allows(&self, full: &str, last: &str) -> bool {
+        if self.rules.tables.is_empty() {
+            return true;
+        }
+        self.rules.tables.iter().any(|table| {
+            let table = folded(table);
+            // A table listed without its schema is that of the usual schema.
+            table == full || (full == last && table.rsplit('.').next() == Some(last))
+        })
+    }
+}
+
+/// Tables that databases keep about themselves without a schema before them.
+fn is_own(name: &str, dialect: Dialect) -> bool {
+    match dialect {
+        Dialect::Sqlite => {
+            name.starts_with("sqlite_") || name.starts_with("pragma_") || name == "dbstat"
+        }
+        Dialect::Postgres => name.starts_with("pg_"),
+        Dialect::Mysql => false,
+    }
+}
