@@ -38,6 +38,9 @@ const CALLS: usize = 2_000;
 /// server, or with nothing where the server is in this process as well.
 const CALL: &str = "ROPEWALK_BENCH_HOST";
 
+/// On how many threads that host runs: `one` or `all`.
+const THREADS: &str = "ROPEWALK_BENCH_THREADS";
+
 fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     listener.local_addr().unwrap().port()
@@ -133,7 +136,8 @@ fn round(start: &Start, over_http: bool, era: Era) -> Round {
 
 fn main() {
     if let Ok(program) = std::env::var(CALL) {
-        host::measure(&program, CALLS as u32);
+        let threads = std::env::var(THREADS).unwrap_or_default();
+        host::measure(&program, &threads, CALLS as u32);
     }
     let program = echo_server();
     let servers = [
@@ -165,7 +169,12 @@ fn main() {
             }
         }
     }
-    for way in ["stdio", "inside"] {
+    for (way, threads) in [
+        ("stdio", "one"),
+        ("inside", "one"),
+        ("stdio", "all"),
+        ("inside", "all"),
+    ] {
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             let mut command = Command::new(std::env::current_exe().unwrap());
@@ -178,7 +187,7 @@ fn main() {
                     OsStr::new("")
                 },
             );
-            ours.push(printed(&mut command));
+            ours.push(printed(command.env(THREADS, threads)));
             if way == "stdio" {
                 arguments.push(program.display().to_string());
             }
@@ -186,7 +195,7 @@ fn main() {
                 theirs.push(printed(&mut command));
             }
         }
-        let name = format!("mcp_host_{way}_cpu_beside_python");
+        let name = format!("mcp_host_{way}_{threads}_threads_cpu_beside_python");
         peer::figure(&name, "us/call", &ours, &theirs);
     }
 }

@@ -11,9 +11,14 @@ use tokio_util::sync::CancellationToken;
 use super::driver::cpu_ticks_of;
 use super::echo;
 
-/// Prints the processor time of this process per call, in microseconds.
-pub fn measure(program: &str, count: u32) {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
+/// Prints the processor time of this process per call, in microseconds: on one thread, as the
+/// Python client's loop has, or on as many as there are cores, as `ropewalk` itself runs.
+pub fn measure(program: &str, threads: &str, count: u32) {
+    let mut builder = match threads {
+        "one" => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = builder.enable_all().build().unwrap();
     println!("{}", runtime.block_on(calls(program, count)));
     std::process::exit(0);
 }
