@@ -200,6 +200,21 @@ impl Guard {
     }
 }
 
+/// Whether a table may be read by its name alone, for engines that ask once more.
+pub(crate) fn may_read(table: &str, rules: &Rules) -> bool {
+    relations::may_read(table, rules)
+}
+
+/// Whether a table may be seen, by its name with its schema where that is not the usual one.
+pub(crate) fn may_see(table: &str, rules: &Rules) -> bool {
+    relations::may_see(table, rules)
+}
+
+/// Whether a function of SQLite may be called, for the engine that asks once more.
+pub(crate) fn may_call(function: &str, rules: &Rules) -> bool {
+    functions::may_call(function, rules)
+}
+
 /// The words a statement begins with.
 fn verb(statement: &Statement) -> String {
     let text = statement.to_string();

@@ -84,3 +84,14 @@ pub(super) fn check(name: &[&Ident], dialect: Dialect, rules: &Rules) -> Result<
         hint,
     ))
 }
+
+/// Whether a function of SQLite may be called. It gives names of its own to operators.
+pub(super) fn may_call(function: &str, rules: &Rules) -> bool {
+    let name = function.to_lowercase();
+    let operator = matches!(
+        name.as_str(),
+        "->" | "->>" | "like" | "glob" | "match" | "regexp"
+    );
+    !rules.denied_functions.contains(&name)
+        && (operator || rules.functions.contains(&name) || SQLITE.contains(name.as_str()))
+}

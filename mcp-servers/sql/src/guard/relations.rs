@@ -186,7 +186,7 @@ impl Relations<'_> {
         let own_schema = schema.is_some_and(|schema| {
             OWN_SCHEMAS.contains(&schema.as_str()) || schema.starts_with("pg_")
         });
-        let allowed = self.allows(&full, &last);
+        let allowed = may_see(&full, self.rules);
         if (own_schema || is_own(&last, self.dialect)) && !(allowed && self.is_listed(&full)) {
             return Err(Refusal::new(
                 format!("`{full}` is kept by the database for itself"),
@@ -210,17 +210,39 @@ impl Relations<'_> {
     fn is_listed(&self, full: &str) -> bool {
         self.rules.tables.iter().any(|table| folded(table) == full)
     }
+}
 
-    fn allows(&self, full: &str, last: &str) -> bool {
-        if self.rules.tables.is_empty() {
-            return true;
-        }
-        self.rules.tables.iter().any(|table| {
-            let table = folded(table);
-            // A table listed without its schema is that of the usual schema.
-            table == full || (full == last && table.rsplit('.').next() == Some(last))
+/// Whether a table may be seen.
+pub(super) fn may_see(table: &str, rules: &Rules) -> bool {
+    let full = folded(table);
+    let last = full.rsplit('.').next().unwrap_or(&full);
+    rules.tables.is_empty()
+        || rules.tables.iter().any(|listed| {
+            let listed = folded(listed);
+            // A table named without its schema is that of the usual schema.
+            listed == full || (full == last && listed.rsplit('.').next() == Some(last))
         })
+}
+
+/// Whether a table of SQLite may be read. Rows that a function gives are a table to it, and the
+/// tables behind one with full text are named after it.
+pub(super) fn may_read(table: &str, rules: &Rules) -> bool {
+    let name = folded(table);
+    if is_own(&name, Dialect::Sqlite) {
+        return false;
     }
+    let computed = matches!(
+        name.as_str(),
+        "json_each" | "json_tree" | "jsonb_each" | "jsonb_tree" | "generate_series"
+    );
+    rules.tables.is_empty()
+        || computed
+        || rules.tables.iter().any(|listed| {
+            let listed = folded(listed.rsplit('.').next().unwrap_or(listed));
+            let behind =
+                |rest: &str| ["_content", "_data", "_docsize", "_idx", "_config"].contains(&rest);
+            name == listed || name.strip_prefix(&listed).is_some_and(behind)
+        })
 }
 
 /// Tables that databases keep about themselves without a schema before them.
