@@ -219,10 +219,9 @@ async fn what_has_no_end_is_stopped() {
     for sql in [
         format!("{numbers} SELECT count(*) FROM n"),
         format!("{numbers} SELECT max(x) FROM n"),
-        format!(
-            "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 10000) \
-             SELECT count(*) FROM n a, n b, n c"
-        ),
+        "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 10000) \
+         SELECT count(*) FROM n a, n b, n c"
+            .to_owned(),
     ] {
         let began = Instant::now();
         let error = query(&database, &sql, limits.clone()).await.unwrap_err();
