@@ -9,6 +9,9 @@
     reason = "a test may panic"
 )]
 
+mod corpus;
+
+use corpus::statements;
 use ropewalk_sql::Dialect;
 use ropewalk_sql::guard::{Guard, Rules};
 
@@ -29,17 +32,6 @@ const DIALECTS: [(Dialect, &str, &str); 3] = [
         include_str!("honest/mysql.txt"),
     ),
 ];
-
-fn statements(text: &str) -> impl Iterator<Item = String> {
-    let lines = text.lines().filter(|line| !line.starts_with("# "));
-    lines.map(|line| {
-        line.replace("\\\\", "\u{1}")
-            .replace("\\n", "\n")
-            .replace("\\t", "\t")
-            .replace("\\0", "\0")
-            .replace('\u{1}', "\\")
-    })
-}
 
 fn guard(dialect: Dialect) -> Guard {
     Guard::new(dialect, Rules::default()).unwrap()

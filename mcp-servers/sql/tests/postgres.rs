@@ -8,13 +8,15 @@
     reason = "a test may panic"
 )]
 
+mod corpus;
 mod server;
 
 use std::time::{Duration, Instant};
 
+use corpus::{statements, unguarded};
 use ropewalk_sql::Dialect;
 use ropewalk_sql::database::{DatabaseError, Engine, Limits, Postgres, Rows, Truncation};
-use ropewalk_sql::guard::{Approved, Guard, Rules};
+use ropewalk_sql::guard::{Guard, Rules};
 use serde_json::json;
 use server::PostgresServer;
 use tokio_util::sync::CancellationToken;
@@ -33,28 +35,11 @@ const PEOPLE: &str = "
     GRANT SELECT ON person, post TO reader;
     ANALYZE;";
 
-fn unguarded(sql: &str) -> Approved {
-    Approved {
-        sql: sql.to_owned(),
-        tables: Vec::new(),
-    }
-}
-
 async fn query(database: &Postgres, sql: &str, limits: &Limits) -> Result<Rows, DatabaseError> {
     let guard = Guard::new(Dialect::Postgres, Rules::default()).unwrap();
     let approved = guard.check(sql).unwrap();
     let cancel = CancellationToken::new();
     database.query(&approved, limits, &cancel).await
-}
-
-fn statements(text: &str) -> impl Iterator<Item = String> {
-    let lines = text.lines().filter(|line| !line.starts_with("# "));
-    lines.map(|line| {
-        line.replace("\\\\", "\u{1}")
-            .replace("\\n", "\n")
-            .replace("\\0", "\0")
-            .replace('\u{1}', "\\")
-    })
 }
 
 /// Everything that an attack could have changed.

@@ -8,12 +8,15 @@
     reason = "a test may panic"
 )]
 
+mod corpus;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use corpus::{statements, unguarded};
 use ropewalk_sql::Dialect;
 use ropewalk_sql::database::{DatabaseError, Engine, Limits, Rows, Sqlite, Truncation};
-use ropewalk_sql::guard::{Approved, Guard, Rules};
+use ropewalk_sql::guard::{Guard, Rules};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -44,29 +47,11 @@ fn people() -> File {
     )
 }
 
-/// Past the guard: what the layers behind it do.
-fn unguarded(sql: &str) -> Approved {
-    Approved {
-        sql: sql.to_owned(),
-        tables: Vec::new(),
-    }
-}
-
 async fn query(database: &Sqlite, sql: &str, limits: Limits) -> Result<Rows, DatabaseError> {
     let guard = Guard::new(Dialect::Sqlite, Rules::default()).unwrap();
     let approved = guard.check(sql).unwrap();
     let cancel = CancellationToken::new();
     database.query(&approved, &limits, &cancel).await
-}
-
-fn statements(text: &str) -> impl Iterator<Item = String> {
-    let lines = text.lines().filter(|line| !line.starts_with("# "));
-    lines.map(|line| {
-        line.replace("\\\\", "\u{1}")
-            .replace("\\n", "\n")
-            .replace("\\0", "\0")
-            .replace('\u{1}', "\\")
-    })
 }
 
 #[tokio::test]
