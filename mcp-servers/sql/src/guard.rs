@@ -1,6 +1,7 @@
 //! What may be asked of a database: one statement that reads, and nothing that does anything else.
 //!
 //! Read it in this order:
+//! - `rules`: who may see what.
 //! - `text`: what no statement needs and parsers disagree on, refused before it is parsed.
 //! - `nodes`: every node of the parsed statement against what is allowed. Nothing is allowed
 //!   because nobody thought of it: structures are taken apart field by field, so that a parser
@@ -18,17 +19,20 @@ mod filters;
 mod functions;
 mod nodes;
 mod relations;
+mod rules;
 mod text;
 mod writing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sqlparser::ast::{Query, Statement};
 use sqlparser::parser::{Parser, ParserError};
 use thiserror::Error;
 
 use crate::dialect::Dialect;
+
+pub use rules::Rules;
 
 /// Longest statement, in bytes.
 const MAX_BYTES: usize = 64 << 10;
@@ -36,29 +40,15 @@ const MAX_BYTES: usize = 64 << 10;
 /// Deepest nesting that is parsed.
 const MAX_DEPTH: usize = 48;
 
-/// What may be read. The default is every table but the database's own.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Rules {
-    /// Tables that may be read, `name` or `schema.name`; all when empty.
-    pub tables: BTreeSet<String>,
-    /// Columns that may be read of a table; all of a table that is not named here.
-    pub columns: BTreeMap<String, Vec<String>>,
-    /// A condition for each row that may be read of a table, as SQL over its columns.
-    pub rows: BTreeMap<String, String>,
-    /// Functions that may be called beside those known to only compute.
-    pub functions: BTreeSet<String>,
-    /// Functions that may not be called although they only compute.
-    pub denied_functions: BTreeSet<String>,
-}
-
 /// Checks statements.
 #[derive(Debug, Clone)]
 pub struct Guard {
     dialect: Dialect,
     rules: Rules,
-    /// Conditions on rows, parsed and checked.
+    /// Conditions on rows, parsed and checked, by the table of the rule.
     rows: BTreeMap<String, sqlparser::ast::Expr>,
+    /// Tables that these conditions read: what they mean there no statement may change.
+    of_conditions: BTreeSet<String>,
 }
 
 /// A statement that may be sent.
@@ -102,13 +92,15 @@ impl Guard {
             dialect,
             rules,
             rows: BTreeMap::new(),
+            of_conditions: BTreeSet::new(),
         };
         for (table, condition) in guard.rules.rows.clone() {
             let parsed = guard.condition(&condition).map_err(|refusal| {
                 let reason = format!("the condition on rows of `{table}`: {}", refusal.reason);
                 Refusal::new(reason, refusal.hint)
             })?;
-            guard.rows.insert(relations::folded(&table), parsed);
+            guard.of_conditions.extend(relations::last_names(&parsed));
+            guard.rows.insert(table, parsed);
         }
         Ok(guard)
     }
@@ -133,7 +125,7 @@ impl Guard {
         text::check(sql, self.dialect)?;
         let mut query = self.parsed(sql)?;
         nodes::check(&query, self.dialect, &self.rules)?;
-        let tables = relations::check(&query, self.dialect, &self.rules)?;
+        let tables = relations::check(&query, self)?;
         filters::write(&mut query, self)?;
         let sql = writing::write(&query, self)?;
         Ok(Approved { sql, tables })
@@ -200,14 +192,9 @@ impl Guard {
     }
 }
 
-/// Whether a table may be read by its name alone, for engines that ask once more.
+/// Whether SQLite may read a table, for the engine that asks once more.
 pub(crate) fn may_read(table: &str, rules: &Rules) -> bool {
     relations::may_read(table, rules)
-}
-
-/// Whether a table may be seen, by its name with its schema where that is not the usual one.
-pub(crate) fn may_see(table: &str, rules: &Rules) -> bool {
-    relations::may_see(table, rules)
 }
 
 /// Whether a function of SQLite may be called, for the engine that asks once more.

@@ -128,6 +128,82 @@ fn definitions_do_not_hide_tables_that_may_not_be_read() {
 }
 
 #[test]
+fn no_statement_changes_what_a_condition_reads() {
+    let rules = || Rules {
+        rows: [(
+            "person".to_owned(),
+            "tenant IN (SELECT id FROM tenants WHERE mine)".to_owned(),
+        )]
+        .into(),
+        ..Rules::default()
+    };
+    for dialect in [Dialect::Sqlite, Dialect::Postgres, Dialect::Mysql] {
+        for sql in [
+            "WITH tenants AS (SELECT 1 AS id, true AS mine) SELECT * FROM person",
+            "WITH TENANTS AS (SELECT 1 AS id, true AS mine) SELECT * FROM person",
+            "SELECT * FROM (WITH tenants AS (SELECT 1 AS id) SELECT * FROM person) x",
+        ] {
+            let refusal = written(sql, rules(), dialect).unwrap_err();
+            assert!(refusal.contains("which a table has"), "{sql}: {refusal}");
+        }
+        written(
+            "SELECT * FROM person JOIN tenants USING (id)",
+            rules(),
+            dialect,
+        )
+        .unwrap();
+    }
+}
+
+#[test]
+fn a_table_listed_with_its_schema_is_not_one_without() {
+    let rules = Rules {
+        tables: ["app.orders".to_owned(), "person".to_owned()].into(),
+        ..Rules::default()
+    };
+    let check = |sql: &str| written(sql, rules.clone(), Dialect::Postgres);
+    assert!(check("SELECT * FROM app.orders, person").is_ok());
+    // Which schema it is in is for the session to say, and may not be the one that is listed.
+    assert!(check("SELECT * FROM orders").is_err());
+    assert!(check("SELECT * FROM other.orders").is_err());
+    assert!(check("SELECT * FROM public.person").is_err());
+    let sqlite = written("SELECT * FROM main.person", rules.clone(), Dialect::Sqlite);
+    assert!(sqlite.is_ok(), "{sqlite:?}");
+}
+
+#[test]
+fn capitals_make_no_difference_to_a_rule() {
+    let rules = Rules {
+        rows: [("Person".to_owned(), "tenant = 7".to_owned())].into(),
+        columns: [("PERSON".to_owned(), vec!["Name".to_owned()])].into(),
+        ..Rules::default()
+    };
+    assert_eq!(
+        written("SELECT * FROM person", rules, Dialect::Sqlite).unwrap(),
+        "SELECT * FROM (SELECT \"Name\" FROM person WHERE (tenant = 7)) AS person"
+    );
+}
+
+#[test]
+fn what_else_is_said_of_a_table_is_kept() {
+    assert_eq!(
+        written(
+            "SELECT * FROM person PARTITION (p0) AS p USE INDEX (x)",
+            rules(),
+            Dialect::Mysql
+        )
+        .unwrap(),
+        "SELECT * FROM (SELECT * FROM person PARTITION (p0) USE INDEX (x) WHERE (tenant = 7)) AS p"
+    );
+    let sampled = "SELECT * FROM person TABLESAMPLE BERNOULLI (10)";
+    let sampled = written(sampled, rules(), Dialect::Postgres).unwrap();
+    assert!(
+        sampled.contains("TABLESAMPLE BERNOULLI (10) WHERE (tenant = 7)"),
+        "{sampled}"
+    );
+}
+
+#[test]
 fn functions_are_added_and_taken_away() {
     let rules = Rules {
         functions: ["our_score".to_owned(), "app.score".to_owned()].into(),

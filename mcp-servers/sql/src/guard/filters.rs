@@ -11,7 +11,8 @@ use sqlparser::ast::{
 };
 use sqlparser::parser::Parser;
 
-use crate::guard::relations::{Scopes, folded};
+use crate::guard::relations::Scopes;
+use crate::guard::rules::{folded, same};
 use crate::guard::{Guard, Refusal, nodes};
 
 /// Puts what may be seen in place of the tables.
@@ -63,7 +64,7 @@ impl VisitorMut for Filters<'_> {
     fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<Refusal> {
         if let Expr::CompoundIdentifier(words) = expression
             && let [.., _, table, column] = words.as_slice()
-            && self.guard.speaks_of(&table.value)
+            && self.guard.rules.speak_of(&table.value)
         {
             *expression = Expr::CompoundIdentifier(vec![table.clone(), column.clone()]);
         }
@@ -77,7 +78,6 @@ impl Filters<'_> {
             name,
             alias,
             args: None,
-            sample,
             ..
         } = factor
         else {
@@ -87,19 +87,12 @@ impl Filters<'_> {
         let Some(last) = words.last() else {
             return Ok(None);
         };
-        let plain = folded(&last.value);
-        if words.len() == 1 && self.scopes.gives(&plain) {
+        if words.len() == 1 && self.scopes.gives(&folded(&last.value)) {
             return Ok(None);
         }
         let Some((columns, rows)) = self.guard.view(name) else {
             return Ok(None);
         };
-        if sample.is_some() {
-            return Err(Refusal::new(
-                format!("no sample can be taken of `{name}`, of which only a part may be seen"),
-                "leave out TABLESAMPLE",
-            ));
-        }
         let alias = alias.clone().unwrap_or_else(|| TableAlias {
             explicit: true,
             name: (*last).clone(),
@@ -114,10 +107,9 @@ impl Filters<'_> {
                 quoted.collect::<Vec<String>>().join(", ")
             }
         };
-        // Written and read again, so that it is what this parser makes of it in this version.
-        let text = format!("SELECT {columns} FROM placeholder WHERE 1 = 1");
+        // Read by the parser, so that its tree is whatever this version makes of such a query.
         let mut subquery = Parser::new(dialect.grammar())
-            .try_with_sql(&text)
+            .try_with_sql(&format!("SELECT {columns} FROM table_of_rule"))
             .and_then(|mut parser| parser.parse_query())
             .map_err(|error| {
                 Refusal::new(
@@ -125,7 +117,7 @@ impl Filters<'_> {
                     "correct the names of columns in the rules",
                 )
             })?;
-        put(&mut subquery, name, rows);
+        put(&mut subquery, factor, rows);
         Ok(Some(TableFactor::Derived {
             lateral: false,
             subquery,
@@ -135,15 +127,16 @@ impl Filters<'_> {
     }
 }
 
-/// Puts the real table and the real condition into a query of that shape.
-fn put(query: &mut Query, name: &ObjectName, rows: Option<&Expr>) {
+/// Puts the table, with all that is said of it but its alias, and the condition into the query.
+fn put(query: &mut Query, factor: &TableFactor, rows: Option<&Expr>) {
     let sqlparser::ast::SetExpr::Select(select) = query.body.as_mut() else {
         return;
     };
     select.selection = rows.map(|rows| Expr::Nested(Box::new(rows.clone())));
     for table in &mut select.from {
-        if let TableFactor::Table { name: inner, .. } = &mut table.relation {
-            *inner = name.clone();
+        table.relation = factor.clone();
+        if let TableFactor::Table { alias, .. } = &mut table.relation {
+            *alias = None;
         }
     }
 }
@@ -151,45 +144,15 @@ fn put(query: &mut Query, name: &ObjectName, rows: Option<&Expr>) {
 impl Guard {
     /// What may be seen of a table: its columns and the condition on its rows. `None` where that
     /// is everything.
-    fn view(&self, name: &ObjectName) -> Option<(Option<&Vec<String>>, Option<&Expr>)> {
-        let full = folded(
-            &name
-                .0
-                .iter()
-                .filter_map(|part| part.as_ident())
-                .map(|ident: &Ident| ident.value.as_str())
-                .collect::<Vec<&str>>()
-                .join("."),
-        );
-        let columns = self
-            .rules
-            .columns
-            .iter()
-            .find(|(table, _)| same(table, &full))
-            .map(|(_, columns)| columns);
-        let rows = self
-            .rows
-            .iter()
+    fn view(&self, name: &ObjectName) -> Option<(Option<&[String]>, Option<&Expr>)> {
+        let words = name.0.iter().filter_map(|part| part.as_ident());
+        let words = words.map(|ident: &Ident| ident.value.as_str());
+        let full = words.collect::<Vec<&str>>().join(".");
+        let columns = self.rules.columns_of(&full);
+        let mut conditions = self.rows.iter();
+        let rows = conditions
             .find(|(table, _)| same(table, &full))
             .map(|(_, rows)| rows);
         (columns.is_some() || rows.is_some()).then_some((columns, rows))
-    }
-
-    /// Whether a rule is about rows or columns of a table with this last name.
-    fn speaks_of(&self, table: &str) -> bool {
-        let table = folded(table);
-        let last = |name: &String| folded(name.rsplit('.').next().unwrap_or(name)) == table;
-        self.rules.columns.keys().any(last) || self.rules.rows.keys().any(last)
-    }
-}
-
-/// Whether a table of a rule is the one named. Where only one of them names a schema, they are
-/// taken for the same: a rule too many is better than one that is passed by.
-fn same(rule: &str, named: &str) -> bool {
-    let rule = folded(rule);
-    match (rule.rsplit_once('.'), named.rsplit_once('.')) {
-        (Some(_), Some(_)) | (None, None) => rule == named,
-        (Some((_, table)), None) => table == named,
-        (None, Some((_, table))) => rule == table,
     }
 }

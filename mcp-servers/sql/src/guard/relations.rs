@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Cte, ObjectName, Query, TableFactor, Visit, Visitor};
+use sqlparser::ast::{
+    Cte, Expr, ObjectName, ObjectNamePart, Query, TableFactor, Visit, Visitor, visit_relations,
+};
 
 use crate::dialect::Dialect;
-use crate::guard::{Refusal, Rules, nodes};
+use crate::guard::rules::folded;
+use crate::guard::{Guard, Refusal, Rules, nodes};
 
 /// Schemas in which databases keep what is theirs.
 const OWN_SCHEMAS: [&str; 8] = [
@@ -20,24 +23,13 @@ const OWN_SCHEMAS: [&str; 8] = [
     "temp",
 ];
 
-/// A name as it is compared: databases fold plain names, and quoted ones that differ from another
-/// only in their capitals are not worth a hole.
-pub(super) fn folded(name: &str) -> String {
-    name.to_lowercase()
-}
-
 /// The tables that are read, each once, in the order in which they first stand.
 ///
 /// # Errors
 /// When one of them may not be read.
-pub(super) fn check(
-    query: &Query,
-    dialect: Dialect,
-    rules: &Rules,
-) -> Result<Vec<String>, Refusal> {
+pub(super) fn check(query: &Query, guard: &Guard) -> Result<Vec<String>, Refusal> {
     let mut relations = Relations {
-        dialect,
-        rules,
+        guard,
         scopes: Scopes::default(),
         function: None,
         read: Vec::new(),
@@ -48,9 +40,20 @@ pub(super) fn check(
     }
 }
 
+/// The last names of the tables that a condition reads.
+pub(super) fn last_names(condition: &Expr) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let _ = visit_relations(condition, |relation| {
+        if let Some(ObjectNamePart::Identifier(name)) = relation.0.last() {
+            names.insert(folded(&name.value));
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    names
+}
+
 struct Relations<'a> {
-    dialect: Dialect,
-    rules: &'a Rules,
+    guard: &'a Guard,
     scopes: Scopes,
     /// The name of a function that stands where a table could, by its address in the tree.
     function: Option<usize>,
@@ -165,19 +168,23 @@ impl Visitor for Relations<'_> {
 }
 
 impl Relations<'_> {
-    /// Whether a rule speaks of a table of this name, or the database keeps it for itself.
+    /// Whether a rule or a condition speaks of a table of this name, or the database keeps it for
+    /// itself.
     fn is_guarded(&self, name: &str) -> bool {
-        let last = |table: &String| folded(table.rsplit('.').next().unwrap_or(table)) == name;
-        self.rules.tables.iter().any(last)
-            || self.rules.columns.keys().any(last)
-            || self.rules.rows.keys().any(last)
-            || is_own(name, self.dialect)
+        self.guard.rules.speak_of(name)
+            || self.guard.of_conditions.contains(name)
+            || is_own(name, self.guard.dialect)
     }
 
     fn relation(&mut self, relation: &ObjectName) -> Result<(), Refusal> {
         let words = nodes::words(relation)?;
         let folded_words: Vec<String> = words.iter().map(|word| folded(&word.value)).collect();
-        let full = folded_words.join(".");
+        let mut full = folded_words.join(".");
+        if self.guard.dialect == Dialect::Sqlite
+            && let Some(usual) = full.strip_prefix("main.")
+        {
+            full = usual.to_owned();
+        }
         let last = folded_words.last().cloned().unwrap_or_default();
         if words.len() == 1 && self.scopes.gives(&last) {
             return Ok(());
@@ -186,8 +193,9 @@ impl Relations<'_> {
         let own_schema = schema.is_some_and(|schema| {
             OWN_SCHEMAS.contains(&schema.as_str()) || schema.starts_with("pg_")
         });
-        let allowed = may_see(&full, self.rules);
-        if (own_schema || is_own(&last, self.dialect)) && !(allowed && self.is_listed(&full)) {
+        let allowed = self.guard.rules.may_see(&full);
+        let own = own_schema || is_own(&last, self.guard.dialect);
+        if own && !self.guard.rules.lists(&full) {
             return Err(Refusal::new(
                 format!("`{full}` is kept by the database for itself"),
                 "ask the `schema` tool what there is",
@@ -206,22 +214,6 @@ impl Relations<'_> {
         }
         Ok(())
     }
-
-    fn is_listed(&self, full: &str) -> bool {
-        self.rules.tables.iter().any(|table| folded(table) == full)
-    }
-}
-
-/// Whether a table may be seen.
-pub(super) fn may_see(table: &str, rules: &Rules) -> bool {
-    let full = folded(table);
-    let last = full.rsplit('.').next().unwrap_or(&full);
-    rules.tables.is_empty()
-        || rules.tables.iter().any(|listed| {
-            let listed = folded(listed);
-            // A table named without its schema is that of the usual schema.
-            listed == full || (full == last && listed.rsplit('.').next() == Some(last))
-        })
 }
 
 /// Whether a table of SQLite may be read. Rows that a function gives are a table to it, and the

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tokio_postgres::{Client, Error};
 
-use crate::guard::{Rules, may_see};
+use crate::guard::Rules;
 use crate::schema::{Column, ForeignKey, Schema, Table};
 
 /// Longest sample, in characters.
@@ -49,23 +49,23 @@ pub(super) async fn schema(client: &Client, rules: &Rules) -> Result<Schema, Err
     let mut tables: BTreeMap<i64, Table> = BTreeMap::new();
     for row in client.query(COLUMNS, &[]).await? {
         let (schema, name): (String, String) = (row.try_get(1)?, row.try_get(2)?);
-        let name = if schema == usual {
+        // As rules name it where they do, for so statements must.
+        let full = format!("{schema}.{name}");
+        let name = if schema == usual && rules.may_see(&name) {
             name
+        } else if rules.may_see(&full) {
+            full
         } else {
-            format!("{schema}.{name}")
-        };
-        if !may_see(&name, rules) {
             continue;
-        }
+        };
         let column: String = row.try_get(7)?;
-        let hidden = rules.columns.get(&name);
-        if hidden.is_some_and(|seen| !seen.contains(&column)) {
+        if !rules.may_see_column(&name, &column) {
             continue;
         }
         let estimate: f64 = row.try_get(5)?;
         let view = row.try_get(3)?;
         let comment = row.try_get(4)?;
-        let filtered = rules.rows.contains_key(&name);
+        let filtered = rules.filters(&name);
         let table = tables.entry(row.try_get(0)?).or_insert_with(|| Table {
             name,
             view,
@@ -73,7 +73,7 @@ pub(super) async fn schema(client: &Client, rules: &Rules) -> Result<Schema, Err
             columns: Vec::new(),
             primary_key: Vec::new(),
             foreign_keys: Vec::new(),
-            rows: count(estimate),
+            rows: count(estimate).filter(|_| !filtered),
         });
         let values: Option<Vec<Option<String>>> = row.try_get(11)?;
         let values = values.filter(|_| !filtered).unwrap_or_default();

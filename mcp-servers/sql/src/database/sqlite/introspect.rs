@@ -49,13 +49,16 @@ pub(super) fn schema(path: &Path, rules: &Arc<Rules>) -> Result<Schema, Database
         .into_iter()
         .map(|(name, view)| {
             let mut table = described(&connection, name, view)?;
-            if let Some(seen) = rules.columns.get(&table.name) {
-                table.columns.retain(|column| seen.contains(&column.name));
-            }
+            let name = table.name.clone();
+            let seen = |column: &Column| rules.may_see_column(&name, &column.name);
+            table.columns.retain(seen);
             set(Instant::now().checked_add(PATIENCE));
             // Both may fail: a view that no longer fits its tables is still there.
-            table.rows = count(&connection, &table).ok();
-            let _ = sample(&connection, &mut table, rules);
+            // Of tables whose rows are not all to be seen, not even how many there are.
+            if !rules.filters(&table.name) {
+                table.rows = count(&connection, &table).ok();
+                let _ = sample(&connection, &mut table);
+            }
             set(None);
             Ok(table)
         })
@@ -156,12 +159,8 @@ fn count(connection: &Connection, table: &Table) -> rusqlite::Result<u64> {
     Ok(count.unsigned_abs())
 }
 
-/// A few different values of each column, from the first rows. None of tables whose rows are not
-/// all to be seen.
-fn sample(connection: &Connection, table: &mut Table, rules: &Rules) -> rusqlite::Result<()> {
-    if rules.rows.contains_key(&table.name) {
-        return Ok(());
-    }
+/// A few different values of each column, from the first rows.
+fn sample(connection: &Connection, table: &mut Table) -> rusqlite::Result<()> {
     let dialect = crate::Dialect::Sqlite;
     let names = table
         .columns
