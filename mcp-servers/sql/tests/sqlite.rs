@@ -173,6 +173,9 @@ async fn what_may_not_be_read_is_refused_by_the_database_as_well() {
         "SELECT secret FROM person",
         "SELECT * FROM post WHERE author IN (SELECT id FROM person)",
         "WITH person AS (SELECT * FROM main.person) SELECT * FROM person",
+        "WITH post AS (SELECT secret FROM person) SELECT * FROM post",
+        "WITH author AS (SELECT secret FROM person) SELECT * FROM author",
+        "SELECT * FROM (SELECT secret FROM person) AS author",
         "SELECT * FROM sqlite_master",
         "SELECT load_extension('x')",
         "SELECT randomblob(3), sqlite_compileoption_get(0)",
@@ -190,6 +193,32 @@ async fn what_may_not_be_read_is_refused_by_the_database_as_well() {
     assert_eq!(view.unwrap().rows.len(), 3);
     let schema = database.schema().await.unwrap();
     assert!(schema.table("person").is_none());
+}
+
+#[tokio::test]
+async fn the_schema_shows_nothing_that_rules_hide() {
+    let people = people();
+    let rules = Rules {
+        columns: [(
+            "PERSON".to_owned(),
+            vec!["ID".to_owned(), "name".to_owned()],
+        )]
+        .into(),
+        rows: [("Person".to_owned(), "id = 1".to_owned())].into(),
+        ..Rules::default()
+    };
+    let database = Sqlite::open(&people.path, rules).await.unwrap();
+    let schema = database.schema().await.unwrap();
+    let person = schema.table("person").unwrap();
+    let columns = person.columns.iter().map(|column| column.name.as_str());
+    assert_eq!(columns.collect::<Vec<_>>(), ["id", "name"]);
+    assert!(
+        person
+            .columns
+            .iter()
+            .all(|column| column.samples.is_empty())
+    );
+    assert_eq!(person.rows, None, "how many rows others have");
 }
 
 #[tokio::test]

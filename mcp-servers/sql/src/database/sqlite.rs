@@ -1,10 +1,12 @@
 //! SQLite files, opened so that they cannot be written.
 //!
 //! - `connection`: one connection, and everything that keeps it from doing more than read.
+//! - `views`: what views read of tables that may not be read otherwise.
 //! - `introspect`: what is in the file.
 
 mod connection;
 mod introspect;
+mod views;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};

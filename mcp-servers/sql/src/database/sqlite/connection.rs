@@ -12,6 +12,7 @@ use rusqlite::{ErrorCode, OpenFlags};
 use tokio_util::sync::CancellationToken;
 
 use crate::database::rows::{Collector, bytes, real, text, whole};
+use crate::database::sqlite::views::Views;
 use crate::database::{Cell, DatabaseError, Head, Limits, Plan, Rows};
 use crate::guard::{Rules, may_call, may_read};
 
@@ -87,10 +88,11 @@ impl Connection {
         ] {
             inner.set_limit(limit, value).map_err(failed)?;
         }
+        let views = Views::learn(&mut inner, rules).map_err(failed)?;
         let rules = Arc::clone(rules);
         inner
             .authorizer(Some(move |context: AuthContext<'_>| {
-                authorize(&context, &rules)
+                authorize(&context, &rules, &views)
             }))
             .map_err(failed)?;
         let watch = Arc::new(Mutex::new(None::<Watch>));
@@ -186,14 +188,10 @@ fn cell(value: ValueRef<'_>, limit: usize) -> Cell {
 
 /// What SQLite itself asks before it prepares a statement: the guard's rules once more, by another
 /// reader of the statement than the guard's.
-fn authorize(context: &AuthContext<'_>, rules: &Rules) -> Authorization {
+fn authorize(context: &AuthContext<'_>, rules: &Rules, views: &Views) -> Authorization {
     let allowed = match context.action {
         AuthAction::Select | AuthAction::Recursive => true,
-        // What a view reads is the business of who made the view.
-        AuthAction::Read { table_name, .. } => {
-            let asked = context.accessor.unwrap_or(table_name);
-            may_read(asked, rules)
-        }
+        AuthAction::Read { table_name, .. } => may_read(table_name, rules) || views.read(context),
         AuthAction::Function { function_name } => may_call(function_name, rules),
         _ => false,
     };
