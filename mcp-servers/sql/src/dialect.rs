@@ -58,10 +58,11 @@ impl Dialect {
     /// MySQL.
     #[must_use]
     pub fn literal(self, text: &str) -> String {
-        let mut escaped = text.replace('\'', "''");
-        if self == Self::Mysql {
-            escaped = text.replace('\\', "\\\\").replace('\'', "''");
-        }
+        let text = match self {
+            Self::Mysql => text.replace('\\', "\\\\"),
+            Self::Sqlite | Self::Postgres => text.to_owned(),
+        };
+        let escaped = text.replace('\'', "''");
         format!("'{escaped}'")
     }
 }

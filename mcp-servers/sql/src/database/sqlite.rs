@@ -50,11 +50,10 @@ impl Sqlite {
         Ok(opened)
     }
 
-    /// Does something with a connection of its own, beside the async threads. One that failed is
-    /// not used again.
+    /// Does something with a connection of its own, beside the async threads.
     async fn on_connection<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Connection) -> Result<T, DatabaseError> + Send + 'static,
+        work: impl FnOnce(&Connection) -> Result<T, DatabaseError> + Send + 'static,
     ) -> Result<T, DatabaseError> {
         let turn = Arc::clone(&self.turns).acquire_owned().await;
         let here = self.clone();
@@ -63,13 +62,13 @@ impl Sqlite {
             let _turn = turn;
             let idle = || here.idle.lock().unwrap_or_else(PoisonError::into_inner);
             let kept = idle().pop();
-            let mut connection = match kept {
+            let connection = match kept {
                 Some(connection) => connection,
                 None => Connection::open(&here.path, &here.rules)?,
             };
-            let outcome = work(&mut connection)?;
+            let outcome = work(&connection);
             idle().push(connection);
-            Ok(outcome)
+            outcome
         });
         worked.await.unwrap_or_else(|error| {
             Err(DatabaseError::Statement {
