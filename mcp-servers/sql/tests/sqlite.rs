@@ -9,14 +9,16 @@
 )]
 
 mod corpus;
+mod engine;
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use corpus::{statements, unguarded};
-use ropewalk_sql::Dialect;
-use ropewalk_sql::database::{DatabaseError, Engine, Limits, Rows, Sqlite, Truncation};
-use ropewalk_sql::guard::{Guard, Rules};
+use engine::query;
+use ropewalk_sql::database::{DatabaseError, Engine, Limits, Sqlite, Truncation};
+use ropewalk_sql::guard::Rules;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -47,11 +49,11 @@ fn people() -> File {
     )
 }
 
-async fn query(database: &Sqlite, sql: &str, limits: Limits) -> Result<Rows, DatabaseError> {
-    let guard = Guard::new(Dialect::Sqlite, Rules::default()).unwrap();
-    let approved = guard.check(sql).unwrap();
-    let cancel = CancellationToken::new();
-    database.query(&approved, &limits, &cancel).await
+#[tokio::test(flavor = "multi_thread")]
+async fn it_keeps_what_engines_promise() {
+    let people = people();
+    let database = Sqlite::open(&people.path, Rules::default()).await.unwrap();
+    engine::keeps_what_engines_promise(Arc::new(database)).await;
 }
 
 #[tokio::test]
@@ -60,7 +62,7 @@ async fn answers_have_columns_types_and_values() {
     let database = Sqlite::open(&people.path, Rules::default()).await.unwrap();
     let sql = "SELECT p.name, o.score, o.id + 9007199254740992 AS big, x'00ff' AS raw FROM person p \
                LEFT JOIN post o ON o.author = p.id ORDER BY p.id, o.id";
-    let rows = query(&database, sql, Limits::default()).await.unwrap();
+    let rows = query(&database, sql, &Limits::default()).await.unwrap();
     let told = rows
         .columns
         .iter()
@@ -222,87 +224,26 @@ async fn the_schema_shows_nothing_that_rules_hide() {
 }
 
 #[tokio::test]
-async fn what_has_no_end_is_stopped() {
-    let people = people();
-    let database = Sqlite::open(&people.path, Rules::default()).await.unwrap();
-    let limits = Limits {
-        time: Duration::from_millis(300),
-        ..Limits::default()
-    };
-    let numbers = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n)";
-    for sql in [
-        format!("{numbers} SELECT count(*) FROM n"),
-        format!("{numbers} SELECT max(x) FROM n"),
-        "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 10000) \
-         SELECT count(*) FROM n a, n b, n c"
-            .to_owned(),
-    ] {
-        let began = Instant::now();
-        let error = query(&database, &sql, limits.clone()).await.unwrap_err();
-        assert!(matches!(error, DatabaseError::Time { .. }), "{error}");
-        assert!(began.elapsed() < Duration::from_secs(5));
-    }
-    let rows = query(&database, "SELECT 1", limits).await.unwrap();
-    assert_eq!(rows.rows, [[json!(1)]]);
-}
-
-#[tokio::test]
-async fn a_caller_who_leaves_stops_the_database() {
-    let people = people();
-    let database = Sqlite::open(&people.path, Rules::default()).await.unwrap();
-    let guard = Guard::new(Dialect::Sqlite, Rules::default()).unwrap();
-    let sql = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) \
-               SELECT count(*) FROM n";
-    let endless = guard.check(sql).unwrap();
-    let limits = Limits {
-        time: Duration::from_secs(600),
-        ..Limits::default()
-    };
-    let cancel = CancellationToken::new();
-    // As many as may run at once: if one went on, the last statement here would wait for ever.
-    for _ in 0..4 {
-        let asked = database.query(&endless, &limits, &cancel);
-        let late = tokio::time::timeout(Duration::from_millis(50), asked).await;
-        assert!(late.is_err());
-    }
-    let stop = cancel.clone();
-    tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        stop.cancel();
-    });
-    let error = database
-        .query(&endless, &limits, &cancel)
-        .await
-        .unwrap_err();
-    assert!(matches!(error, DatabaseError::Cancelled), "{error}");
-    query(&database, "SELECT 1", Limits::default())
-        .await
-        .unwrap();
-}
-
-#[tokio::test]
 async fn what_is_too_much_is_cut_and_said() {
     let people = people();
     let database = Sqlite::open(&people.path, Rules::default()).await.unwrap();
-    let many = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x FROM n";
-    let rows = query(&database, many, Limits::default()).await.unwrap();
-    assert_eq!(
-        (rows.rows.len(), rows.truncated),
-        (1_000, Some(Truncation::Rows))
-    );
     let wide = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) \
                 SELECT hex(zeroblob(4000)) FROM n";
-    let rows = query(&database, wide, Limits::default()).await.unwrap();
+    let rows = query(&database, wide, &Limits::default()).await.unwrap();
     assert_eq!(rows.truncated, Some(Truncation::Bytes));
-    let one = query(&database, "SELECT hex(zeroblob(100000))", Limits::default())
-        .await
-        .unwrap();
+    let one = query(
+        &database,
+        "SELECT hex(zeroblob(100000))",
+        &Limits::default(),
+    )
+    .await
+    .unwrap();
     let text = one.rows[0][0].as_str().unwrap();
     assert!(text.ends_with("… (200000 bytes)") && text.len() < 9_000);
     let huge = query(
         &database,
         "SELECT length(zeroblob(500000000))",
-        Limits::default(),
+        &Limits::default(),
     )
     .await;
     let error = huge.unwrap_err();
@@ -331,24 +272,5 @@ async fn files_that_cannot_be_read_say_why() {
             .unwrap()
             .to_string();
         assert!(error.contains(reason), "{error}");
-    }
-}
-
-#[tokio::test]
-async fn many_ask_at_the_same_time() {
-    let people = people();
-    let database = Sqlite::open(&people.path, Rules::default()).await.unwrap();
-    let asked = (0..50).map(|number| {
-        let database = database.clone();
-        tokio::spawn(async move {
-            let sql = format!("SELECT {number}, count(*) FROM person");
-            query(&database, &sql, Limits::default())
-                .await
-                .unwrap()
-                .rows
-        })
-    });
-    for (number, rows) in asked.collect::<Vec<_>>().into_iter().enumerate() {
-        assert_eq!(rows.await.unwrap(), [[json!(number), json!(3)]]);
     }
 }

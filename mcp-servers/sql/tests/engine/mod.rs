@@ -1,0 +1,113 @@
+//! What every engine does, whichever database is behind it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ropewalk_sql::database::{DatabaseError, Engine, Limits, Rows, Truncation};
+use ropewalk_sql::guard::{Guard, Rules};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+const NUMBERS: &str = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n)";
+
+pub async fn query(
+    database: &dyn Engine,
+    sql: &str,
+    limits: &Limits,
+) -> Result<Rows, DatabaseError> {
+    let guard = Guard::new(database.dialect(), Rules::default()).unwrap();
+    let approved = guard.check(sql).unwrap();
+    let cancel = CancellationToken::new();
+    database.query(&approved, limits, &cancel).await
+}
+
+/// Over a database with a table `person` of three rows.
+pub async fn keeps_what_engines_promise(database: Arc<dyn Engine>) {
+    what_has_no_end_is_stopped(&*database).await;
+    a_caller_who_leaves_stops_it(&*database).await;
+    rows_beyond_the_limit_are_said(&*database).await;
+    many_ask_at_the_same_time(&database).await;
+}
+
+async fn what_has_no_end_is_stopped(database: &dyn Engine) {
+    let limits = Limits {
+        time: Duration::from_millis(300),
+        ..Limits::default()
+    };
+    let thousands = "WITH RECURSIVE n(x) AS \
+                     (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 10000)";
+    for sql in [
+        format!("{NUMBERS} SELECT count(*) FROM n"),
+        format!("{NUMBERS} SELECT max(x) FROM n"),
+        // A million million rows.
+        format!("{thousands} SELECT count(*) FROM n a, n b, n c"),
+    ] {
+        let began = Instant::now();
+        let error = query(database, &sql, &limits).await.unwrap_err();
+        assert!(matches!(error, DatabaseError::Time { .. }), "{error}");
+        assert!(began.elapsed() < Duration::from_secs(5));
+    }
+    let rows = query(database, "SELECT 1", &limits).await.unwrap();
+    assert_eq!(rows.rows, [[json!(1)]]);
+}
+
+async fn a_caller_who_leaves_stops_it(database: &dyn Engine) {
+    let guard = Guard::new(database.dialect(), Rules::default()).unwrap();
+    let endless = guard
+        .check(&format!("{NUMBERS} SELECT count(*) FROM n"))
+        .unwrap();
+    let limits = Limits {
+        time: Duration::from_secs(600),
+        ..Limits::default()
+    };
+    let cancel = CancellationToken::new();
+    // More than may run at once: if they went on, nothing after them would ever run.
+    for _ in 0..6 {
+        let asked = database.query(&endless, &limits, &cancel);
+        let late = tokio::time::timeout(Duration::from_millis(200), asked).await;
+        assert!(late.is_err());
+    }
+    let stop = cancel.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        stop.cancel();
+    });
+    let error = database
+        .query(&endless, &limits, &cancel)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, DatabaseError::Cancelled), "{error}");
+    query(database, "SELECT 1", &limits).await.unwrap();
+}
+
+async fn rows_beyond_the_limit_are_said(database: &dyn Engine) {
+    let many = format!("{NUMBERS} SELECT x FROM n LIMIT 5000");
+    let rows = query(database, &many, &Limits::default()).await.unwrap();
+    assert_eq!(
+        (rows.rows.len(), rows.truncated),
+        (1_000, Some(Truncation::Rows))
+    );
+    let exactly = format!("{NUMBERS} SELECT x FROM n LIMIT 1000");
+    let rows = query(database, &exactly, &Limits::default()).await.unwrap();
+    assert_eq!((rows.rows.len(), rows.truncated), (1_000, None));
+    let few_bytes = Limits {
+        bytes: 100,
+        ..Limits::default()
+    };
+    let rows = query(database, &exactly, &few_bytes).await.unwrap();
+    assert_eq!(rows.truncated, Some(Truncation::Bytes));
+}
+
+async fn many_ask_at_the_same_time(database: &Arc<dyn Engine>) {
+    let asked = (0..50).map(|number| {
+        let database = Arc::clone(database);
+        tokio::spawn(async move {
+            let sql = format!("SELECT {number}, count(*) FROM person");
+            let rows = query(&*database, &sql, &Limits::default()).await;
+            rows.unwrap().rows
+        })
+    });
+    for (number, rows) in asked.collect::<Vec<_>>().into_iter().enumerate() {
+        assert_eq!(rows.await.unwrap(), [[json!(number), json!(3)]]);
+    }
+}
