@@ -13,7 +13,7 @@
 //!   and never the text that came: comments, conditional or not, end here.
 //!
 //! The guard is the first of four layers and no reason to leave out another; see
-//! `docs/sql-server.md`.
+//! `docs/decisions/0034-what-is-checked-is-what-is-sent.md`.
 
 mod filters;
 mod functions;
