@@ -4,9 +4,11 @@
 //! - [`Dialect`]: which SQL is spoken.
 //! - [`guard`]: what may be asked, and what is sent instead of what came.
 //! - [`database`]: who is asked; [`schema`]: what there is to ask about.
+//! - [`measure`]: how good it is, on questions whose answers are known.
 
 pub mod database;
 pub mod guard;
+pub mod measure;
 pub mod schema;
 
 mod dialect;
