@@ -2,11 +2,14 @@
 //!
 //! - `folder`: questions, schemas and databases of a folder, in the forms that public sets have.
 //! - `variants`: accepted answers written as one, told apart.
+//! - `linking`: whether the tables that answers need are found.
 //! - `execution`: whether two answers are the same.
 
 mod execution;
 mod folder;
+mod linking;
 mod variants;
 
 pub use execution::{same, sorts};
 pub use folder::{Folder, FolderError, Question};
+pub use linking::{Linking, linking};

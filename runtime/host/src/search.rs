@@ -1,20 +1,32 @@
 //! The tools that fit a request, of hundreds: by words and by meaning.
 //!
-//! Words are ranked by BM25F (`words`): a hit in a tool's name counts more than one in its
+//! Words are ranked by BM25F: a hit in a tool's name counts more than one in its
 //! description, and that more than one in its parameters. Meaning is the cosine between the
 //! request and the tool's name and description. Both are brought to the range 0 to 1 for each
 //! request and added with weights; decision 0016 says why.
 
-mod words;
-
 use ropewalk_core::tool::ToolSpec;
-use ropewalk_embed::{EmbedError, Embedder, cosine};
+use ropewalk_embed::{EmbedError, Embedder, Field, FieldIndex, cosine, terms, to_unit_range};
 use serde_json::Value;
-
-use self::words::{Fields, WordIndex};
 
 /// Share of meaning in a score; the rest is words.
 const MEANING: f32 = 0.6;
+
+/// What a tool's name, description and parameters count.
+const FIELDS: [Field; 3] = [
+    Field {
+        weight: 2.0,
+        length: 0.3,
+    },
+    Field {
+        weight: 1.0,
+        length: 0.6,
+    },
+    Field {
+        weight: 0.5,
+        length: 0.7,
+    },
+];
 
 /// Bytes of a name and description that are embedded; models read no more than a few hundred words.
 const MOST_EMBEDDED: usize = 4 << 10;
@@ -27,7 +39,7 @@ const MOST_PARAMETERS: usize = 500;
 
 /// An index over tools, in the order in which they were given.
 pub struct ToolIndex {
-    words: WordIndex,
+    words: FieldIndex,
     meanings: Option<(Embedder, Vec<Vec<f32>>)>,
 }
 
@@ -86,9 +98,15 @@ impl ToolIndex {
     /// # Errors
     /// When the embedder fails.
     pub fn new(tools: &[ToolSpec], embedder: Option<&Embedder>) -> Result<Self, EmbedError> {
-        let fields: Vec<Fields> = tools
+        let fields: Vec<[Vec<String>; 3]> = tools
             .iter()
-            .map(|tool| Fields::new(&tool.name, &tool.description, &parameters(tool)))
+            .map(|tool| {
+                [
+                    terms(&tool.name),
+                    terms(&tool.description),
+                    terms(&parameters(tool)),
+                ]
+            })
             .collect();
         let meanings = match embedder {
             None => None,
@@ -98,7 +116,7 @@ impl ToolIndex {
             }
         };
         Ok(Self {
-            words: WordIndex::new(&fields),
+            words: FieldIndex::new(&fields, &FIELDS),
             meanings,
         })
     }
@@ -134,20 +152,6 @@ impl ToolIndex {
         found.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.index.cmp(&b.index)));
         found.truncate(count);
         Ok(found)
-    }
-}
-
-/// The best becomes 1, the worst 0; all become 0 where they are equal and say nothing.
-fn to_unit_range(scores: &mut [f32]) {
-    let least = scores.iter().copied().fold(f32::INFINITY, f32::min);
-    let most = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let range = most - least;
-    for score in scores {
-        *score = if range > 0.0 {
-            (*score - least) / range
-        } else {
-            0.0
-        };
     }
 }
 

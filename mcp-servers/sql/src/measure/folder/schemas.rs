@@ -126,7 +126,7 @@ struct BirdSchema {
 struct BirdTable {
     name: String,
     #[serde(default)]
-    description: String,
+    description: Option<String>,
     columns: Vec<BirdColumn>,
 }
 
@@ -140,7 +140,7 @@ struct BirdColumn {
     #[serde(default)]
     foreign_keys: Vec<BirdKey>,
     #[serde(default)]
-    description: String,
+    description: Option<String>,
     #[serde(default)]
     value_samples: Vec<Value>,
 }
@@ -148,15 +148,27 @@ struct BirdColumn {
 #[derive(Deserialize)]
 struct BirdKey {
     target_table: String,
-    target_column: String,
+    #[serde(default)]
+    target_column: Option<String>,
 }
 
 impl BirdSchema {
     fn schema(self) -> Schema {
         let tables = self.tables.into_values().map(BirdTable::table);
-        Schema {
+        let mut schema = Schema {
             tables: tables.collect(),
+        };
+        let read = schema.clone();
+        let keys = schema
+            .tables
+            .iter_mut()
+            .flat_map(|table| &mut table.foreign_keys);
+        for key in keys.filter(|key| key.targets.is_empty()) {
+            if let Some(target) = read.table(&key.table) {
+                key.targets.clone_from(&target.primary_key);
+            }
         }
+        schema
     }
 }
 
@@ -168,12 +180,13 @@ impl BirdTable {
             column.foreign_keys.iter().map(|key| ForeignKey {
                 columns: vec![column.name.clone()],
                 table: key.target_table.clone(),
-                targets: vec![key.target_column.clone()],
+                // None where it means the other's primary key.
+                targets: key.target_column.iter().cloned().collect(),
             })
         });
         Table {
             view: false,
-            comment: Some(self.description).filter(|text| !text.is_empty()),
+            comment: self.description.filter(|text| !text.is_empty()),
             primary_key,
             foreign_keys: foreign_keys.collect(),
             rows: None,
@@ -194,7 +207,7 @@ impl BirdColumn {
             name: self.name,
             kind: self.kind,
             nullable: !self.primary_key,
-            comment: Some(self.description).filter(|text| !text.is_empty()),
+            comment: self.description.filter(|text| !text.is_empty()),
         }
     }
 }
