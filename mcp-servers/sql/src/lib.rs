@@ -4,14 +4,20 @@
 //! - [`Dialect`]: which SQL is spoken.
 //! - [`guard`]: what may be asked, and what is sent instead of what came.
 //! - [`database`]: who is asked; [`schema`]: what there is to ask about.
+//! - [`source`]: one database behind the guard and within limits.
 //! - [`link`]: which tables a question is about.
+//! - [`semantics`]: what people mean by the figures they ask for; [`library`]: questions answered
+//!   before.
 //! - [`measure`]: how good it is, on questions whose answers are known.
 
 pub mod database;
 pub mod guard;
+pub mod library;
 pub mod link;
 pub mod measure;
 pub mod schema;
+pub mod semantics;
+pub mod source;
 
 mod dialect;
 

@@ -15,6 +15,19 @@ pub struct Limits {
     pub time: Duration,
 }
 
+impl Limits {
+    /// No more than others allow.
+    #[must_use]
+    pub fn within(&self, others: &Self) -> Self {
+        Self {
+            rows: self.rows.min(others.rows),
+            bytes: self.bytes.min(others.bytes),
+            cell_bytes: self.cell_bytes.min(others.cell_bytes),
+            time: self.time.min(others.time),
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

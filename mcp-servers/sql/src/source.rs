@@ -1,0 +1,248 @@
+//! A database as it is asked: its engine behind the guard, within limits, with what is known of it.
+//!
+//! - `address`: which database an address means.
+//! - `names`: the names there are, for somebody who used one that there is not.
+
+mod address;
+mod names;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use crate::database::{DatabaseError, Engine, Limits, Plan, Rows};
+use crate::dialect::Dialect;
+use crate::guard::{Approved, Guard, Refusal, Rules};
+use crate::schema::Schema;
+
+pub use address::{Address, AddressError};
+
+/// How long a schema is taken for what it was.
+const FRESH: Duration = Duration::from_secs(300);
+
+/// A database that is asked.
+pub struct Source {
+    name: String,
+    engine: Arc<dyn Engine>,
+    guard: Guard,
+    limits: Limits,
+    /// Most rows the database may think it has to look at.
+    cost: Option<f64>,
+    known: Mutex<Option<Known>>,
+}
+
+#[derive(Clone)]
+struct Known {
+    schema: Arc<Schema>,
+    read: Instant,
+}
+
+/// What is set of a database.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Settings {
+    /// What may be read.
+    pub rules: Rules,
+    /// How much of it.
+    pub limits: Limits,
+    /// Most rows that the database may think it has to look at for one statement; what it does not
+    /// estimate is run within the time limit.
+    pub cost: Option<f64>,
+}
+
+/// Why a statement has no answer.
+#[derive(Debug, Error)]
+pub enum SourceError {
+    /// It may not be sent.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// It would be too much.
+    #[error(
+        "the database would look at about {rows:.0} rows, and {most:.0} are allowed; filter more, \
+         or ask for less"
+    )]
+    Cost {
+        /// What the database thinks.
+        rows: f64,
+        /// What is allowed.
+        most: f64,
+    },
+    /// The database has no answer.
+    #[error("{error}{}", hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default())]
+    Database {
+        /// Why.
+        error: DatabaseError,
+        /// Names that there are instead.
+        hint: Option<String>,
+    },
+}
+
+impl From<DatabaseError> for SourceError {
+    fn from(error: DatabaseError) -> Self {
+        Self::Database { error, hint: None }
+    }
+}
+
+/// A statement that may be sent, and how the database would go about it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checked {
+    /// What is sent.
+    pub approved: Approved,
+    /// How the database would go about it.
+    pub plan: Plan,
+}
+
+impl Source {
+    /// Opens the database at an address under a name.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or its rules cannot be read.
+    pub async fn open(
+        name: &str,
+        address: &Address,
+        settings: Settings,
+    ) -> Result<Self, SourceError> {
+        let engine = address.open(name, settings.rules.clone()).await?;
+        Self::over(name, engine, settings)
+    }
+
+    /// Over an engine that was opened with the rules of these settings.
+    ///
+    /// # Errors
+    /// When the rules cannot be read.
+    pub fn over(
+        name: &str,
+        engine: Arc<dyn Engine>,
+        settings: Settings,
+    ) -> Result<Self, SourceError> {
+        Ok(Self {
+            name: name.to_owned(),
+            guard: Guard::new(engine.dialect(), settings.rules)?,
+            engine,
+            limits: settings.limits,
+            cost: settings.cost,
+            known: Mutex::default(),
+        })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The SQL it speaks.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.engine.dialect()
+    }
+
+    /// How much may be asked at a time.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// What every statement passes.
+    #[must_use]
+    pub fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
+    /// What answers.
+    #[must_use]
+    pub fn engine(&self) -> &Arc<dyn Engine> {
+        &self.engine
+    }
+
+    /// What is in it; read again when that was some minutes ago.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn schema(&self) -> Result<Arc<Schema>, DatabaseError> {
+        // Held while it is read: whoever else asks waits for the same reading.
+        let mut known = self.known.lock().await;
+        if let Some(known) = known.as_ref().filter(|known| known.read.elapsed() < FRESH) {
+            return Ok(Arc::clone(&known.schema));
+        }
+        let schema = match self.engine.schema().await {
+            Ok(schema) => schema,
+            // What was there some minutes ago is better than nothing while it is away.
+            Err(error) => {
+                return match known.as_ref() {
+                    Some(known) => Ok(Arc::clone(&known.schema)),
+                    None => Err(error),
+                };
+            }
+        };
+        // The same one is kept, so that what was made of it is made once.
+        let same = known.as_ref().filter(|known| *known.schema == schema);
+        let schema = same.map_or_else(|| Arc::new(schema), |known| Arc::clone(&known.schema));
+        *known = Some(Known {
+            schema: Arc::clone(&schema),
+            read: Instant::now(),
+        });
+        Ok(schema)
+    }
+
+    /// Forgets what is in it, to look again when that is asked for.
+    pub async fn look_again(&self) {
+        if let Some(known) = self.known.lock().await.as_mut() {
+            known.read = known.read.checked_sub(FRESH).unwrap_or(known.read);
+        }
+    }
+
+    /// Whether a statement may be sent, and how the database would go about it. Names are looked up
+    /// by the database itself.
+    ///
+    /// # Errors
+    /// When it may not be sent, is not understood, or would be too much.
+    pub async fn check(&self, sql: &str) -> Result<Checked, SourceError> {
+        let approved = self.guard.check(sql)?;
+        let plan = match self.engine.plan(&approved).await {
+            Ok(plan) => plan,
+            Err(error) => return Err(self.explained(error).await),
+        };
+        match (plan.rows, self.cost) {
+            (Some(rows), Some(most)) if rows > most => Err(SourceError::Cost { rows, most }),
+            _ => Ok(Checked { approved, plan }),
+        }
+    }
+
+    /// The rows of a statement, within `limits` and those of this database.
+    ///
+    /// # Errors
+    /// As [`Source::check`], and when the database does not get through with it.
+    pub async fn query(
+        &self,
+        sql: &str,
+        limits: &Limits,
+        cancel: &CancellationToken,
+    ) -> Result<Rows, SourceError> {
+        let checked = self.check(sql).await?;
+        let limits = limits.within(&self.limits);
+        match self.engine.query(&checked.approved, &limits, cancel).await {
+            Ok(rows) => Ok(rows),
+            Err(error) => Err(self.explained(error).await),
+        }
+    }
+
+    /// An error with the names that there are, where it is about one that there is not.
+    async fn explained(&self, error: DatabaseError) -> SourceError {
+        let hint = match &error {
+            DatabaseError::Statement { reason } => match names::unknown(reason) {
+                Some(unknown) => {
+                    // Somebody may have made it since.
+                    self.look_again().await;
+                    let schema = self.schema().await.ok();
+                    schema.and_then(|schema| names::nearest(&unknown, &schema))
+                }
+                None => None,
+            },
+            _ => None,
+        };
+        SourceError::Database { error, hint }
+    }
+}

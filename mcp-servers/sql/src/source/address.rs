@@ -1,0 +1,112 @@
+//! Which database an address means.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::database::{DatabaseError, Engine, Postgres, Sqlite};
+use crate::guard::Rules;
+
+/// What every SQLite file begins with.
+const SQLITE: &[u8] = b"SQLite format 3\0";
+
+/// Where a database is. Its `Debug` does not show a password.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Address {
+    /// A SQLite file.
+    Sqlite(PathBuf),
+    /// A PostgreSQL server: the whole address.
+    Postgres(String),
+}
+
+impl std::fmt::Debug for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sqlite(path) => f.debug_tuple("Sqlite").field(path).finish(),
+            Self::Postgres(_) => f.write_str("Postgres"),
+        }
+    }
+}
+
+/// Why an address means no database.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum AddressError {
+    /// It says how to reach a kind of database that is not known.
+    #[error(
+        "`{0}:` is no kind of database that is known; write sqlite:PATH, postgres://…, or a path"
+    )]
+    Kind(String),
+    /// There is no such file.
+    #[error("there is no file {}; write the path of a database, or postgres://…", .0.display())]
+    Missing(PathBuf),
+    /// The file is of no kind that can be asked.
+    #[error("{} is no database", .0.display())]
+    File(PathBuf),
+}
+
+impl Address {
+    /// Reads an address: `sqlite:PATH`, `postgres://…`, or a path to a file.
+    ///
+    /// # Errors
+    /// When it means no database.
+    pub fn read(text: &str) -> Result<Self, AddressError> {
+        // One letter before the colon is a drive.
+        let scheme = text.split_once(':').filter(|(scheme, _)| scheme.len() > 1);
+        match scheme {
+            Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(text.to_owned())),
+            Some(("sqlite", rest)) => Self::file(Path::new(rest.trim_start_matches("//"))),
+            _ if Path::new(text).exists() => Self::file(Path::new(text)),
+            Some((kind, rest)) if rest.starts_with("//") => {
+                Err(AddressError::Kind(kind.to_owned()))
+            }
+            _ => Err(AddressError::Missing(text.into())),
+        }
+    }
+
+    fn file(path: &Path) -> Result<Self, AddressError> {
+        if !path.exists() {
+            return Err(AddressError::Missing(path.to_owned()));
+        }
+        let mut begins = [0; SQLITE.len()];
+        let read = File::open(path).and_then(|mut file| file.read_exact(&mut begins));
+        let ends = path.extension().and_then(|ends| ends.to_str());
+        let ends = ends.unwrap_or_default().to_lowercase();
+        let named = matches!(ends.as_str(), "db" | "sqlite" | "sqlite3" | "db3");
+        // One that is named so and is none says so when it is opened.
+        if named || (read.is_ok() && begins == SQLITE) {
+            return Ok(Self::Sqlite(path.to_owned()));
+        }
+        Err(AddressError::File(path.to_owned()))
+    }
+
+    /// A name for it where none is given: of its file, or of the database on its server.
+    #[must_use]
+    pub fn usual_name(&self) -> String {
+        let name = match self {
+            Self::Sqlite(path) => path
+                .file_stem()
+                .map(|stem| stem.to_string_lossy().into_owned()),
+            Self::Postgres(url) => {
+                let path = url.split(['?', '#']).next().unwrap_or_default();
+                let rest = path.split_once("://").map_or("", |(_, rest)| rest);
+                rest.split_once('/').map(|(_, name)| name.to_owned())
+            }
+        };
+        let name = name.filter(|name| !name.is_empty());
+        name.unwrap_or_else(|| "database".to_owned())
+    }
+
+    pub(super) async fn open(
+        &self,
+        name: &str,
+        rules: Rules,
+    ) -> Result<Arc<dyn Engine>, DatabaseError> {
+        Ok(match self {
+            Self::Sqlite(path) => Arc::new(Sqlite::open(path, rules).await?),
+            Self::Postgres(url) => Arc::new(Postgres::connect(name, url, rules).await?),
+        })
+    }
+}
