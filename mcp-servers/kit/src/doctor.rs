@@ -1,5 +1,6 @@
 //! Whether a server is fit to be served: what it tells clients, and what it works on.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -36,20 +37,20 @@ type Look = dyn Fn() -> BoxFuture<'static, Result<String, String>> + Send + Sync
 /// Something a server of its own knows to look at.
 #[derive(Clone)]
 pub(crate) struct Check {
-    what: &'static str,
+    what: Cow<'static, str>,
     look: Arc<Look>,
 }
 
 impl ToolServer {
     /// Adds something that [`ToolServer::examine`] looks at, such as the database behind the tools.
     #[must_use]
-    pub fn check<F, Fut>(mut self, what: &'static str, look: F) -> Self
+    pub fn check<F, Fut>(mut self, what: impl Into<Cow<'static, str>>, look: F) -> Self
     where
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<String, String>> + Send + 'static,
     {
         self.checks.push(Check {
-            what,
+            what: what.into(),
             look: Arc::new(move || look().boxed()),
         });
         self
@@ -72,7 +73,7 @@ impl ToolServer {
             findings.push(found(&format!("MCP {version}"), outcome));
         }
         for check in &self.checks {
-            findings.push(found(check.what, (check.look)().await));
+            findings.push(found(&check.what, (check.look)().await));
         }
         findings
     }

@@ -8,8 +8,10 @@
 //! - [`link`]: which tables a question is about.
 //! - [`semantics`]: what people mean by the figures they ask for; [`library`]: questions answered
 //!   before.
+//! - [`catalogue`]: the databases with all that is known of them; [`server`]: six MCP tools over it.
 //! - [`measure`]: how good it is, on questions whose answers are known.
 
+pub mod catalogue;
 pub mod database;
 pub mod guard;
 pub mod library;
@@ -17,6 +19,7 @@ pub mod link;
 pub mod measure;
 pub mod schema;
 pub mod semantics;
+pub mod server;
 pub mod source;
 
 mod dialect;

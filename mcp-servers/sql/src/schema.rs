@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// How alike two names must be to be told, 0 to 1.
+const ALIKE: f64 = 0.55;
+
 /// All tables of a database that may be read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Schema {
@@ -61,6 +64,16 @@ impl Schema {
         let same = |table: &&Table| table.name.eq_ignore_ascii_case(name);
         self.tables.iter().find(same)
     }
+
+    /// Up to `limit` names of tables like one, best first.
+    #[must_use]
+    pub fn nearest(&self, name: &str, limit: usize) -> Vec<String> {
+        alike(
+            name,
+            self.tables.iter().map(|table| table.name.clone()),
+            limit,
+        )
+    }
 }
 
 impl Table {
@@ -69,5 +82,63 @@ impl Table {
     pub fn column(&self, name: &str) -> Option<&Column> {
         let same = |column: &&Column| column.name.eq_ignore_ascii_case(name);
         self.columns.iter().find(same)
+    }
+}
+
+/// A name without what it belongs to.
+pub(crate) fn last(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name)
+}
+
+/// Up to `limit` names most like one, by their last part, best first.
+pub(crate) fn alike(
+    wanted: &str,
+    names: impl Iterator<Item = String>,
+    limit: usize,
+) -> Vec<String> {
+    let plain = |name: &str| name.replace(['_', ' ', '-'], "").to_lowercase();
+    let wanted = plain(wanted);
+    let mut scored: Vec<(f64, String)> = names
+        .map(|name| {
+            let other = plain(last(&name));
+            let near = strsim::jaro_winkler(&wanted, &other);
+            let inside = other.contains(&wanted) || wanted.contains(&other);
+            let edits = strsim::normalized_levenshtein(&wanted, &other);
+            let near = if inside && other.len() > 2 {
+                near.max(0.8)
+            } else {
+                near.min(edits + 0.2)
+            };
+            (near, name)
+        })
+        .filter(|(near, _)| *near >= ALIKE)
+        .collect();
+    scored.sort_by(|(one, a), (two, b)| two.total_cmp(one).then_with(|| a.cmp(b)));
+    scored
+        .into_iter()
+        .take(limit)
+        .map(|(_, name)| name)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::alike;
+
+    #[test]
+    fn what_is_meant_comes_first() {
+        let names = [
+            "customer.name",
+            "customer.customer_name",
+            "sale.amount",
+            "sale.nation",
+        ];
+        let near = |wanted: &str| alike(wanted, names.iter().map(|name| (*name).to_owned()), 3);
+        assert_eq!(
+            near("CustomerName").first().unwrap(),
+            "customer.customer_name"
+        );
+        assert_eq!(near("amonut").first().unwrap(), "sale.amount");
+        assert!(near("xyzzy").is_empty());
     }
 }

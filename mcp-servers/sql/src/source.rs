@@ -85,6 +85,15 @@ impl From<DatabaseError> for SourceError {
     }
 }
 
+/// A statement that was sent, and its rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answered {
+    /// What was sent.
+    pub approved: Approved,
+    /// What came back.
+    pub rows: Rows,
+}
+
 /// A statement that may be sent, and how the database would go about it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checked {
@@ -220,11 +229,14 @@ impl Source {
         sql: &str,
         limits: &Limits,
         cancel: &CancellationToken,
-    ) -> Result<Rows, SourceError> {
+    ) -> Result<Answered, SourceError> {
         let checked = self.check(sql).await?;
         let limits = limits.within(&self.limits);
         match self.engine.query(&checked.approved, &limits, cancel).await {
-            Ok(rows) => Ok(rows),
+            Ok(rows) => Ok(Answered {
+                approved: checked.approved,
+                rows,
+            }),
             Err(error) => Err(self.explained(error).await),
         }
     }

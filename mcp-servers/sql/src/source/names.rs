@@ -1,12 +1,9 @@
 //! The names there are, for somebody who used one that there is not.
 
-use crate::schema::Schema;
+use crate::schema::{Schema, alike, last};
 
 /// How many names are told.
 const TOLD: usize = 3;
-
-/// How alike two names must be to be told, 0 to 1.
-const ALIKE: f64 = 0.55;
 
 /// A name that a database does not know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,8 +52,7 @@ pub(super) fn unknown(reason: &str) -> Option<Unknown> {
 pub(super) fn nearest(unknown: &Unknown, schema: &Schema) -> Option<String> {
     match unknown {
         Unknown::Table(name) => {
-            let names = schema.tables.iter().map(|table| table.name.clone());
-            let near = alike(last(name), names);
+            let near = schema.nearest(last(name), TOLD);
             (!near.is_empty()).then(|| format!("tables with names like it: {}", near.join(", ")))
         }
         Unknown::Column(name) => {
@@ -74,46 +70,15 @@ pub(super) fn nearest(unknown: &Unknown, schema: &Schema) -> Option<String> {
             if !same.is_empty() {
                 return Some(format!("there is {}", same.join(", ")));
             }
-            let near = alike(wanted, columns());
+            let near = alike(wanted, columns(), TOLD);
             (!near.is_empty()).then(|| format!("columns with names like it: {}", near.join(", ")))
         }
     }
 }
 
-fn last(name: &str) -> &str {
-    name.rsplit('.').next().unwrap_or(name)
-}
-
-/// The names most like one, by their last part, best first.
-fn alike(wanted: &str, names: impl Iterator<Item = String>) -> Vec<String> {
-    let plain = |name: &str| name.replace(['_', ' ', '-'], "").to_lowercase();
-    let wanted = plain(wanted);
-    let mut scored: Vec<(f64, String)> = names
-        .map(|name| {
-            let other = plain(last(&name));
-            let near = strsim::jaro_winkler(&wanted, &other);
-            let inside = other.contains(&wanted) || wanted.contains(&other);
-            let edits = strsim::normalized_levenshtein(&wanted, &other);
-            let near = if inside && other.len() > 2 {
-                near.max(0.8)
-            } else {
-                near.min(edits + 0.2)
-            };
-            (near, name)
-        })
-        .filter(|(near, _)| *near >= ALIKE)
-        .collect();
-    scored.sort_by(|(one, a), (two, b)| two.total_cmp(one).then_with(|| a.cmp(b)));
-    scored
-        .into_iter()
-        .take(TOLD)
-        .map(|(_, name)| name)
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Unknown, alike, unknown};
+    use super::{Unknown, unknown};
 
     #[test]
     fn names_are_taken_from_what_databases_say() {
@@ -134,22 +99,5 @@ mod tests {
         ] {
             assert_eq!(unknown(reason), found, "{reason}");
         }
-    }
-
-    #[test]
-    fn what_is_meant_comes_first() {
-        let names = [
-            "customer.name",
-            "customer.customer_name",
-            "sale.amount",
-            "sale.nation",
-        ];
-        let near = |wanted: &str| alike(wanted, names.iter().map(|name| (*name).to_owned()));
-        assert_eq!(
-            near("CustomerName").first().unwrap(),
-            "customer.customer_name"
-        );
-        assert_eq!(near("amonut").first().unwrap(), "sale.amount");
-        assert!(near("xyzzy").is_empty());
     }
 }

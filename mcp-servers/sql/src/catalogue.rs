@@ -1,0 +1,222 @@
+//! The databases that are asked, each with all that is known of it.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ropewalk_embed::EmbedError;
+use thiserror::Error;
+
+use crate::database::DatabaseError;
+use crate::library::{Library, LibraryError};
+use crate::link::{Linked, Linker, Meanings};
+use crate::schema::Schema;
+use crate::semantics::{Metric, Semantics, SemanticsError};
+use crate::source::{Source, SourceError};
+
+/// The databases that are asked, by their names.
+pub struct Catalogue {
+    entries: Vec<Arc<Entry>>,
+    meanings: Option<Arc<Meanings>>,
+    linked: Mutex<Option<LinkedSchemas>>,
+}
+
+/// A database with all that is known of it.
+pub struct Entry {
+    /// The database.
+    pub source: Source,
+    semantics: Semantics,
+    /// Questions that were answered.
+    pub library: Library,
+}
+
+/// A linker and what it was made of.
+struct LinkedSchemas {
+    schemas: Vec<Arc<Schema>>,
+    linker: Arc<Linker>,
+}
+
+/// Where what is known beside a database is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// A file of the semantic layer.
+    pub semantics: Option<PathBuf>,
+    /// The file of learned examples.
+    pub examples: Option<PathBuf>,
+}
+
+/// Why a database is not in the catalogue.
+#[derive(Debug, Error)]
+pub enum CatalogueError {
+    /// Its semantic layer.
+    #[error("the semantic layer of `{database}`: {error}")]
+    Semantics {
+        /// The database.
+        database: String,
+        /// Why.
+        error: SemanticsError,
+    },
+    /// Its examples.
+    #[error("`{database}`: {error}")]
+    Library {
+        /// The database.
+        database: String,
+        /// Why.
+        error: LibraryError,
+    },
+    /// The database itself.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The name is not free.
+    #[error("there are two databases named `{0}`; name them apart: --db NAME=ADDRESS")]
+    Twice(String),
+}
+
+impl Entry {
+    /// A database with what is kept of it.
+    ///
+    /// # Errors
+    /// When what is kept cannot be read or does not fit the database.
+    pub async fn new(
+        source: Source,
+        kept: &Kept,
+        meanings: Option<Arc<Meanings>>,
+    ) -> Result<Self, CatalogueError> {
+        let database = source.name().to_owned();
+        let wrong = |error| CatalogueError::Semantics {
+            database: database.clone(),
+            error,
+        };
+        let semantics = match &kept.semantics {
+            None => Semantics::default(),
+            Some(file) => {
+                let semantics = Semantics::read(file).map_err(wrong)?;
+                let schema = source.schema().await.map_err(SourceError::from)?;
+                semantics.check(source.guard(), &schema).map_err(wrong)?;
+                semantics
+            }
+        };
+        let examples = kept.examples.as_deref().map(Path::new);
+        let library = Library::open(&database, semantics.examples.clone(), examples, meanings);
+        Ok(Self {
+            library: library.map_err(|error| CatalogueError::Library { database, error })?,
+            semantics,
+            source,
+        })
+    }
+
+    /// What is in it, as the semantic layer tells it.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn schema(&self) -> Result<Arc<Schema>, DatabaseError> {
+        let schema = self.source.schema().await?;
+        Ok(if self.semantics.tables.is_empty() {
+            schema
+        } else {
+            Arc::new(self.semantics.told_of(&schema))
+        })
+    }
+
+    /// Figures that people ask for by name.
+    #[must_use]
+    pub fn metrics(&self) -> &[Metric] {
+        &self.semantics.metrics
+    }
+
+    /// Figures that a question names.
+    #[must_use]
+    pub fn metrics_in(&self, question: &str) -> Vec<&Metric> {
+        self.semantics.named(question)
+    }
+}
+
+impl Catalogue {
+    /// A catalogue of these databases. Without `meanings` words alone find tables.
+    ///
+    /// # Errors
+    /// When two have the same name.
+    pub fn new(
+        entries: Vec<Entry>,
+        meanings: Option<Arc<Meanings>>,
+    ) -> Result<Self, CatalogueError> {
+        let entries: Vec<Arc<Entry>> = entries.into_iter().map(Arc::new).collect();
+        for (place, entry) in entries.iter().enumerate() {
+            let name = entry.source.name();
+            let mut before = entries.iter().take(place);
+            if before.any(|other| other.source.name().eq_ignore_ascii_case(name)) {
+                return Err(CatalogueError::Twice(name.to_owned()));
+            }
+        }
+        Ok(Self {
+            entries,
+            meanings,
+            linked: Mutex::default(),
+        })
+    }
+
+    /// The databases, in the order in which they were given.
+    #[must_use]
+    pub fn entries(&self) -> &[Arc<Entry>] {
+        &self.entries
+    }
+
+    /// A database by its name, whatever its capitals.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&Arc<Entry>> {
+        let same = |entry: &&Arc<Entry>| entry.source.name().eq_ignore_ascii_case(name);
+        self.entries.iter().find(same)
+    }
+
+    /// The meanings that tables and examples are found by.
+    #[must_use]
+    pub fn meanings(&self) -> Option<&Arc<Meanings>> {
+        self.meanings.as_ref()
+    }
+
+    /// Up to `limit` tables for a question over all databases that can be asked, best first.
+    ///
+    /// # Errors
+    /// When the embedder fails.
+    pub async fn tables(&self, question: &str, limit: usize) -> Result<Vec<Linked>, EmbedError> {
+        let linker = self.linker().await;
+        let question = question.to_owned();
+        beside(move || linker.tables(&question, limit)).await
+    }
+
+    /// What finds tables, made anew when a schema has changed.
+    pub async fn linker(&self) -> Arc<Linker> {
+        let mut named = Vec::new();
+        for entry in &self.entries {
+            match entry.schema().await {
+                Ok(schema) => named.push((entry.source.name().to_owned(), schema)),
+                Err(error) => {
+                    tracing::warn!(%error, database = entry.source.name(), "it is left out");
+                }
+            }
+        }
+        let mut linked = self.linked.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = |known: &&LinkedSchemas| {
+            let schemas = named.iter().map(|(_, schema)| schema);
+            known.schemas.len() == named.len()
+                && known.schemas.iter().zip(schemas).all(|(a, b)| a == b)
+        };
+        if let Some(known) = linked.as_ref().filter(same) {
+            return Arc::clone(&known.linker);
+        }
+        let schemas = named.iter().map(|(_, schema)| Arc::clone(schema)).collect();
+        let linker = Arc::new(Linker::new(named, self.meanings.clone()));
+        *linked = Some(LinkedSchemas {
+            schemas,
+            linker: Arc::clone(&linker),
+        });
+        linker
+    }
+}
+
+/// Does what computes beside the async threads.
+pub(crate) async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
