@@ -2,14 +2,17 @@
 //!
 //! - `folder`: questions, schemas and databases of a folder, in the forms that public sets have.
 //! - `variants`: accepted answers written as one, told apart.
+//! - `guarding`: whether the guard lets them through.
 //! - `linking`: whether the tables that answers need are found.
 //! - `execution`: whether two answers are the same.
 
 mod execution;
 mod folder;
+mod guarding;
 mod linking;
 mod variants;
 
 pub use execution::{same, sorts};
 pub use folder::{Folder, FolderError, Question};
+pub use guarding::{Guarding, guarding};
 pub use linking::{Linking, linking};

@@ -4,7 +4,7 @@
 //!   `SQL`, maybe `evidence`, maybe `predictions` (the statements of systems by their names);
 //! - `database/*.sqlite`: the databases, by their names;
 //! - `tables.json` (as Spider's) or `schemas.json` (as BIRD's): schemas of databases;
-//! - `questions_gen_{sqlite,postgres,mysql}.csv`: `question`, `query` (accepted answers, see
+//! - `*_sqlite.csv`, `*_postgres.csv`, `*_mysql.csv`: `question`, `query` (accepted answers, see
 //!   `variants`), `db_name`; `idk.csv`: questions that their databases cannot answer.
 
 use std::collections::BTreeMap;
@@ -56,7 +56,7 @@ pub struct Question {
 pub enum FolderError {
     /// Nothing that can be measured is there.
     #[error(
-        "{}: neither questions.jsonl nor questions_gen_*.csv is there; see docs/sql-server.md \
+        "{}: neither questions.jsonl nor a file *_sqlite.csv, *_postgres.csv or *_mysql.csv is there; see docs/sql-server.md \
          for the form of a folder", .0.display()
     )]
     Nothing(PathBuf),
@@ -100,15 +100,8 @@ impl Folder {
         if lines.is_file() {
             read.questions = questions(&lines)?;
         }
-        for (name, dialect) in [
-            ("sqlite", Dialect::Sqlite),
-            ("postgres", Dialect::Postgres),
-            ("mysql", Dialect::Mysql),
-        ] {
-            let file = folder.join(format!("questions_gen_{name}.csv"));
-            if file.is_file() {
-                read.questions.extend(records(&file, dialect)?);
-            }
+        for (file, dialect) in tables_of_questions(folder)? {
+            read.questions.extend(records(&file, dialect)?);
         }
         let idk = folder.join("idk.csv");
         if idk.is_file() {
@@ -124,6 +117,28 @@ impl Folder {
         read.databases = databases(&folder.join("database"))?;
         Ok(read)
     }
+}
+
+/// The CSV files of a folder whose names end in a dialect, in the order of dialects and names.
+fn tables_of_questions(folder: &Path) -> Result<Vec<(PathBuf, Dialect)>, FolderError> {
+    let entries = folder.read_dir().map_err(|error| failed(folder, error))?;
+    let mut names = Vec::new();
+    for entry in entries {
+        names.push(entry.map_err(|error| failed(folder, error))?.path());
+    }
+    names.sort();
+    let mut found = Vec::new();
+    for (ending, dialect) in [
+        ("_sqlite.csv", Dialect::Sqlite),
+        ("_postgres.csv", Dialect::Postgres),
+        ("_mysql.csv", Dialect::Mysql),
+    ] {
+        let named = names
+            .iter()
+            .filter(|path| path.to_string_lossy().ends_with(ending));
+        found.extend(named.map(|path| (path.clone(), dialect)));
+    }
+    Ok(found)
 }
 
 fn failed(file: &Path, reason: impl ToString) -> FolderError {
