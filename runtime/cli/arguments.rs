@@ -14,7 +14,7 @@ use guarding::{Audit, AuditFilter, Policy, Servers};
 use installing::Install;
 use measuring::{Bench, Eval};
 use running::{Ask, Run, Runs};
-use serving::{ServeMcp, ServeVector};
+use serving::{ServeMcp, ServeSql, ServeVector};
 
 /// Cited answers from your own documents: an agent runtime for MCP.
 #[derive(Parser)]
@@ -233,6 +233,8 @@ pub(crate) struct Ingest {
 pub(crate) enum Server {
     /// Vector retrieval: search, read, ingest, collections, delete, status.
     Vector(ServeVector),
+    /// Databases, only read: schema, values, examples, check, query, answer.
+    Sql(ServeSql),
 }
 
 #[derive(Args)]

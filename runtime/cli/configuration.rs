@@ -12,6 +12,7 @@ use ropewalk_host::ServerConfig;
 use ropewalk_host::config::parse_mcp_json;
 use ropewalk_models::choose::{EngineConfig, EngineKind, Resources};
 use ropewalk_models::registry::{Registry, RegistryError};
+use ropewalk_sql::guard::Rules;
 use serde::Deserialize;
 
 use crate::arguments::Setup;
@@ -31,6 +32,8 @@ pub(crate) struct Configuration {
     pub(crate) policy: PolicyConfig,
     /// Where vectors are kept, and what makes them.
     pub(crate) vector: VectorConfig,
+    /// Databases that are asked, by their names.
+    pub(crate) databases: BTreeMap<String, DatabaseConfig>,
     /// Where traces go.
     pub(crate) telemetry: TelemetryConfig,
     /// What becomes of runs.
@@ -67,6 +70,7 @@ impl Configuration {
         let named = named.chain(self.vector.api_key_env.clone());
         found.extend(named.filter_map(|name| std::env::var(name).ok()));
         found.extend(self.servers.values().flat_map(ServerConfig::secrets));
+        found.extend(self.databases.values().flat_map(DatabaseConfig::secrets));
         found
     }
 
@@ -92,6 +96,64 @@ fn kind(name: &str) -> Option<EngineKind> {
         "openai" => Some(EngineKind::OpenAi),
         _ => None,
     }
+}
+
+/// A database that is asked, and what of it.
+#[derive(Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct DatabaseConfig {
+    /// sqlite:PATH, postgres://…, or the path of a file.
+    pub(crate) url: Option<String>,
+    /// Environment variable with the address, where it holds a password.
+    pub(crate) url_env: Option<String>,
+    /// File of its semantic layer.
+    pub(crate) semantics: Option<PathBuf>,
+    /// Most rows of an answer.
+    pub(crate) max_rows: Option<usize>,
+    /// Seconds a statement may take.
+    pub(crate) seconds: Option<f64>,
+    /// Most rows the database may think it has to look at for a statement.
+    pub(crate) max_cost: Option<f64>,
+    /// What may be read.
+    pub(crate) rules: Rules,
+}
+
+impl DatabaseConfig {
+    /// Its address.
+    pub(crate) fn address(&self) -> anyhow::Result<String> {
+        match (&self.url, &self.url_env) {
+            (Some(url), None) => Ok(url.clone()),
+            (None, Some(variable)) => std::env::var(variable)
+                .map_err(|_| anyhow!("the environment variable {variable} is not set")),
+            _ => Err(anyhow!("give it either `url` or `url_env`")),
+        }
+    }
+
+    /// The passwords in its address.
+    fn secrets(&self) -> Vec<String> {
+        self.address().map_or(Vec::new(), |address| passwords(&address))
+    }
+}
+
+/// Whatever of it, an address with a password is not shown.
+impl std::fmt::Debug for DatabaseConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DatabaseConfig").finish_non_exhaustive()
+    }
+}
+
+/// The password of an address, as it stands there and as it is meant.
+pub(crate) fn passwords(address: &str) -> Vec<String> {
+    let user = address.split_once("://").and_then(|(_, rest)| {
+        let authority = rest.split(['/', '?']).next()?;
+        Some(authority.rsplit_once('@')?.0)
+    });
+    let password = user.and_then(|user| Some(user.split_once(':')?.1));
+    let password = password.filter(|password| !password.is_empty());
+    password.map_or(Vec::new(), |password| {
+        let meant = percent_encoding::percent_decode_str(password).decode_utf8_lossy();
+        vec![password.to_owned(), meant.into_owned()]
+    })
 }
 
 /// What becomes of runs.

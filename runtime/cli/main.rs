@@ -8,6 +8,7 @@ mod arguments;
 mod ask;
 mod audit;
 mod configuration;
+mod databases;
 mod desk;
 mod doctor;
 mod drawing;
@@ -101,9 +102,10 @@ async fn run(arguments: Arguments) -> anyhow::Result<Ending> {
         Command::Models { models } => models::run(models, cancel).await,
         Command::Prompts { prompts } => prompts::run(prompts),
         Command::Ingest(ingest) => ingest::run(ingest, cancel).await,
-        Command::Server {
-            server: Server::Vector(options),
-        } => serve::run(options, cancel).await,
+        Command::Server { server } => match server {
+            Server::Vector(options) => serve::vector(options, cancel).await,
+            Server::Sql(options) => serve::sql(options, cancel).await,
+        },
         Command::Mcp(options) => mcp::run(options, cancel).await,
         Command::Install(options) => install::run(options),
         Command::Servers { servers } => servers::run(servers).await,

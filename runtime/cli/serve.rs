@@ -1,26 +1,42 @@
-//! `ropewalk server vector`: the retrieval tools for any MCP client.
+//! `ropewalk server`: one tool server alone, for any MCP client.
 
 use std::num::NonZeroU32;
 
 use anyhow::anyhow;
 use ropewalk_mcp_kit::ToolServer;
 use ropewalk_mcp_kit::http::{Access, HttpOptions, OAuth, Rate};
+use ropewalk_sql::server::SqlServer;
 use ropewalk_vector::server::VectorServer;
 use tokio_util::sync::CancellationToken;
 
-use crate::arguments::serving::{ServeVector, Serving};
+use crate::arguments::serving::{ServeSql, ServeVector, Serving};
 use crate::progress::{print, say};
-use crate::{Ending, configuration, workplace};
+use crate::{Ending, configuration, databases, workplace};
 
 /// Requests a second from one caller that another machine may make, unless told otherwise.
 const RATE: NonZeroU32 = NonZeroU32::MIN.saturating_add(49);
 
-pub(crate) async fn run(options: ServeVector, cancel: CancellationToken) -> anyhow::Result<Ending> {
+pub(crate) async fn vector(
+    options: ServeVector,
+    cancel: CancellationToken,
+) -> anyhow::Result<Ending> {
     let configuration = configuration::load(&options.setup)?;
     let store = workplace::store(&configuration.vector).await?;
     let embedder = workplace::embedder(&configuration.vector).await?;
     let tools = VectorServer::new(store, embedder, &options.collection).tools();
     serve(tools, options.serving, cancel).await
+}
+
+pub(crate) async fn sql(options: ServeSql, cancel: CancellationToken) -> anyhow::Result<Ending> {
+    let configuration = configuration::load(&options.setup)?;
+    let wanted = databases::wanted(&configuration, &options.databases)?;
+    if let Some(statement) = options.check {
+        return databases::check(wanted, &statement).await;
+    }
+    let meanings = databases::meanings(&configuration.vector).await?;
+    let catalogue = databases::open(wanted, meanings).await?;
+    databases::warn(&catalogue).await;
+    serve(SqlServer::new(catalogue).tools(), options.serving, cancel).await
 }
 
 /// Serves tools in the way that was asked for, until `cancel` fires.

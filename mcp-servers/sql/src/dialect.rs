@@ -5,6 +5,10 @@ mod grammar;
 use serde::{Deserialize, Serialize};
 use sqlparser::dialect::{self, PostgreSqlDialect};
 
+/// Words that are no names without quotes somewhere, one a line in their order: what PostgreSQL
+/// reserves, what MySQL and MariaDB do, and what SQLite does.
+const RESERVED: &str = include_str!("dialect/reserved.txt");
+
 /// A dialect of SQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -53,6 +57,35 @@ impl Dialect {
         format!("{mark}{doubled}{mark}")
     }
 
+    /// A name as people write it: in quotes only where it must be.
+    #[must_use]
+    pub fn named(self, name: &str) -> String {
+        let mut letters = name.chars();
+        let first = letters
+            .next()
+            .is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+        let plain = first && letters.all(|c| c.is_ascii_alphanumeric() || c == '_');
+        // PostgreSQL takes capitals outside quotes for small letters.
+        let folded = self == Self::Postgres && name.contains(|c: char| c.is_ascii_uppercase());
+        let reserved = RESERVED.lines().any(|word| name.eq_ignore_ascii_case(word));
+        if plain && !folded && !reserved {
+            name.to_owned()
+        } else {
+            self.quoted(name)
+        }
+    }
+
+    /// The name of a table, maybe after its schema's, as people write it.
+    #[must_use]
+    pub fn named_path(self, table: &str) -> String {
+        match (self, table.split_once('.')) {
+            (Self::Postgres | Self::Mysql, Some((schema, name))) => {
+                format!("{}.{}", self.named(schema), self.named(name))
+            }
+            _ => self.named(table),
+        }
+    }
+
     /// A text as it stands in a statement, whatever is in it. The sessions of this crate see to it
     /// that the database reads it so: standard strings in PostgreSQL, backslashes as escapes in
     /// MySQL.
@@ -64,5 +97,34 @@ impl Dialect {
         };
         let escaped = text.replace('\'', "''");
         format!("'{escaped}'")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Dialect;
+
+    #[test]
+    fn names_are_quoted_only_where_they_must_be() {
+        for (dialect, name, written) in [
+            (Dialect::Sqlite, "Country", "Country"),
+            (Dialect::Postgres, "Country", "\"Country\""),
+            (Dialect::Postgres, "country", "country"),
+            (Dialect::Sqlite, "order", "\"order\""),
+            (Dialect::Mysql, "group", "`group`"),
+            (Dialect::Mysql, "name", "name"),
+            (Dialect::Sqlite, "ID", "ID"),
+            (Dialect::Sqlite, "first name", "\"first name\""),
+            (Dialect::Sqlite, "2024", "\"2024\""),
+            (Dialect::Mysql, "🦀`", "`🦀```"),
+            (Dialect::Sqlite, "", "\"\""),
+        ] {
+            assert_eq!(dialect.named(name), written);
+        }
+        assert_eq!(
+            Dialect::Postgres.named_path("shop.Thing"),
+            "shop.\"Thing\""
+        );
+        assert_eq!(Dialect::Sqlite.named_path("a.b"), "\"a.b\"");
     }
 }

@@ -9,10 +9,12 @@
 //! - [`semantics`]: what people mean by the figures they ask for; [`library`]: questions answered
 //!   before.
 //! - [`catalogue`]: the databases with all that is known of them; [`server`]: six MCP tools over it.
+//! - [`grammar`]: SQL over some tables, for engines that can hold a model to it.
 //! - [`measure`]: how good it is, on questions whose answers are known.
 
 pub mod catalogue;
 pub mod database;
+pub mod grammar;
 pub mod guard;
 pub mod library;
 pub mod link;

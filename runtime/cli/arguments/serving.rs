@@ -20,6 +20,32 @@ pub(crate) struct ServeVector {
 }
 
 #[derive(Args)]
+pub(crate) struct ServeSql {
+    #[command(flatten)]
+    pub(crate) serving: Serving,
+    #[command(flatten)]
+    pub(crate) databases: Databases,
+    /// Say whether a statement may be sent to the database, and why not; nothing is run.
+    #[arg(long, value_name = "SQL", conflicts_with_all = ["http", "doctor"])]
+    pub(crate) check: Option<String>,
+    #[command(flatten)]
+    pub(crate) setup: Setup,
+}
+
+/// Which databases are asked.
+#[derive(Args, Clone)]
+pub(crate) struct Databases {
+    /// A database: sqlite:PATH, postgres://…, or the path of a file, maybe with a name before it as
+    /// NAME=ADDRESS; those of ropewalk.toml when left out. May be given more than once.
+    #[arg(long = "db", value_name = "ADDRESS")]
+    pub(crate) addresses: Vec<String>,
+    /// The semantic layer of a database, a YAML file, maybe with the database's name before it as
+    /// NAME=FILE.
+    #[arg(long, value_name = "FILE", requires = "addresses")]
+    pub(crate) semantics: Vec<String>,
+}
+
+#[derive(Args)]
 pub(crate) struct ServeMcp {
     #[command(flatten)]
     pub(crate) serving: Serving,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::database::{DatabaseError, Engine, Postgres, Sqlite};
+use crate::dialect::Dialect;
 use crate::guard::Rules;
 
 /// What every SQLite file begins with.
@@ -80,6 +81,15 @@ impl Address {
             return Ok(Self::Sqlite(path.to_owned()));
         }
         Err(AddressError::File(path.to_owned()))
+    }
+
+    /// The SQL that is spoken there.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        match self {
+            Self::Sqlite(_) => Dialect::Sqlite,
+            Self::Postgres(_) => Dialect::Postgres,
+        }
     }
 
     /// A name for it where none is given: of its file, or of the database on its server.
