@@ -13,6 +13,9 @@
 //! - [`measure`]: how good it is, on questions whose answers are known.
 
 pub mod catalogue;
+//! - [`chart`]: how an answer is shown.
+
+pub mod chart;
 pub mod database;
 pub mod grammar;
 pub mod guard;
