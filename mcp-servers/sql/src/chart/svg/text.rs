@@ -104,6 +104,10 @@ pub(super) fn wrap(text: &str, size: f64, most: f64, lines: usize) -> Vec<String
 
 /// A text of at most so many letters.
 pub(in crate::chart) fn cut(text: &str, most: usize) -> String {
+    // A letter has at least one byte, and counting letters takes time.
+    if text.len() <= most {
+        return text.to_owned();
+    }
     match text.grapheme_indices(true).nth(most) {
         None => text.to_owned(),
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default().trim_end()),
