@@ -8,13 +8,12 @@
 //! - [`link`]: which tables a question is about.
 //! - [`semantics`]: what people mean by the figures they ask for; [`library`]: questions answered
 //!   before.
+//! - [`chart`]: how an answer is shown.
 //! - [`catalogue`]: the databases with all that is known of them; [`server`]: six MCP tools over it.
 //! - [`grammar`]: SQL over some tables, for engines that can hold a model to it.
 //! - [`measure`]: how good it is, on questions whose answers are known.
 
 pub mod catalogue;
-//! - [`chart`]: how an answer is shown.
-
 pub mod chart;
 pub mod database;
 pub mod grammar;
