@@ -121,10 +121,7 @@ mod tests {
         ] {
             assert_eq!(dialect.named(name), written);
         }
-        assert_eq!(
-            Dialect::Postgres.named_path("shop.Thing"),
-            "shop.\"Thing\""
-        );
+        assert_eq!(Dialect::Postgres.named_path("shop.Thing"), "shop.\"Thing\"");
         assert_eq!(Dialect::Sqlite.named_path("a.b"), "\"a.b\"");
     }
 }

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ropewalk_embed::{EmbedError, Field, FieldIndex, cosine, terms, to_unit_range};
+use ropewalk_embed::{EmbedError, Field, FieldIndex, cosine, terms};
 use rusqlite::{Connection, params};
 use thiserror::Error;
 
@@ -149,7 +149,8 @@ impl Library {
             .map(|example| [terms(&example.question)])
             .collect();
         let mut scores = FieldIndex::new(&words, &[WORDS]).scores(question);
-        to_unit_range(&mut scores);
+        let most = scores.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
+        scores.iter_mut().for_each(|score| *score /= most);
         if let Some(meanings) = &self.meanings {
             let asked = meanings.of(question)?;
             let texts: Vec<String> = examples

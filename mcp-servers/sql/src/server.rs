@@ -1,6 +1,7 @@
 //! All of it as six MCP tools: schema, values, examples, check, query, answer.
 
 mod ask;
+mod charting;
 mod cite;
 mod look;
 
@@ -161,3 +162,6 @@ async fn examined(entry: &Entry) -> Result<String, String> {
 fn failed(error: impl std::error::Error) -> ToolError {
     ToolError::from_error(&error)
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ use ropewalk_mcp_kit::{CallContext, Citation, ToolError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::charting::{self, ChartArguments, ChartShown};
 use super::{SqlServer, cite, failed};
 use crate::database::{Cell, Limits, Rows, Truncation};
 
@@ -42,6 +43,8 @@ pub(super) struct QueryArguments {
     /// Most rows, 100 if left out.
     #[schemars(range(min = 1, max = 10_000))]
     limit: Option<usize>,
+    /// Draw the rows; without it a chart is only suggested.
+    chart: Option<ChartArguments>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -51,6 +54,8 @@ pub(super) struct QueryResult {
     sql: String,
     #[serde(flatten)]
     table: Table,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chart: Option<ChartShown>,
     /// Cite it as [id].
     citation: Citation,
 }
@@ -100,6 +105,7 @@ impl SqlServer {
         let name = entry.source.name();
         let approved = &answered.approved;
         Ok(QueryResult {
+            chart: charting::chart(&answered.rows, arguments.chart.as_ref())?,
             citation: cite::citation(name, &approved.sql, &approved.tables, &answered.rows),
             database: name.to_owned(),
             sql: approved.sql.clone(),
