@@ -1,8 +1,9 @@
 //! A database that is asked.
 //!
-//! One engine per module, all behind [`Engine`]: `sqlite`, `postgres`. What they share: `rows`, what is
-//! answered; `limits`, how much of it.
+//! One engine per module, all behind [`Engine`]: `sqlite`, `postgres`, and `files` for files that
+//! are no databases. What they share: `rows`, what is answered; `limits`, how much of it.
 
+mod files;
 mod limits;
 mod postgres;
 mod rows;
@@ -17,6 +18,7 @@ use crate::dialect::Dialect;
 use crate::guard::Approved;
 use crate::schema::Schema;
 
+pub use files::{FileError, Files, ImportLimits, Origin, Progress};
 pub use limits::Limits;
 pub use postgres::Postgres;
 pub use rows::{Cell, Head, Rows, Truncation};
