@@ -149,3 +149,24 @@ async fn without_a_cache_nothing_stays() {
     assert!(!kept.exists() && !kept.parent().unwrap().exists());
     assert_eq!(folder.names(), ["t.csv"]);
 }
+
+#[tokio::test]
+async fn what_a_killed_process_left_goes_with_the_next() {
+    let new = || {
+        let mut named = tempfile::Builder::new();
+        named.prefix("ropewalk-files-").tempdir().unwrap()
+    };
+    let (left, used) = (new(), new());
+    for folder in [&left, &used] {
+        std::fs::write(folder.path().join("tables.db"), "").unwrap();
+    }
+    std::fs::write(left.path().join("lock"), "").unwrap();
+    let lock = std::fs::File::create(used.path().join("lock")).unwrap();
+    lock.lock().unwrap();
+    let folder = Folder::new();
+    let path = folder.write("t.csv", "n\n1\n");
+    let files = crate::made::open(&[&path]).await.unwrap();
+    assert!(!left.path().exists());
+    assert!(used.path().exists());
+    assert_eq!(rows(&files, "SELECT n FROM t").await, [[json!(1)]]);
+}
