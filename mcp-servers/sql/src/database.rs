@@ -2,9 +2,12 @@
 //!
 //! One engine per module, all behind [`Engine`]: `sqlite`, `postgres`, and `files` for files that
 //! are no databases. What they share: `rows`, what is answered; `limits`, how much of it.
+//! One engine per module, all behind [`Engine`]: `sqlite`, `postgres`, `mysql`. What they share:
+//! `rows`, what is answered; `limits`, how much of it.
 
 mod files;
 mod limits;
+mod mysql;
 mod postgres;
 mod rows;
 mod sqlite;
@@ -20,6 +23,7 @@ use crate::schema::Schema;
 
 pub use files::{FileError, Files, ImportLimits, Origin, Progress};
 pub use limits::Limits;
+pub use mysql::MySql;
 pub use postgres::Postgres;
 pub use rows::{Cell, Head, Rows, Truncation};
 pub use sqlite::Sqlite;
