@@ -20,7 +20,7 @@ use engine::query;
 use ropewalk_sql::database::{DatabaseError, Engine, Limits, Postgres};
 use ropewalk_sql::guard::Rules;
 use serde_json::json;
-use server::PostgresServer;
+use server::postgres::PostgresServer;
 use tokio_util::sync::CancellationToken;
 
 const PEOPLE: &str = "

@@ -1,159 +1,63 @@
-//! A PostgreSQL server of the tests' own, from the system's packages.
+//! Database servers of the tests' own, from the system's packages.
 
-use std::net::TcpListener;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+#![allow(dead_code, reason = "each test starts one of them")]
+
+pub mod mariadb;
+pub mod postgres;
+
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-pub struct PostgresServer {
+/// Where a server keeps its data and listens.
+struct Place {
     folder: TempDir,
-    programs: PathBuf,
-    pub port: u16,
+    port: u16,
 }
 
-/// Where the programs of the newest installed PostgreSQL are.
-fn programs() -> Option<PathBuf> {
-    let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
-        .ok()?
-        .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
-        .filter(|programs| programs.join("initdb").is_file())
-        .collect();
-    versions.sort();
-    versions.pop()
-}
-
-/// A command run as somebody whom PostgreSQL lets start it: not as root.
-fn command(program: PathBuf) -> Command {
-    let id = Command::new("id").arg("-u").output().unwrap();
-    if id.stdout.trim_ascii() == b"0" {
-        let mut command = Command::new("runuser");
-        command.args(["-u", "postgres", "--"]).arg(program);
-        command
-    } else {
-        Command::new(program)
-    }
-}
-
-impl PostgresServer {
-    /// A server that runs, or `None` where PostgreSQL is not installed.
-    pub fn start() -> Option<Self> {
-        let Some(programs) = programs() else {
-            eprintln!("skipped: no PostgreSQL under /usr/lib/postgresql (package postgresql)");
-            return None;
-        };
+impl Place {
+    fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
+        // Servers that do not run as root write there as well.
         let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o777);
         std::fs::set_permissions(folder.path(), everybody).unwrap();
-        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let server = Self {
-            port: port.local_addr().unwrap().port(),
-            folder,
-            programs,
-        };
-        drop(port);
-        let made = command(server.programs.join("initdb"))
-            .args([
-                "--auth=scram-sha-256",
-                "--username=owner",
-                "--no-sync",
-                "--pwfile",
-            ])
-            .arg(server.password_file())
-            .arg("-D")
-            .arg(server.data())
-            .output()
-            .unwrap();
-        assert!(
-            made.status.success(),
-            "{}",
-            String::from_utf8_lossy(&made.stderr)
-        );
-        server.up();
-        Some(server)
+        let free = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = free.local_addr().unwrap().port();
+        Self { folder, port }
     }
 
-    fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+    fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
-    fn password_file(&self) -> PathBuf {
-        let file = self.folder.path().join("password");
-        std::fs::write(&file, "owner-password").unwrap();
-        file
-    }
-
-    /// Starts it, again where it was stopped.
-    pub fn up(&self) {
-        let options = format!(
-            "-p {} -k {} -c listen_addresses=127.0.0.1 -c fsync=off",
-            self.port,
-            self.folder.path().display()
-        );
-        let started = command(self.programs.join("pg_ctl"))
-            .args(["start", "--silent", "--wait", "-o", &options, "-D"])
-            .arg(self.data())
-            .arg("-l")
-            .arg(self.folder.path().join("log"))
-            .stdout(Stdio::null())
-            .status()
-            .unwrap();
-        let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-        assert!(started.success(), "{log}");
+    /// Until something listens.
+    fn wait(&self) {
         let began = Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             assert!(
-                began.elapsed() < Duration::from_secs(20),
+                began.elapsed() < Duration::from_secs(30),
                 "no server came up"
             );
             std::thread::sleep(Duration::from_millis(20));
         }
     }
-
-    /// Stops it, as if somebody pulled the plug of its machine.
-    pub fn down(&self) {
-        let _ = command(self.programs.join("pg_ctl"))
-            .args(["stop", "--silent", "--mode=immediate", "-D"])
-            .arg(self.data())
-            .status();
-    }
-
-    pub fn url(&self, user: &str, password: &str, database: &str) -> String {
-        format!(
-            "postgres://{user}:{password}@127.0.0.1:{}/{database}",
-            self.port
-        )
-    }
-
-    /// The address for the one who may do everything.
-    pub fn owner(&self) -> String {
-        self.url("owner", "owner-password", "postgres")
-    }
-
-    /// Runs statements with psql, as the owner; what it prints.
-    pub fn psql(&self, sql: &str) -> String {
-        let output = Command::new(self.programs.join("psql"))
-            .args(["-qAtX", "-v", "ON_ERROR_STOP=1", "-c", sql])
-            .arg(self.owner())
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        String::from_utf8(output.stdout).unwrap()
-    }
 }
 
-impl Drop for PostgresServer {
-    fn drop(&mut self) {
-        self.down();
-        // It belongs to somebody else, who alone may take it away.
-        let _ = command("/bin/rm".into())
-            .arg("-rf")
-            .arg(self.data())
-            .status();
+fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output().unwrap();
+    id.stdout.trim_ascii() == b"0"
+}
+
+/// A command run as another user where we are root, whom servers refuse.
+fn as_user(user: &str, program: PathBuf) -> Command {
+    if is_root() {
+        let mut command = Command::new("runuser");
+        command.args(["-u", user, "--"]).arg(program);
+        command
+    } else {
+        Command::new(program)
     }
 }
