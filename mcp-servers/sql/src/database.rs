@@ -1,9 +1,7 @@
 //! A database that is asked.
 //!
-//! One engine per module, all behind [`Engine`]: `sqlite`, `postgres`, and `files` for files that
-//! are no databases. What they share: `rows`, what is answered; `limits`, how much of it.
-//! One engine per module, all behind [`Engine`]: `sqlite`, `postgres`, `mysql`. What they share:
-//! `rows`, what is answered; `limits`, how much of it.
+//! One engine per module, all behind [`Engine`]: `sqlite`, `postgres`, `mysql`, and `files` for files
+//! that are no databases. What they share: `rows`, what is answered; `limits`, how much of it.
 
 mod files;
 mod limits;
