@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Stop, ToolError};
-use crate::inquiry::{Answer, Faculty, FormAnswer, Question};
+use crate::inquiry::{Answer, Faculty, FormAnswer, ModelQuestion, Question};
 use crate::progress::Progress;
 use crate::rounds::Rounds;
 
@@ -202,7 +202,11 @@ impl CallContext {
         max_tokens: u32,
     ) -> Result<String, ToolError> {
         let prompt = prompt.into();
-        let question = Question::Model { prompt, max_tokens };
+        let question = Question::Model(ModelQuestion {
+            prompt,
+            max_tokens,
+            ..ModelQuestion::default()
+        });
         match self.ask_one(name, question).await? {
             Answer::Model(text) => Ok(text),
             _ => Err(mixed_up()),

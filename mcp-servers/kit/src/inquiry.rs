@@ -29,14 +29,23 @@ pub enum Question {
         url: String,
     },
     /// The client's model answers.
-    Model {
-        /// What it is asked.
-        prompt: String,
-        /// The longest answer, in tokens.
-        max_tokens: u32,
-    },
+    Model(ModelQuestion),
     /// The client says which folders it works in.
     Roots,
+}
+
+/// What a model is asked.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ModelQuestion {
+    /// The words.
+    pub prompt: String,
+    /// The longest answer, in tokens.
+    pub max_tokens: u32,
+    /// 0 for the likeliest words, 1 for the model's own spread; the client's choice when left out.
+    pub temperature: Option<f32>,
+    /// What the answer must be, in the Lark dialect of llguidance. Clients that do not know of it
+    /// leave it out, so the answer is checked all the same.
+    pub grammar: Option<String>,
 }
 
 /// What a client must be able to do to answer.
@@ -93,7 +102,7 @@ impl Question {
         match self {
             Self::Form { .. } => Faculty::Forms,
             Self::Link { .. } => Faculty::Links,
-            Self::Model { .. } => Faculty::Model,
+            Self::Model(_) => Faculty::Model,
             Self::Roots => Faculty::Roots,
         }
     }
@@ -103,7 +112,7 @@ impl Question {
         match self {
             Self::Form { fields, .. } => form(fields, sent).map(Answer::Form),
             Self::Link { .. } => Ok(Answer::Link(action(sent)? == "accept")),
-            Self::Model { .. } => Ok(Answer::Model(said(sent)?)),
+            Self::Model(_) => Ok(Answer::Model(said(sent)?)),
             Self::Roots => {
                 let roots = sent.get("roots").and_then(Value::as_array);
                 let roots = roots.ok_or_else(|| unfit("has no list of `roots`"))?;
@@ -218,10 +227,7 @@ mod tests {
 
     #[test]
     fn a_model_may_answer_in_one_block_or_many() {
-        let question = Question::Model {
-            prompt: "?".to_owned(),
-            max_tokens: 5,
-        };
+        let question = Question::Model(ModelQuestion::default());
         let one = json!({"role": "assistant", "content": {"type": "text", "text": "a"}});
         assert_eq!(question.answer(&one), Ok(Answer::Model("a".to_owned())));
         let two =

@@ -44,7 +44,7 @@ pub use content::{Body, Content, Media, ResourceContent};
 pub use context::{CallContext, Log, LogLevel};
 pub use cursor::Cursors;
 pub use error::{KitError, ToolError};
-pub use inquiry::{Answer, Faculty, FormAnswer, Question};
+pub use inquiry::{Answer, Faculty, FormAnswer, ModelQuestion, Question};
 pub use progress::Progress;
 pub use prompt::{PromptArgument, PromptArguments, PromptMessage, PromptMeta, Speaker};
 pub use resource::{ResourceMeta, TemplateValues};

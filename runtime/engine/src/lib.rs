@@ -4,6 +4,7 @@
 //! - [`services`]: what runs work with: engines, tools, functions, a store.
 //! - [`run`]: runs started, taken up again, forked, replayed.
 //! - [`definitions`]: graphs, agents and prompts by name.
+//! - [`sampler`]: completions for servers that ask for them.
 //! - `journal`: the one way to do something outside a run.
 //! - [`store`]: where logs are kept.
 //! - [`report`]: what a run leaves behind; [`trace_lines`] shows it as a tree.
@@ -14,6 +15,7 @@ mod path;
 pub mod report;
 pub mod run;
 pub mod run_id;
+pub mod sampler;
 pub mod services;
 pub mod store;
 mod trace;

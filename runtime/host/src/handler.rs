@@ -235,6 +235,12 @@ impl ClientEnd {
     }
 }
 
+/// The key under which a server says what a completion should be.
+const GRAMMAR: &str = "ropewalk/grammar";
+
+/// Longest grammar that is passed on, in bytes: compiling one takes time.
+const MOST_GRAMMAR: usize = 256 << 10;
+
 /// What is to be completed; `None` if it is not all text.
 fn sample(server: &str, asked: CreateMessageRequestParams) -> Option<SampleAsked> {
     if asked.tools.is_some() {
@@ -252,7 +258,14 @@ fn sample(server: &str, asked: CreateMessageRequestParams) -> Option<SampleAsked
             });
         }
     }
+    let grammar = asked
+        .metadata
+        .as_ref()
+        .and_then(|metadata| metadata.get(GRAMMAR));
+    let grammar = grammar.and_then(|grammar| grammar.as_str());
+    let grammar = grammar.filter(|grammar| grammar.len() <= MOST_GRAMMAR);
     Some(SampleAsked {
+        grammar: grammar.map(str::to_owned),
         server: server.to_owned(),
         system: asked.system_prompt,
         messages,

@@ -1,7 +1,8 @@
 //! Completions that a server of the older protocol asks its client's model for.
 //!
-//! Served only where the server's configuration says `sampling = true` and the program gives a
-//! [`Sampler`]; otherwise servers are not told that it exists.
+//! Served to the program's own servers, and to others only where their configuration says
+//! `sampling = true`, if the program gives a [`Sampler`]; otherwise servers are not told that it
+//! exists.
 
 use async_trait::async_trait;
 
@@ -16,7 +17,7 @@ pub trait Sampler: Send + Sync {
 }
 
 /// What a server wants completed.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct SampleAsked {
     /// The server that asks.
     pub server: String,
@@ -30,6 +31,9 @@ pub struct SampleAsked {
     pub temperature: Option<f32>,
     /// Words at which it stops.
     pub stop: Vec<String>,
+    /// What the completion should be, in the Lark dialect of llguidance; the server checks it all
+    /// the same.
+    pub grammar: Option<String>,
 }
 
 /// One message of it.

@@ -98,6 +98,7 @@ impl Server {
         let changed = Arc::new(Notify::new());
         let (way, end) = match endpoint {
             Endpoint::BuiltIn(io) => {
+                offer.sampler.clone_from(&options.sampler);
                 let end = ClientEnd::new(offer, Arc::clone(&changed));
                 (Way::BuiltIn(StdMutex::new(Some(io))), end)
             }

@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 use crate::context::{Desk, Faculties, Put, Way};
 use crate::error::KitError;
-use crate::inquiry::{Faculty, Question};
+use crate::inquiry::{Faculty, ModelQuestion, Question};
 use crate::rounds::{Carried, Rounds};
 
 /// How long a person may take to answer.
@@ -177,8 +177,15 @@ fn elicitation(question: &Question) -> Result<Option<ElicitRequestParams>, serde
     })
 }
 
-fn sampling(prompt: String, max_tokens: u32) -> CreateMessageRequestParams {
-    CreateMessageRequestParams::new(vec![SamplingMessage::user_text(prompt)], max_tokens)
+/// The key under which a client is told what its model's answer must be.
+const GRAMMAR: &str = "ropewalk/grammar";
+
+fn sampling(asked: ModelQuestion) -> CreateMessageRequestParams {
+    let message = SamplingMessage::user_text(asked.prompt);
+    let mut parameters = CreateMessageRequestParams::new(vec![message], asked.max_tokens);
+    parameters.temperature = asked.temperature;
+    parameters.metadata = asked.grammar.map(|grammar| json!({ GRAMMAR: grammar }));
+    parameters
 }
 
 /// The question as it travels beside a result.
@@ -187,8 +194,8 @@ pub(super) fn request(question: Question) -> Result<InputRequest, serde_json::Er
         return Ok(InputRequest::Elicitation(ElicitRequest::new(parameters)));
     }
     Ok(match question {
-        Question::Model { prompt, max_tokens } => {
-            InputRequest::CreateMessage(CreateMessageRequest::new(sampling(prompt, max_tokens)))
+        Question::Model(asked) => {
+            InputRequest::CreateMessage(CreateMessageRequest::new(sampling(asked)))
         }
         _ => InputRequest::ListRoots(ListRootsRequest::default()),
     })
@@ -219,8 +226,8 @@ async fn put(
         return Ok(serde_json::to_value(asked.await?)?);
     }
     Ok(match question {
-        Question::Model { prompt, max_tokens } => {
-            serde_json::to_value(peer.create_message(sampling(prompt, max_tokens)).await?)?
+        Question::Model(asked) => {
+            serde_json::to_value(peer.create_message(sampling(asked)).await?)?
         }
         _ => serde_json::to_value(peer.list_roots().await?)?,
     })

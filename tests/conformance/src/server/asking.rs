@@ -1,8 +1,8 @@
 //! Tools and a prompt that ask in the middle of a call.
 
 use ropewalk_mcp_kit::{
-    Answer, CallContext, Content, Faculty, FormAnswer, PromptMessage, PromptMeta, Question,
-    ToolError, ToolServer,
+    Answer, CallContext, Content, Faculty, FormAnswer, ModelQuestion, PromptMessage, PromptMeta,
+    Question, ToolError, ToolServer,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -189,10 +189,11 @@ async fn three_questions(context: CallContext) -> Given {
         message: "What is your name?".to_owned(),
         fields: one_field("name", "string"),
     };
-    let model = Question::Model {
+    let model = Question::Model(ModelQuestion {
         prompt: "Generate a greeting".to_owned(),
         max_tokens: 50,
-    };
+        ..ModelQuestion::default()
+    });
     let questions = vec![
         ("user_name".to_owned(), form),
         ("greeting".to_owned(), model),
@@ -236,10 +237,11 @@ async fn what_it_can(context: CallContext) -> Given {
         questions.push(("user_name".to_owned(), form));
     }
     if context.can(Faculty::Model) {
-        let model = Question::Model {
+        let model = Question::Model(ModelQuestion {
             prompt: "Generate a greeting".to_owned(),
             max_tokens: 50,
-        };
+            ..ModelQuestion::default()
+        });
         questions.push(("greeting".to_owned(), model));
     }
     let answers = context.ask(questions).await?;
