@@ -86,6 +86,17 @@ impl Dialect {
         }
     }
 
+    /// A table's name as it stands in a statement: with its schema's where that is told with a dot.
+    #[must_use]
+    pub fn quoted_path(self, table: &str) -> String {
+        match (self, table.split_once('.')) {
+            (Self::Postgres | Self::Mysql, Some((schema, name))) => {
+                format!("{}.{}", self.quoted(schema), self.quoted(name))
+            }
+            _ => self.quoted(table),
+        }
+    }
+
     /// A text as it stands in a statement, whatever is in it. The sessions of this crate see to it
     /// that the database reads it so: standard strings in PostgreSQL, backslashes as escapes in
     /// MySQL.

@@ -11,6 +11,8 @@
 //! - [`chart`]: how an answer is shown.
 //! - [`catalogue`]: the databases with all that is known of them; [`server`]: six MCP tools over it.
 //! - [`grammar`]: SQL over some tables, for engines that can hold a model to it.
+//! - [`database`]: who is asked; [`schema`]: what there is to ask about; [`values`]: where a value is.
+//! - [`parse`]: a question read without a language model, or left to others.
 //! - [`measure`]: how good it is, on questions whose answers are known.
 
 pub mod catalogue;
@@ -21,11 +23,14 @@ pub mod guard;
 pub mod library;
 pub mod link;
 pub mod measure;
+pub mod parse;
 pub mod schema;
 pub mod semantics;
 pub mod server;
 pub mod source;
+pub mod values;
 
 mod dialect;
+mod words;
 
 pub use dialect::Dialect;

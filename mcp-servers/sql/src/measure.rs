@@ -4,15 +4,18 @@
 //! - `variants`: accepted answers written as one, told apart.
 //! - `guarding`: whether the guard lets them through.
 //! - `linking`: whether the tables that answers need are found.
+//! - `parser`: how much the parser answers, and how much of that is right.
 //! - `execution`: whether two answers are the same.
 
 mod execution;
 mod folder;
 mod guarding;
 mod linking;
+mod parser;
 mod variants;
 
 pub use execution::{same, sorts};
 pub use folder::{Folder, FolderError, Question};
 pub use guarding::{Guarding, guarding};
 pub use linking::{Linking, linking};
+pub use parser::{Abstention, Outcome, ParserFigures, Verdict, abstentions, outcomes};

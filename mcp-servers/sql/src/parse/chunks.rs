@@ -1,0 +1,194 @@
+//! A question as a row of chunks: roles, numbers, quoted texts, and what is linked to the schema.
+
+use std::collections::HashSet;
+
+use crate::parse::facts::Facts;
+use crate::parse::lexicon::{self, Role};
+use crate::parse::link::{Link, Linker, Meanings};
+use crate::parse::tokens::{Kind, Token, tokens};
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Chunk {
+    pub(super) what: What,
+    /// The words, as they stand in the question.
+    pub(super) text: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum What {
+    Role(Role),
+    Number(f64),
+    Quoted(String),
+    Mention(Link),
+    /// Nothing that is known.
+    Unknown,
+}
+
+/// Longest name or value, in words.
+const LONGEST: usize = 7;
+
+/// Small words that may stand inside a name: "type of pet", "the singer's name".
+const INSIDE: &[&str] = &["of", "the", "s"];
+
+struct Cutter<'a> {
+    question: &'a str,
+    tokens: &'a [Token],
+    meanings: Vec<Meanings>,
+    facts: &'a Facts,
+    linker: &'a Linker,
+    near: HashSet<usize>,
+}
+
+pub(super) fn chunks(question: &str, facts: &Facts, linker: &Linker) -> Vec<Chunk> {
+    let tokens = tokens(question);
+    let meanings: Vec<Meanings> = tokens
+        .iter()
+        .map(|token| match &token.kind {
+            Kind::Word { stem, .. } => linker.meanings(stem),
+            _ => Meanings::new(),
+        })
+        .collect();
+    let stems = || meanings.iter().flatten().map(|(stem, _)| stem);
+    let near = stems().flat_map(|stem| facts.tables_by_stem.get(stem).into_iter().flatten());
+    let near = near.copied().collect();
+    let cutter = Cutter {
+        question,
+        tokens: &tokens,
+        meanings,
+        facts,
+        linker,
+        near,
+    };
+    cutter.cut()
+}
+
+impl Cutter<'_> {
+    fn cut(&self) -> Vec<Chunk> {
+        let mut chunks = Vec::new();
+        let mut at = 0;
+        while let Some(token) = self.tokens.get(at) {
+            let (what, count) = self.longest(at, token);
+            let end = at.saturating_add(count.max(1));
+            let text = self.text(at, end).to_owned();
+            chunks.push(Chunk { what, text });
+            at = end;
+        }
+        chunks
+    }
+
+    fn longest(&self, at: usize, token: &Token) -> (What, usize) {
+        let phrase = self.phrase(at);
+        let (link, words) = self.mention(at);
+        if words > 0 {
+            let (role, length) = phrase.unwrap_or((Role::Filler, 0));
+            // A word with a role is rather that than a name of one word, but for verbs and the like.
+            let soft = matches!(
+                role,
+                Role::Verb | Role::Filler | Role::Beyond | Role::Ask | Role::Some | Role::Way(_)
+            );
+            let strong = link.column_score().max(link.table_score()) >= 0.95;
+            if words > length || words == length && soft && strong {
+                return (What::Mention(link), words);
+            }
+        }
+        if let Some((role, length)) = phrase {
+            return (What::Role(role), length);
+        }
+        match &token.kind {
+            Kind::Number(number) => (What::Number(*number), 1),
+            Kind::Quoted(text) => (What::Quoted(text.clone()), 1),
+            _ => (What::Unknown, 1),
+        }
+    }
+
+    /// The longest phrase of the lexicon.
+    fn phrase(&self, at: usize) -> Option<(Role, usize)> {
+        (1..=lexicon::LONGEST).rev().find_map(|count| {
+            let words = self.tokens.get(at..at.checked_add(count)?)?;
+            let words: Option<Vec<String>> = words.iter().map(Token::phrase).collect();
+            Some((lexicon::role(&words?.join(" "))?, count))
+        })
+    }
+
+    /// The longest words that are linked, of tables, columns and values together.
+    fn mention(&self, at: usize) -> (Link, usize) {
+        let most = LONGEST.min(self.tokens.len().saturating_sub(at));
+        for count in (1..=most).rev() {
+            let end = at.saturating_add(count);
+            let Some(words) = self.tokens.get(at..end) else {
+                continue;
+            };
+            let mut link = self.named(at, words).unwrap_or_default();
+            if self.may_be_value(words) {
+                link.values = self.linker.values(self.text(at, end), false);
+            }
+            if !link.is_empty() {
+                return (link, count);
+            }
+        }
+        (Link::default(), 0)
+    }
+
+    fn named(&self, at: usize, words: &[Token]) -> Option<Link> {
+        let inside = |word: &Token| matches!(&word.kind, Kind::Word { lower, .. } if INSIDE.contains(&lower.as_str()));
+        if words.first().is_some_and(inside) || words.last().is_some_and(inside) {
+            return None;
+        }
+        let mut sought: Vec<(String, Meanings)> = Vec::new();
+        for (word, meanings) in words.iter().zip(self.meanings.iter().skip(at)) {
+            match &word.kind {
+                _ if inside(word) => {}
+                Kind::Word { stem, .. } => sought.push((stem.clone(), meanings.clone())),
+                _ => return None,
+            }
+        }
+        let link = self.linker.names(self.facts, &sought, &self.near);
+        let mut link = link;
+        if words.len() > 1 {
+            // Together only where the words are more than each on its own.
+            let of = words.iter().any(inside);
+            link.columns.retain(|(at, score)| {
+                let whole = *score > 0.9;
+                let own = self
+                    .facts
+                    .column(*at)
+                    .map_or(0, |column| column.stems.len());
+                whole && (!of || own >= sought.len()) || *score >= 0.6 && !of
+            });
+            link.tables.retain(|(_, score)| *score > 0.5 && !of);
+        }
+        Some(link)
+    }
+
+    fn may_be_value(&self, words: &[Token]) -> bool {
+        let content = |token: &Token| match &token.kind {
+            Kind::Word { lower, capital, .. } => {
+                *capital && lower.len() > 1 || lexicon::role(lower).is_none()
+            }
+            Kind::Number(_) => words.len() > 1,
+            Kind::Quoted(_) => false,
+            Kind::Mark(_) => false,
+        };
+        let edge = |token: Option<&Token>| {
+            token.is_some_and(|token| !matches!(token.kind, Kind::Mark(_) | Kind::Quoted(_)))
+        };
+        let role = |token: &Token| match &token.kind {
+            Kind::Word { lower, .. } => lexicon::role(lower).is_some(),
+            _ => false,
+        };
+        let first = words.first();
+        edge(first)
+            && words.iter().any(content)
+            && (words.len() > 1 || !first.is_some_and(role))
+            // "in France" is no value, but "The Hague" is one.
+            && !(first.is_some_and(role) && !words.first().is_some_and(content))
+            && words.iter().all(|token| !matches!(token.kind, Kind::Quoted(_)))
+    }
+
+    fn text(&self, at: usize, end: usize) -> &str {
+        let first = self.tokens.get(at).map_or(0, |token| token.span.start);
+        let last = end.checked_sub(1).and_then(|last| self.tokens.get(last));
+        let last = last.map_or(first, |token| token.span.end);
+        self.question.get(first..last).unwrap_or_default()
+    }
+}

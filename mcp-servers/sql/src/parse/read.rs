@@ -1,0 +1,413 @@
+//! Reading a question from left to right into a form.
+//!
+//! A question shows items (`items`) of rows that are told apart (`telling`): by values and
+//! comparisons (`comparing`), by other tables, by being first in an order (`ordering`). What the
+//! parts mean together is decided at the end (`finishing`). Wherever words may mean several things,
+//! the tape decides; whatever is not understood is paid for.
+
+mod comparing;
+mod finishing;
+mod items;
+mod ordering;
+mod telling;
+
+use std::collections::HashSet;
+
+use crate::parse::chunks::{Chunk, What};
+use crate::parse::facts::{Facts, Holds};
+use crate::parse::form::{AnyOf, At, Filter, Form, Function};
+use crate::parse::lexicon::{Measure, Role};
+use crate::parse::link::{Link, Linker};
+use crate::parse::tape::Tape;
+
+/// What is paid for what a reading leaves open.
+pub(super) mod price {
+    /// A word that nothing is known of.
+    pub(in crate::parse) const UNKNOWN: f32 = 1.6;
+    /// A word that looks like a verb.
+    pub(in crate::parse) const VERB: f32 = 0.3;
+    /// A word that this parser leaves to others.
+    pub(in crate::parse) const BEYOND: f32 = 3.0;
+    /// A column that nothing is said of.
+    pub(in crate::parse) const DANGLING: f32 = 1.0;
+    /// A value that is in no column that was read whole.
+    pub(in crate::parse) const NO_VALUE: f32 = 1.2;
+    /// A word that another is read with, and that adds nothing.
+    pub(in crate::parse) const BESIDE: f32 = 0.12;
+    /// A part that stands where none is expected.
+    pub(in crate::parse) const ODD: f32 = 0.8;
+}
+
+/// What is shown, before its columns are found.
+#[derive(Debug, Clone, PartialEq)]
+struct Item {
+    kind: ItemKind,
+    link: Link,
+    /// The table that it is told to be of.
+    owner: Option<usize>,
+    text: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum ItemKind {
+    Plain,
+    Functions(Vec<Function>),
+    Count {
+        distinct: bool,
+    },
+    /// How much of something an entity has: "how old".
+    Measured(Measure),
+}
+
+/// What is counted, to compare or sort by it.
+#[derive(Debug, Clone, PartialEq)]
+struct Counted {
+    table: Option<usize>,
+    column: Option<At>,
+}
+
+/// A reading of a question.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Read {
+    pub(super) form: Form,
+    pub(super) notes: Vec<String>,
+    pub(super) doubts: Vec<String>,
+    /// Stems of words that only say how things belong together.
+    pub(super) hints: Vec<String>,
+}
+
+pub(super) struct Reader<'a> {
+    facts: &'a Facts,
+    linker: &'a Linker,
+    chunks: &'a [Chunk],
+    at: usize,
+    tape: &'a mut Tape,
+    read: Read,
+    items: Vec<Item>,
+    /// The table that what is told now is about.
+    focus: Option<usize>,
+    mentioned: HashSet<usize>,
+    /// A column of which something is about to be said.
+    pending: Option<(Link, String)>,
+    negated: bool,
+    both: Vec<Filter>,
+    wants_both: bool,
+    /// Whether something has been told apart since the items.
+    told: bool,
+    /// Whether filters belong to what must be absent.
+    absent: bool,
+    distinct: bool,
+    /// What rows are put together by.
+    each: Vec<(Link, String)>,
+    /// "each", without saying what.
+    each_shown: bool,
+    having: Option<(Counted, crate::parse::form::Op, f64, Option<f64>)>,
+    /// By what the first rows are found: a count, a column or an aggregate.
+    first: Option<First>,
+    limit: Option<u64>,
+    orders: Vec<(OrderKey, bool)>,
+    /// The preposition before what comes now.
+    preposition: Option<Role>,
+    commonest: Option<bool>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum First {
+    Column {
+        link: Link,
+        measure: Option<Measure>,
+        down: bool,
+        focus: Option<usize>,
+        text: String,
+    },
+    Count {
+        counted: Counted,
+        down: bool,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum OrderKey {
+    Named(Link, String),
+    Function(Function, Link),
+    Count(Option<usize>),
+    /// Whatever is shown first.
+    Shown,
+}
+
+/// Reads chunks.
+pub(super) fn read(
+    chunks: &[Chunk],
+    facts: &Facts,
+    linker: &Linker,
+    tape: &mut Tape,
+) -> Option<Read> {
+    let mut reader = Reader {
+        facts,
+        linker,
+        chunks,
+        at: 0,
+        tape,
+        read: Read::default(),
+        items: Vec::new(),
+        focus: None,
+        mentioned: HashSet::new(),
+        pending: None,
+        negated: false,
+        both: Vec::new(),
+        wants_both: false,
+        told: false,
+        absent: false,
+        distinct: false,
+        each: Vec::new(),
+        each_shown: false,
+        having: None,
+        first: None,
+        limit: None,
+        orders: Vec::new(),
+        preposition: None,
+        commonest: None,
+    };
+    while reader.at < reader.chunks.len() {
+        let before = reader.at;
+        reader.items();
+        reader.telling();
+        if reader.at == before {
+            reader.odd();
+        }
+    }
+    reader.finish()
+}
+
+impl<'a> Reader<'a> {
+    fn peek(&self) -> Option<&'a What> {
+        self.ahead(0)
+    }
+
+    fn ahead(&self, by: usize) -> Option<&'a What> {
+        let chunk = self.chunks.get(self.at.checked_add(by)?)?;
+        Some(&chunk.what)
+    }
+
+    fn role(&self) -> Option<Role> {
+        match self.peek()? {
+            What::Role(role) => Some(*role),
+            _ => None,
+        }
+    }
+
+    fn text(&self) -> String {
+        self.chunks
+            .get(self.at)
+            .map(|chunk| chunk.text.clone())
+            .unwrap_or_default()
+    }
+
+    fn step(&mut self) {
+        self.at = self.at.saturating_add(1);
+    }
+
+    /// Skips what says nothing here.
+    fn skip(&mut self, roles: &[Role]) -> bool {
+        let before = self.at;
+        while self.role().is_some_and(|role| roles.contains(&role)) {
+            self.step();
+        }
+        self.at > before
+    }
+
+    fn skip_small(&mut self) {
+        self.skip(&[Role::Filler, Role::All, Role::Some, Role::It]);
+    }
+
+    /// The place after what says nothing, from a place on.
+    fn past_small(&self, mut by: usize) -> usize {
+        while matches!(
+            self.ahead(by),
+            Some(What::Role(
+                Role::Filler | Role::All | Role::Some | Role::Distinct | Role::Be
+            ))
+        ) {
+            by = by.saturating_add(1);
+        }
+        by
+    }
+
+    fn note(&mut self, words: &str, meaning: &str) {
+        self.read.notes.push(format!("“{words}”: {meaning}"));
+    }
+
+    fn doubt(&mut self, cost: f32, doubt: String) {
+        self.tape.pay(cost);
+        self.read.doubts.push(doubt);
+    }
+
+    /// What stands where none is expected is left out, and paid for.
+    fn odd(&mut self) {
+        let text = self.text();
+        match self.peek() {
+            Some(What::Role(Role::Comma | Role::Stop | Role::Filler | Role::And)) => {}
+            Some(What::Role(Role::Beyond)) => {
+                self.doubt(price::BEYOND, format!("“{text}” is beyond this parser"));
+            }
+            Some(What::Unknown) => self.unknown(&text),
+            _ => self.doubt(
+                price::ODD,
+                format!("“{text}” stands where it is not understood"),
+            ),
+        }
+        self.step();
+    }
+
+    /// A word that nothing is known of: cheap where it looks like a verb between two things.
+    fn unknown(&mut self, text: &str) {
+        let lower = text.to_lowercase();
+        let before = self.at.checked_sub(1).and_then(|at| self.chunks.get(at));
+        let after_verb_word = matches!(
+            before.map(|chunk| &chunk.what),
+            Some(What::Role(
+                Role::Relative | Role::It | Role::Be | Role::Filler | Role::Not
+            ))
+        );
+        let capital = text.starts_with(char::is_uppercase) && self.at > 0;
+        let verb = !capital
+            && (lower.ends_with("ed")
+                || lower.ends_with("ing")
+                || after_verb_word && lower.ends_with('s'));
+        self.read.hints.push(crate::words::stem(&lower));
+        if verb {
+            self.tape.pay(price::VERB);
+        } else {
+            self.doubt(price::UNKNOWN, format!("“{text}” is not known here"));
+        }
+    }
+
+    fn table_name(&self, table: usize) -> String {
+        self.facts
+            .table(table)
+            .map(|facts| facts.name.clone())
+            .unwrap_or_default()
+    }
+
+    fn column_name(&self, at: At) -> String {
+        let column = self.facts.column(at).map(|column| column.name.clone());
+        format!(
+            "{}.{}",
+            self.table_name(at.table),
+            column.unwrap_or_default()
+        )
+    }
+
+    /// The table that everything is about, as far as it is known.
+    fn subject(&self) -> Option<usize> {
+        self.read.form.subject
+    }
+
+    /// Takes a table into the question.
+    fn enter(&mut self, table: usize) {
+        if self.subject().is_none() {
+            self.read.form.subject = Some(table);
+        } else if self.subject() != Some(table) && !self.read.form.joined.contains(&table) {
+            self.read.form.joined.push(table);
+        }
+        self.mentioned.insert(table);
+        self.focus = Some(table);
+    }
+
+    /// How far a table is from what is spoken of.
+    fn distance(&self, table: usize) -> f32 {
+        if self.focus == Some(table) {
+            return 0.0;
+        }
+        if self.subject() == Some(table) {
+            return 0.2;
+        }
+        if self.mentioned.contains(&table) {
+            return 0.35;
+        }
+        let near = |of: Option<usize>| of.is_some_and(|of| self.facts.neighbours(of, table));
+        if near(self.focus) {
+            0.7
+        } else if near(self.subject()) {
+            0.9
+        } else if self.focus.is_none() && self.subject().is_none() {
+            0.3
+        } else {
+            1.8
+        }
+    }
+
+    /// One of several, by the tape; the costs need not be in order.
+    fn choose<T: Clone>(&mut self, mut ways: Vec<(T, f32)>) -> Option<T> {
+        ways.sort_by(|one, two| one.1.total_cmp(&two.1));
+        ways.truncate(4);
+        let least = ways.first()?.1;
+        let costs: Vec<f32> = ways.iter().map(|(_, cost)| cost - least).collect();
+        let way = self.tape.choose(&costs);
+        // What even the best way costs beyond the distance of a neighbour is doubt.
+        self.tape
+            .pay((least - 0.9).max(0.0) + (least * 0.15).min(0.15));
+        ways.into_iter().nth(way).map(|(way, _)| way)
+    }
+
+    /// A column that words may be, where they stand.
+    fn column(&mut self, link: &Link, wanted: impl Fn(Holds) -> f32) -> Option<At> {
+        let ways: Vec<(At, f32)> = link
+            .columns
+            .iter()
+            .filter_map(|(at, score)| {
+                let holds = self.facts.column(*at)?.holds;
+                let cost = (1.0 - score) * 3.0 + self.distance(at.table) + wanted(holds);
+                Some((*at, cost))
+            })
+            .collect();
+        self.choose(ways)
+    }
+
+    /// A column of a table (or near it) that a measure is told by.
+    fn measured(&mut self, measure: Measure, focus: Option<usize>) -> Option<(At, bool)> {
+        let focus = focus.or(self.focus).or(self.subject())?;
+        let mut ways = Vec::new();
+        for (rank, stem) in (0_u8..).zip(measure.stems()) {
+            for at in self.facts.columns_by_stem.get(*stem).into_iter().flatten() {
+                let column = self.facts.column(*at)?;
+                let own = at.table == focus;
+                if !own && !self.facts.neighbours(at.table, focus) || column.foreign {
+                    continue;
+                }
+                let extra = column.stems.iter().filter(|own| own != stem);
+                let table = self.facts.table(at.table)?;
+                let extra = extra.filter(|own| !table.stems.contains(own)).count();
+                let text = if column.holds == Holds::Text {
+                    0.5
+                } else {
+                    0.0
+                };
+                let extra = u8::try_from(extra).map_or(9.0, f32::from);
+                let cost =
+                    f32::from(rank).mul_add(0.35, extra * 0.4) + text + if own { 0.0 } else { 1.0 };
+                ways.push(((*at, measure.turned(stem)), cost));
+            }
+        }
+        self.choose(ways)
+    }
+
+    fn filter(&mut self, any: AnyOf) {
+        self.told = true;
+        let Some(first) = any.first().cloned() else {
+            return;
+        };
+        self.mentioned.insert(first.at.table);
+        if self.absent
+            && let Some(absent) = self.read.form.absent.last_mut()
+        {
+            absent.filters.push(any);
+            return;
+        }
+        if self.wants_both && any.len() == 1 && self.both.len() < 2 {
+            self.both.push(first);
+            return;
+        }
+        self.read.form.filters.push(any);
+    }
+}

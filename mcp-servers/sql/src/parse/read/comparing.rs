@@ -1,0 +1,519 @@
+//! Values and comparisons: "older than 20", "between 5 and 10", "from France", "named X".
+
+use crate::parse::chunks::What;
+use crate::parse::facts::Holds;
+use crate::parse::form::{At, Filter, Function, Literal, Op, Test};
+use crate::parse::lexicon::{Measure, Role};
+use crate::parse::link::Link;
+use crate::parse::read::{Counted, Reader, price};
+
+/// Costs more where a column holds no numbers.
+fn numbers(holds: Holds) -> f32 {
+    match holds {
+        Holds::Number | Holds::NumberAsText => 0.0,
+        Holds::Date => 0.3,
+        Holds::Text => 1.5,
+    }
+}
+
+impl Reader<'_> {
+    /// After a comparison: what with. `column` is given where it is known already.
+    pub(super) fn comparison(&mut self, op: Op, given: Option<(At, bool)>) {
+        let negated = std::mem::take(&mut self.negated);
+        let mut op = if negated { op.not() } else { op };
+        if let Some((_, true)) = given {
+            op = op.turned();
+        }
+        self.skip(&[Role::Filler, Role::Bare, Role::Of, Role::Be, Role::In]);
+        match self.peek() {
+            Some(What::Number(number)) => {
+                let number = *number;
+                self.step();
+                self.number(op, number, given.map(|(at, _)| at));
+            }
+            Some(What::Role(Role::Function(function))) => {
+                let function = *function;
+                self.step();
+                self.against(op, function, given.map(|(at, _)| at));
+            }
+            Some(What::Role(Role::All)) | Some(What::Role(Role::Some)) => {
+                self.doubt(
+                    price::BEYOND,
+                    "a comparison with rows is beyond this parser".to_owned(),
+                );
+            }
+            Some(What::Mention(link)) if matches!(self.ahead(1), Some(What::Number(_))) => {
+                // "above age 20".
+                let text = self.text();
+                let link = link.clone();
+                self.step();
+                let number = match self.peek() {
+                    Some(What::Number(number)) => *number,
+                    _ => return,
+                };
+                self.step();
+                let at = self.column(&link, numbers);
+                self.note(&text, "what is compared");
+                self.number(op, number, at);
+            }
+            Some(What::Quoted(text)) => {
+                let text = text.clone();
+                self.step();
+                let at = given
+                    .map(|(at, _)| at)
+                    .or_else(|| self.pending_column(|_| 0.0));
+                match at {
+                    Some(at) => self.filter(vec![Filter {
+                        at,
+                        not: false,
+                        test: Test::Is(op, Literal::Text(text)),
+                    }]),
+                    None => self.doubt(
+                        price::ODD,
+                        format!("it is not said what “{text}” is compared with"),
+                    ),
+                }
+            }
+            Some(What::Role(Role::Be | Role::Comma | Role::And)) | None => {
+                self.doubt(price::ODD, "it is not said what is compared".to_owned());
+            }
+            _ => self.doubt(
+                price::ODD * 2.0,
+                "a comparison is not understood".to_owned(),
+            ),
+        }
+    }
+
+    /// The column of which something is about to be said.
+    pub(super) fn pending_column(&mut self, wanted: impl Fn(Holds) -> f32) -> Option<At> {
+        let (link, text) = self.pending.take()?;
+        let at = self.column(&link, wanted)?;
+        let name = self.column_name(at);
+        self.note(&text, &name);
+        Some(at)
+    }
+
+    /// A number that something is compared with.
+    pub(super) fn number(&mut self, op: Op, number: f64, given: Option<At>) {
+        let (mut op, mut to) = (op, None);
+        if let Some(Role::After(after)) = self.role() {
+            op = after;
+            self.step();
+        }
+        if let Some(at) = given.or_else(|| self.pending_column(numbers)) {
+            self.years_old();
+            let mut any = vec![compare(at, op, number)];
+            while self.role() == Some(Role::Or) || self.role() == Some(Role::And) && self.wants_both
+            {
+                let Some(What::Number(other)) = self.ahead(1) else {
+                    break;
+                };
+                if self.role() == Some(Role::And) {
+                    self.filter(std::mem::take(&mut any));
+                }
+                any.push(compare(at, op, *other));
+                self.step();
+                self.step();
+            }
+            if !any.is_empty() {
+                self.filter(any);
+            }
+            return;
+        }
+        if self.years_old() {
+            match self.measured(Measure::Age, self.focus) {
+                Some((at, turned)) => {
+                    let op = if turned { op.turned() } else { op };
+                    self.filter(vec![compare(at, op, number)]);
+                }
+                None => self.doubt(price::ODD, "nothing here has an age".to_owned()),
+            }
+            return;
+        }
+        // "3 to 5", "1 or 2".
+        if self.role() == Some(Role::In)
+            && self.text() == "to"
+            && let Some(What::Number(end)) = self.ahead(1)
+        {
+            to = Some(*end);
+            self.step();
+            self.step();
+        }
+        let mut others = Vec::new();
+        while self.role() == Some(Role::Or) {
+            let Some(What::Number(other)) = self.ahead(1) else {
+                break;
+            };
+            others.push(*other);
+            self.step();
+            self.step();
+        }
+        let by = self.past_small(0);
+        if let Some(What::Mention(link)) = self.ahead(by) {
+            let mut link = link.clone();
+            self.at = self.at.saturating_add(by);
+            let mut text = self.text();
+            self.step();
+            self.compound(&mut link, &mut text);
+            if let Some(column) = self.numeric(&link) {
+                self.note(&text, "what is compared");
+                match to {
+                    Some(to) => self.filter(vec![Filter {
+                        at: column,
+                        not: false,
+                        test: Test::Between(number, to),
+                    }]),
+                    None => {
+                        let mut any = vec![compare(column, op, number)];
+                        any.extend(others.iter().map(|other| compare(column, op, *other)));
+                        self.filter(any);
+                    }
+                }
+                return;
+            }
+            if link.table_score() > 0.3
+                && let Some(table) = self.table_of(&link)
+            {
+                self.count_compared(
+                    Counted {
+                        table: Some(table),
+                        column: None,
+                    },
+                    op,
+                    number,
+                    to,
+                );
+                return;
+            }
+            self.doubt(price::ODD, format!("“{text}” is not compared with numbers"));
+            return;
+        }
+        if is_year(number)
+            && let Some((at, _)) = self.measured(Measure::Time, self.focus.or(self.subject()))
+        {
+            let mut any = vec![self.in_year(at, op, number)];
+            any.extend(others.iter().map(|other| self.in_year(at, op, *other)));
+            while self.role() == Some(Role::And) && self.wants_both {
+                let Some(What::Number(other)) = self.ahead(1) else {
+                    break;
+                };
+                self.filter(std::mem::take(&mut any));
+                any.push(self.in_year(at, op, *other));
+                self.step();
+                self.step();
+            }
+            self.note(&number.to_string(), "a year");
+            self.filter(any);
+            return;
+        }
+        self.doubt(
+            price::ODD * 1.5,
+            format!("it is not clear what {number} is"),
+        );
+    }
+
+    /// A column of numbers that words mean, where they mean one rather than a table.
+    fn numeric(&mut self, link: &Link) -> Option<At> {
+        let mut numeric = link.clone();
+        numeric.columns.retain(|(at, _)| {
+            self.facts
+                .column(*at)
+                .is_some_and(|column| column.holds.numeric() && !column.key && !column.foreign)
+        });
+        let near = numeric
+            .columns
+            .iter()
+            .any(|(at, score)| *score > link.table_score() - 0.1 && self.distance(at.table) <= 0.7);
+        (near || link.tables.is_empty())
+            .then(|| self.column(&numeric, numbers))
+            .flatten()
+    }
+
+    fn count_compared(&mut self, counted: Counted, op: Op, number: f64, to: Option<f64>) {
+        if let Some(table) = counted.table {
+            self.mentioned.insert(table);
+            if self.subject().is_none() {
+                self.read.form.subject = None;
+            }
+            self.focus = Some(table);
+        }
+        self.told = true;
+        if self.having.is_some() {
+            self.doubt(price::BEYOND, "there are two counts".to_owned());
+        }
+        self.having = Some((counted, op, number, to));
+    }
+
+    fn years_old(&mut self) -> bool {
+        if self.role() == Some(Role::Aged) {
+            self.step();
+            return true;
+        }
+        false
+    }
+
+    /// A year, also of a date.
+    fn in_year(&self, at: At, op: Op, number: f64) -> Filter {
+        let date = self
+            .facts
+            .column(at)
+            .is_some_and(|column| column.holds == Holds::Date);
+        let test = match op {
+            // Dates are written with the year in front.
+            Op::Equal if date => Test::Like(format!("{number}%")),
+            op => Test::Is(op, Literal::Number(number)),
+        };
+        Filter {
+            at,
+            not: false,
+            test,
+        }
+    }
+
+    /// "above the average", "more than the minimum".
+    fn against(&mut self, op: Op, function: Function, given: Option<At>) {
+        self.skip(&[Role::Filler, Role::Of]);
+        let mut at = given.or_else(|| self.pending_column(numbers));
+        if let Some(What::Mention(link)) = self.peek() {
+            let link = link.clone();
+            if link.column_score() > 0.3 {
+                self.step();
+                let named = self.column(&link, numbers);
+                if at.is_some() && at != named {
+                    self.doubt(price::ODD, "two columns are compared".to_owned());
+                }
+                at = at.or(named);
+            }
+        }
+        match at {
+            Some(at) => self.filter(vec![Filter {
+                at,
+                not: false,
+                test: Test::Against(op, function),
+            }]),
+            None => self.doubt(
+                price::ODD * 1.5,
+                "it is not said of what the average is".to_owned(),
+            ),
+        }
+    }
+
+    /// "between 5 and 10".
+    pub(super) fn between(&mut self) {
+        let (
+            Some(What::Number(from)),
+            Some(What::Role(Role::And | Role::In)),
+            Some(What::Number(to)),
+        ) = (self.ahead(0), self.ahead(1), self.ahead(2))
+        else {
+            self.doubt(price::ODD, "a range is not understood".to_owned());
+            return;
+        };
+        let (from, to) = (*from, *to);
+        self.at = self.at.saturating_add(3);
+        let not = std::mem::take(&mut self.negated);
+        let test = Test::Between(from, to);
+        if let Some(at) = self.pending_column(numbers) {
+            self.filter(vec![Filter { at, not, test }]);
+            return;
+        }
+        let by = self.past_small(0);
+        if let Some(What::Mention(link)) = self.ahead(by) {
+            let link = link.clone();
+            self.at = self.at.saturating_add(by).saturating_add(1);
+            if let Some(at) = self.numeric(&link) {
+                self.filter(vec![Filter { at, not, test }]);
+            } else if let Some(table) = self.table_of(&link) {
+                self.count_compared(
+                    Counted {
+                        table: Some(table),
+                        column: None,
+                    },
+                    Op::AtLeast,
+                    from,
+                    Some(to),
+                );
+            }
+        } else if is_year(from)
+            && let Some((at, _)) = self.measured(Measure::Time, self.focus)
+        {
+            self.filter(vec![Filter { at, not, test }]);
+        } else {
+            self.doubt(price::ODD, "it is not said what is between".to_owned());
+        }
+    }
+
+    /// A value that was named, with those that follow after "or".
+    pub(super) fn value_filter(&mut self, link: &Link, text: &str) {
+        let not = std::mem::take(&mut self.negated);
+        let pending = self.pending.take();
+        let mut ways: Vec<((At, String), f32)> = Vec::new();
+        for (at, value, score) in &link.values {
+            let mut cost = (1.0 - score) * 3.0;
+            match &pending {
+                Some((column, _)) => {
+                    let named = column.columns.iter().find(|(named, _)| named == at);
+                    let table = column.tables.iter().find(|(table, _)| *table == at.table);
+                    cost += match (named, table) {
+                        (Some((_, score)), _) => (1.0 - score) * 3.0 + self.distance(at.table),
+                        (None, Some((_, score))) if self.facts.display(at.table) == Some(*at) => {
+                            (1.0 - score) * 3.0 + 0.3
+                        }
+                        (None, Some((_, score))) => (1.0 - score) * 3.0 + 0.6,
+                        _ => 2.5,
+                    };
+                }
+                None => cost += self.distance(at.table),
+            }
+            ways.push(((*at, value.clone()), cost));
+        }
+        if let Some((_, words)) = &pending {
+            let words = words.clone();
+            self.note(&words, "which column");
+        }
+        let Some((at, value)) = self.choose(ways) else {
+            return;
+        };
+        let name = self.column_name(at);
+        self.note(text, &format!("{name} is {value}"));
+        let is = |value: &str| Filter {
+            at,
+            not,
+            test: Test::Is(Op::Equal, Literal::Text(value.to_owned())),
+        };
+        let mut any = vec![is(&value)];
+        loop {
+            let joined = match self.role() {
+                Some(Role::Or) => Role::Or,
+                Some(Role::And | Role::Comma) => Role::And,
+                _ => break,
+            };
+            let by = self.past_small(1);
+            let other = match self.ahead(by) {
+                Some(What::Mention(other)) => {
+                    other.values.iter().find(|(other, _, _)| *other == at)
+                }
+                _ => None,
+            };
+            let other = other
+                .map(|(_, value, _)| value.clone())
+                .or_else(|| match self.ahead(by) {
+                    Some(What::Quoted(text)) => {
+                        let values = self.linker.values(text, false);
+                        values
+                            .into_iter()
+                            .find(|(other, _, _)| *other == at)
+                            .map(|(_, value, _)| value)
+                    }
+                    _ => None,
+                });
+            let Some(other) = other else {
+                break;
+            };
+            self.at = self.at.saturating_add(by).saturating_add(1);
+            if joined == Role::And && self.wants_both {
+                self.filter(vec![is(&value)]);
+                any = vec![is(&other)];
+            } else {
+                if joined == Role::And && self.role() != Some(Role::Or) {
+                    // "A and B" without "both" may mean either, or both at once.
+                    self.doubt(0.7, format!("“{text} and {other}”: both, or one of them"));
+                }
+                any.push(is(&other));
+            }
+        }
+        self.filter(any);
+        if !self.absent {
+            self.focus = self.focus.or(Some(at.table));
+        }
+    }
+
+    /// A text in quotes.
+    pub(super) fn quoted(&mut self, text: &str) {
+        let link = Link {
+            values: self.linker.values(text, false),
+            ..Link::default()
+        };
+        let fits = link.values.iter().any(|(at, _, _)| match &self.pending {
+            Some((column, _)) => {
+                column
+                    .columns
+                    .iter()
+                    .any(|(named, score)| named == at && *score > 0.5)
+                    || column.tables.iter().any(|(table, _)| *table == at.table)
+            }
+            None => true,
+        });
+        if fits {
+            self.value_filter(&link, text);
+            return;
+        }
+        let texts = |holds: Holds| if holds == Holds::Number { 1.0 } else { 0.0 };
+        let at = self.pending_column(texts);
+        let not = std::mem::take(&mut self.negated);
+        match at {
+            Some(at) => {
+                if self.linker.complete(self.facts, at) {
+                    self.doubt(
+                        price::NO_VALUE,
+                        format!("“{text}” is no value of {}", self.column_name(at)),
+                    );
+                }
+                let test = Test::Is(Op::Equal, Literal::Text(text.to_owned()));
+                self.filter(vec![Filter { at, not, test }]);
+            }
+            None => self.doubt(price::NO_VALUE * 1.5, format!("no column holds “{text}”")),
+        }
+    }
+
+    /// "containing 'x'", "starts with 'x'".
+    pub(super) fn like(&mut self, before: &str, after: &str) {
+        self.skip_small();
+        let text = match self.peek() {
+            Some(What::Quoted(text)) => text.clone(),
+            Some(What::Mention(_) | What::Unknown) if self.text().chars().count() <= 2 => {
+                self.text()
+            }
+            _ => {
+                self.doubt(price::ODD, "it is not said what is contained".to_owned());
+                return;
+            }
+        };
+        self.step();
+        // "in its name": the column comes after.
+        if self.role() == Some(Role::In) {
+            let by = self.past_small(1);
+            if let Some(What::Mention(link)) = self.ahead(by)
+                && link.column_score() > 0.3
+            {
+                self.pending = Some((link.clone(), text.clone()));
+                self.at = self.at.saturating_add(by).saturating_add(1);
+            }
+        }
+        let texts = |holds: Holds| if holds == Holds::Number { 1.0 } else { 0.0 };
+        let column = self.pending_column(texts);
+        let focus = self.focus.or(self.subject());
+        let at = column.or_else(|| focus.and_then(|table| self.facts.display(table)));
+        let not = std::mem::take(&mut self.negated);
+        match at {
+            Some(at) => {
+                let escaped = text.replace('%', "\\%");
+                let test = Test::Like(format!("{before}{escaped}{after}"));
+                self.filter(vec![Filter { at, not, test }]);
+            }
+            None => self.doubt(price::ODD, format!("it is not said what contains “{text}”")),
+        }
+    }
+}
+
+fn compare(at: At, op: Op, number: f64) -> Filter {
+    Filter {
+        at,
+        not: false,
+        test: Test::Is(op, Literal::Number(number)),
+    }
+}
+
+fn is_year(number: f64) -> bool {
+    (1000.0..2200.0).contains(&number) && number.fract() == 0.0
+}

@@ -1,0 +1,264 @@
+//! What a question shows: "the name and age of", "how many", "the average price".
+
+use crate::parse::chunks::What;
+use crate::parse::form::Function;
+use crate::parse::lexicon::Role;
+use crate::parse::link::Link;
+use crate::parse::read::{Item, ItemKind, Reader, price};
+
+impl Reader<'_> {
+    /// Reads items up to what tells their rows apart.
+    pub(super) fn items(&mut self) {
+        let mut functions: Vec<Function> = Vec::new();
+        let mut count = false;
+        let mut distinct = false;
+        loop {
+            let text = self.text();
+            match self.peek() {
+                Some(What::Role(role)) => match role {
+                    Role::Ask => {
+                        // A second sentence that lists what is shown says it all once more.
+                        if self.told
+                            && !self.items.is_empty()
+                            && self.starts_sentence()
+                            && self.item_ahead(1)
+                        {
+                            self.items.retain(|item| item.kind != ItemKind::Plain);
+                        }
+                        self.step();
+                    }
+                    Role::Which
+                    | Role::Filler
+                    | Role::All
+                    | Role::Some
+                    | Role::Comma
+                    | Role::And => self.step(),
+                    Role::Stop => {
+                        self.step();
+                        if !self.item_ahead(0) && !matches!(self.role(), Some(Role::Ask)) {
+                            return;
+                        }
+                    }
+                    Role::Distinct => {
+                        distinct = true;
+                        self.step();
+                    }
+                    Role::Function(function) => {
+                        functions.push(*function);
+                        self.step();
+                        self.skip(&[Role::Of, Role::Filler]);
+                    }
+                    Role::HowMany | Role::NumberOf => {
+                        count = true;
+                        self.step();
+                    }
+                    Role::Ask4(measure) => {
+                        self.items.push(Item {
+                            kind: ItemKind::Measured(*measure),
+                            link: Link::default(),
+                            owner: None,
+                            text,
+                        });
+                        self.step();
+                    }
+                    Role::Extreme(down, measure) if self.items_extreme(measure.is_none()) => {
+                        functions.push(if *down {
+                            Function::Maximum
+                        } else {
+                            Function::Minimum
+                        });
+                        self.step();
+                    }
+                    Role::Commonest(down) => {
+                        self.commonest = Some(*down);
+                        self.step();
+                    }
+                    Role::Each if self.items.is_empty() && self.at == 0 => return,
+                    _ => break,
+                },
+                Some(What::Mention(link)) => {
+                    if functions.is_empty() && !count && self.before_entity(link) {
+                        break;
+                    }
+                    self.step();
+                    let mut link = link.clone();
+                    let mut words = text.clone();
+                    self.compound(&mut link, &mut words);
+                    let kind = if count {
+                        ItemKind::Count { distinct }
+                    } else if functions.is_empty() {
+                        self.distinct |= distinct;
+                        ItemKind::Plain
+                    } else {
+                        ItemKind::Functions(std::mem::take(&mut functions))
+                    };
+                    self.item(kind, link, words);
+                    count = false;
+                    distinct = false;
+                    // "name of the singer and age of the concert": each of its own.
+                    if self.role() == Some(Role::Of) && !self.mention_after_of() {
+                        break;
+                    }
+                }
+                Some(What::Unknown) if self.items.is_empty() || count || !functions.is_empty() => {
+                    self.unknown(&text);
+                    self.step();
+                }
+                _ => break,
+            }
+        }
+        if count {
+            self.items.push(Item {
+                kind: ItemKind::Count { distinct },
+                link: Link::default(),
+                owner: None,
+                text: "how many".to_owned(),
+            });
+        } else if !functions.is_empty() {
+            self.doubt(
+                price::ODD,
+                "it is not said of what the average or total is".to_owned(),
+            );
+        } else if distinct {
+            self.distinct = true;
+        }
+    }
+
+    fn item(&mut self, kind: ItemKind, link: Link, text: String) {
+        let table = link.table_score();
+        let counted = matches!(kind, ItemKind::Count { .. });
+        // What is counted or shown as a whole is what the question is about.
+        if let Some((first, _)) = link.tables.first().copied()
+            && (counted && table >= link.column_score() - 0.05 && !self.counts_beside()
+                || !counted && table > link.column_score() - 0.02 && self.items.is_empty())
+            && self.subject().is_none()
+        {
+            let table = self.table_of(&link).unwrap_or(first);
+            self.read.form.subject = Some(table);
+            self.focus = Some(table);
+            self.mentioned.insert(table);
+        }
+        self.items.push(Item {
+            kind,
+            link,
+            owner: None,
+            text,
+        });
+    }
+
+    /// Whether a count stands beside other items: then it is of what belongs to them.
+    fn counts_beside(&self) -> bool {
+        !self.items.is_empty() || !self.each.is_empty()
+    }
+
+    /// The table that words mean, by the tape.
+    pub(super) fn table_of(&mut self, link: &Link) -> Option<usize> {
+        let ways: Vec<(usize, f32)> = link
+            .tables
+            .iter()
+            .map(|(table, score)| {
+                (
+                    *table,
+                    (1.0 - score) * 3.0
+                        + self.distance(*table)
+                        + if self.facts.bridge(*table) { 0.4 } else { 0.0 },
+                )
+            })
+            .collect();
+        self.choose(ways)
+    }
+
+    /// Words one after the other that are one thing: "car models", "French singers".
+    pub(super) fn compound(&mut self, link: &mut Link, words: &mut String) {
+        while let Some(What::Mention(next)) = self.peek() {
+            let text = self.text();
+            let schema = next.column_score().max(next.table_score());
+            let own = link.column_score().max(link.table_score());
+            if own < 0.3 && link.value_score() > 0.0 && next.table_score() > 0.3 {
+                // A value before what it is of.
+                let table = next.tables.first().map(|(table, _)| *table);
+                if self.focus.is_none() || self.told {
+                    self.focus = table;
+                }
+                let value = std::mem::take(link);
+                self.value_filter(&value, words);
+            } else if next.value_score() > schema {
+                // What comes is a value of this column or table.
+                return;
+            } else {
+                self.tape.pay(price::BESIDE);
+                if let Some((table, _)) = link.tables.first() {
+                    self.mentioned.insert(*table);
+                }
+            }
+            *link = next.clone();
+            *words = format!("{words} {text}");
+            self.step();
+        }
+    }
+
+    /// Whether what is named now is a value: it tells rows apart and is not shown.
+    fn before_entity(&self, link: &Link) -> bool {
+        let schema = link.column_score().max(link.table_score());
+        let next_mentions = matches!(self.ahead(1), Some(What::Mention(_)));
+        link.value_score() > schema && !next_mentions
+    }
+
+    /// "the highest capacity" is a maximum where nothing follows that would have it.
+    fn items_extreme(&self, unmeasured: bool) -> bool {
+        let by = self.past_small(1);
+        match self.ahead(by) {
+            Some(What::Mention(link)) if link.column_score() > link.table_score() => {
+                unmeasured || link.column_score() > 0.9
+            }
+            _ => false,
+        }
+    }
+
+    fn mention_after_of(&self) -> bool {
+        false
+    }
+
+    pub(super) fn starts_sentence(&self) -> bool {
+        let before = self.at.checked_sub(1).and_then(|at| self.chunks.get(at));
+        before.is_none_or(|chunk| chunk.what == What::Role(Role::Stop))
+    }
+
+    /// Whether an item begins a few places on.
+    pub(super) fn item_ahead(&self, by: usize) -> bool {
+        let by = self.past_small(by);
+        match self.ahead(by) {
+            Some(What::Role(
+                Role::HowMany
+                | Role::NumberOf
+                | Role::Which
+                | Role::Function(_)
+                | Role::Ask4(_)
+                | Role::Ask,
+            )) => true,
+            Some(What::Mention(link)) => {
+                !self.told && link.column_score().max(link.table_score()) > link.value_score()
+                    || self.told && self.starts_list(by, link)
+            }
+            _ => false,
+        }
+    }
+
+    /// "List the names and ages." after everything else.
+    fn starts_list(&self, by: usize, link: &Link) -> bool {
+        let before = self.at.checked_add(by).and_then(|at| at.checked_sub(1));
+        let mut before = before;
+        while let Some(place) = before {
+            match self.chunks.get(place).map(|chunk| &chunk.what) {
+                Some(What::Role(Role::Filler | Role::All | Role::Distinct)) => {
+                    before = place.checked_sub(1)
+                }
+                Some(What::Role(Role::Ask)) => {
+                    return link.column_score().max(link.table_score()) > 0.5;
+                }
+                _ => return false,
+            }
+        }
+        false
+    }
+}

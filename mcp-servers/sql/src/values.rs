@@ -1,0 +1,339 @@
+//! The value index: which column holds "Karlsruhe".
+//!
+//! Values are read once ([`ValueIndex::read`], in `reading`), kept by their folded text, their
+//! stems and their trigrams, and found in milliseconds: exactly, whatever capitals and accents, in
+//! the plural, by another name of the same thing (`aliases`), or nearly (`near`).
+//! What is kept can be stored: it is serialised without the maps, which are made again.
+
+mod aliases;
+mod near;
+mod reading;
+
+use std::collections::{HashMap, HashSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::schema::Schema;
+use crate::words::{fold, stems};
+
+use near::Trigrams;
+pub use reading::{Bounds, lookup};
+
+/// Longest value in words that is looked for in a question.
+const MOST_WORDS: usize = 10;
+
+/// The values of a database by their texts.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(from = "Stored", into = "Stored")]
+pub struct ValueIndex {
+    stored: Stored,
+    folded: HashMap<String, Vec<u32>>,
+    stemmed: HashMap<String, Vec<u32>>,
+    trigrams: Trigrams,
+}
+
+/// What is kept of an index.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Stored {
+    version: u32,
+    schema: String,
+    columns: Vec<IndexedColumn>,
+    /// Each with the place of its column.
+    values: Vec<(u32, String)>,
+}
+
+/// A column whose values are in the index.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IndexedColumn {
+    /// Its table.
+    pub table: String,
+    /// Its name.
+    pub column: String,
+    /// Whether all of its values are in the index.
+    pub complete: bool,
+}
+
+/// A value that was found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Found {
+    /// The table that holds it.
+    pub table: String,
+    /// The column.
+    pub column: String,
+    /// The value, as it stands there.
+    pub value: String,
+    /// How near it is to what was looked for: 1 for the same.
+    pub score: f32,
+}
+
+/// Words of a question that are a value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mention {
+    /// From which byte to which.
+    pub span: std::ops::Range<usize>,
+    /// What it may be, the nearest first.
+    pub found: Vec<Found>,
+}
+
+impl From<Stored> for ValueIndex {
+    fn from(stored: Stored) -> Self {
+        let mut index = Self {
+            stored,
+            ..Self::default()
+        };
+        for (place, (_, value)) in (0_u32..).zip(&index.stored.values) {
+            let folded = fold(value);
+            if folded.is_empty() {
+                continue;
+            }
+            let stemmed = stems(&folded);
+            index.trigrams.insert(place, &folded);
+            index.stemmed.entry(stemmed).or_default().push(place);
+            index.folded.entry(folded).or_default().push(place);
+        }
+        index
+    }
+}
+
+impl From<ValueIndex> for Stored {
+    fn from(index: ValueIndex) -> Self {
+        index.stored
+    }
+}
+
+/// What a schema looks like, so that an index of another one is not taken for its own.
+#[must_use]
+pub fn fingerprint(schema: &Schema) -> String {
+    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+    let mut hasher = DefaultHasher::new();
+    for table in &schema.tables {
+        table.name.hash(&mut hasher);
+        for column in &table.columns {
+            (&column.name, &column.kind).hash(&mut hasher);
+        }
+    }
+    format!("{:016x}", hasher.finish())
+}
+
+impl ValueIndex {
+    fn of(schema: &Schema, columns: Vec<IndexedColumn>, values: Vec<(u32, String)>) -> Self {
+        Self::from(Stored {
+            version: 1,
+            schema: fingerprint(schema),
+            columns,
+            values,
+        })
+    }
+
+    /// Whether it was read from a database with this schema.
+    #[must_use]
+    pub fn is_of(&self, schema: &Schema) -> bool {
+        self.stored.schema == fingerprint(schema)
+    }
+
+    /// How many values it holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.stored.values.len()
+    }
+
+    /// Whether it holds none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.stored.values.is_empty()
+    }
+
+    /// The columns whose values are in it.
+    #[must_use]
+    pub fn columns(&self) -> &[IndexedColumn] {
+        &self.stored.columns
+    }
+
+    /// Whether every value of a column is in it: then a value that is not found is not there.
+    #[must_use]
+    pub fn complete(&self, table: &str, column: &str) -> bool {
+        let same = |indexed: &&IndexedColumn| indexed.table == table && indexed.column == column;
+        self.columns().iter().find(same).is_some_and(|c| c.complete)
+    }
+
+    /// Values near a text, the nearest first.
+    #[must_use]
+    pub fn find(&self, text: &str, limit: usize) -> Vec<Found> {
+        let folded = fold(text);
+        let mut scores = self.same(text, &folded);
+        if scores.len() < limit {
+            for (place, score) in self.trigrams.near(&folded, limit.saturating_mul(4)) {
+                scores.entry(place).or_insert(score);
+            }
+        }
+        self.ranked(scores, limit)
+    }
+
+    /// Values that a text names, without those that are only near.
+    #[must_use]
+    pub fn named(&self, text: &str, limit: usize) -> Vec<Found> {
+        self.ranked(self.same(text, &fold(text)), limit)
+    }
+
+    /// The parts of a question that name values: the longest ones, left to right.
+    #[must_use]
+    pub fn mentions(&self, question: &str) -> Vec<Mention> {
+        let words = spans(question);
+        let mut mentions = Vec::new();
+        let mut at = 0;
+        while at < words.len() {
+            let longest = MOST_WORDS.min(words.len().saturating_sub(at));
+            let found = (1..=longest).rev().find_map(|count| {
+                let first = words.get(at)?;
+                let last = words.get(at.checked_add(count)?.checked_sub(1)?)?;
+                let span = first.start..last.end;
+                let found = self.named(question.get(span.clone())?, 8);
+                (!found.is_empty()).then_some((count, Mention { span, found }))
+            });
+            match found {
+                Some((count, mention)) => {
+                    mentions.push(mention);
+                    at = at.saturating_add(count);
+                }
+                None => at = at.saturating_add(1),
+            }
+        }
+        mentions
+    }
+
+    /// Scores of the values that a text names, by their places.
+    fn same(&self, text: &str, folded: &str) -> HashMap<u32, f32> {
+        let mut scores = HashMap::new();
+        let mut add = |places: Option<&Vec<u32>>, score: f32| {
+            for place in places.into_iter().flatten() {
+                scores.entry(*place).or_insert(score);
+            }
+        };
+        if folded.is_empty() {
+            return scores;
+        }
+        add(self.folded.get(folded), 0.98);
+        for other in aliases::of(folded) {
+            add(self.folded.get(*other), 0.9);
+        }
+        add(self.stemmed.get(&stems(folded)), 0.93);
+        for (place, score) in &mut scores {
+            if self.value(*place).is_some_and(|(_, value)| value == text) {
+                *score = 1.0;
+            }
+        }
+        scores
+    }
+
+    fn ranked(&self, scores: HashMap<u32, f32>, limit: usize) -> Vec<Found> {
+        let mut scores: Vec<(u32, f32)> = scores.into_iter().collect();
+        scores.sort_by(|one, two| two.1.total_cmp(&one.1).then(one.0.cmp(&two.0)));
+        let mut seen = HashSet::new();
+        let found = scores.into_iter().filter_map(|(place, score)| {
+            let (column, value) = self.value(place)?;
+            seen.insert((column, value)).then(|| Found {
+                table: column.table.clone(),
+                column: column.column.clone(),
+                value: value.to_owned(),
+                score,
+            })
+        });
+        found.take(limit).collect()
+    }
+
+    fn value(&self, place: u32) -> Option<(&IndexedColumn, &str)> {
+        let (column, value) = self.stored.values.get(usize::try_from(place).ok()?)?;
+        let column = self.columns().get(usize::try_from(*column).ok()?)?;
+        Some((column, value))
+    }
+}
+
+impl PartialEq for ValueIndex {
+    fn eq(&self, other: &Self) -> bool {
+        self.stored.schema == other.stored.schema
+            && self.stored.columns == other.stored.columns
+            && self.stored.values == other.stored.values
+    }
+}
+
+impl std::hash::Hash for IndexedColumn {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        (&self.table, &self.column).hash(state);
+    }
+}
+
+/// Where the words of a text are.
+fn spans(text: &str) -> Vec<std::ops::Range<usize>> {
+    let mut spans = Vec::new();
+    let mut start = None;
+    for (at, c) in text.char_indices().chain([(text.len(), ' ')]) {
+        match (c.is_alphanumeric(), start) {
+            (true, None) => start = Some(at),
+            (false, Some(began)) => {
+                spans.push(began..at);
+                start = None;
+            }
+            _ => {}
+        }
+    }
+    spans
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{IndexedColumn, ValueIndex};
+    use crate::schema::Schema;
+
+    fn index() -> ValueIndex {
+        let column = |table: &str, column: &str| IndexedColumn {
+            table: table.into(),
+            column: column.into(),
+            complete: true,
+        };
+        let columns = vec![column("city", "name"), column("person", "country")];
+        let values = ["Karlsruhe", "Saint-Étienne", "New York"];
+        let mut all: Vec<(u32, String)> = values.map(|value| (0, value.to_owned())).into();
+        all.extend([(1, "France".to_owned()), (1, "New York".to_owned())]);
+        ValueIndex::of(&Schema::default(), columns, all)
+    }
+
+    #[test]
+    fn a_value_is_found_as_it_is_said() {
+        let index = index();
+        let first = |text: &str| {
+            let found = index.find(text, 3);
+            found
+                .first()
+                .map(|found| (found.value.clone(), found.score))
+        };
+        assert_eq!(first("Karlsruhe"), Some(("Karlsruhe".into(), 1.0)));
+        assert_eq!(first("saint etienne"), Some(("Saint-Étienne".into(), 0.98)));
+        assert_eq!(first("French"), Some(("France".into(), 0.9)));
+        let (value, score) = first("Karlsruh").unwrap();
+        assert_eq!(value, "Karlsruhe");
+        assert!(score > 0.6 && score < 0.9, "{score}");
+        assert_eq!(first("Ouagadougou"), None);
+        assert_eq!(first(""), None);
+        assert_eq!(index.find("new york", 9).len(), 2);
+    }
+
+    #[test]
+    fn the_longest_words_of_a_question_that_are_values_are_mentioned() {
+        let question = "Who lives in new york or Karlsruhe?";
+        let mentions = index().mentions(question);
+        let said: Vec<&str> = mentions.iter().map(|m| &question[m.span.clone()]).collect();
+        assert_eq!(said, ["new york", "Karlsruhe"]);
+        assert_eq!(mentions[0].found.len(), 2);
+    }
+
+    #[test]
+    fn what_is_stored_is_read_again() {
+        let index = index();
+        let stored = serde_json::to_string(&index).unwrap();
+        let read: ValueIndex = serde_json::from_str(&stored).unwrap();
+        assert_eq!(read, index);
+        assert_eq!(read.find("french", 1), index.find("french", 1));
+        assert!(read.is_of(&Schema::default()));
+        assert!(read.complete("city", "name") && !read.complete("city", "mayor"));
+    }
+}

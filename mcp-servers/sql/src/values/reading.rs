@@ -1,0 +1,211 @@
+//! Values read from a database, within bounds and through its guard.
+
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::database::{Cell, DatabaseError, Engine, Limits};
+use crate::guard::Guard;
+use crate::schema::{Column, Schema};
+use crate::values::{Found, IndexedColumn, ValueIndex};
+
+/// How much of a database an index holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bounds {
+    /// Most values of a column.
+    pub of_column: usize,
+    /// Most values of all columns.
+    pub in_total: usize,
+    /// Longest value, in characters.
+    pub characters: usize,
+    /// Most different values of a column of numbers: where there are more, they are measures and
+    /// name nothing.
+    pub numbers: usize,
+    /// How long a column may take.
+    pub column_time: Duration,
+    /// How long all columns may take.
+    pub time: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            of_column: 5_000,
+            in_total: 200_000,
+            characters: 80,
+            numbers: 200,
+            column_time: Duration::from_secs(2),
+            time: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What a column holds, by its type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    Texts,
+    Numbers,
+    Others,
+}
+
+fn holds(column: &Column) -> Holds {
+    let kind = column.kind.to_lowercase();
+    let any = |names: &[&str]| names.iter().any(|name| kind.contains(name));
+    if any(&[
+        "blob", "bytea", "binary", "json", "xml", "geometry", "vector",
+    ]) {
+        Holds::Others
+    } else if kind.is_empty() || any(&["char", "text", "clob", "enum", "name", "string", "set"]) {
+        Holds::Texts
+    } else if any(&[
+        "real", "float", "double", "time", "date", "uuid", "interval",
+    ]) {
+        Holds::Others
+    } else {
+        Holds::Numbers
+    }
+}
+
+impl ValueIndex {
+    /// Reads the values of the columns that a caller may see. A column that cannot be read in time
+    /// has none, and is not complete.
+    ///
+    /// # Errors
+    /// When the caller gave up.
+    pub async fn read(
+        engine: &dyn Engine,
+        guard: &Guard,
+        schema: &Schema,
+        bounds: &Bounds,
+        cancel: &CancellationToken,
+    ) -> Result<Self, DatabaseError> {
+        let (mut columns, mut values) = (Vec::new(), Vec::new());
+        let began = Instant::now();
+        for table in &schema.tables {
+            for column in &table.columns {
+                let room = bounds.in_total.saturating_sub(values.len());
+                let most = match holds(column) {
+                    Holds::Texts => bounds.of_column.min(room),
+                    Holds::Numbers => bounds.numbers.min(room),
+                    Holds::Others => continue,
+                };
+                let place = u32::try_from(columns.len()).unwrap_or(u32::MAX);
+                let mut indexed = IndexedColumn {
+                    table: table.name.clone(),
+                    column: column.name.clone(),
+                    complete: false,
+                };
+                if most > 0 && began.elapsed() < bounds.time {
+                    let read = distinct(engine, guard, &indexed, most, bounds, cancel).await;
+                    match read {
+                        Ok(read) => {
+                            let many = read.len() > most;
+                            indexed.complete = !many;
+                            if !(many && holds(column) == Holds::Numbers) {
+                                let kept = read.into_iter().take(most);
+                                let short =
+                                    |value: &String| value.chars().count() <= bounds.characters;
+                                let before = values.len();
+                                let mut all = 0_usize;
+                                values.extend(
+                                    kept.inspect(|_| all = all.saturating_add(1))
+                                        .filter(short)
+                                        .map(|value| (place, value)),
+                                );
+                                let taken = values.len().saturating_sub(before);
+                                indexed.complete &= taken == all;
+                            }
+                        }
+                        Err(DatabaseError::Cancelled) => return Err(DatabaseError::Cancelled),
+                        Err(error) => {
+                            tracing::debug!(table = table.name, column = column.name, %error,
+                                "the values of a column are not in the index");
+                        }
+                    }
+                }
+                columns.push(indexed);
+            }
+        }
+        Ok(Self::of(schema, columns, values))
+    }
+}
+
+/// Up to one value more than `most`.
+async fn distinct(
+    engine: &dyn Engine,
+    guard: &Guard,
+    of: &IndexedColumn,
+    most: usize,
+    bounds: &Bounds,
+    cancel: &CancellationToken,
+) -> Result<Vec<String>, DatabaseError> {
+    let dialect = engine.dialect();
+    let column = dialect.quoted(&of.column);
+    let rows = most.saturating_add(1);
+    let sql = format!(
+        "SELECT DISTINCT {column} FROM {} WHERE {column} IS NOT NULL LIMIT {rows}",
+        dialect.quoted_path(&of.table)
+    );
+    ask(engine, guard, &sql, rows, bounds, cancel).await
+}
+
+/// Values of a column whose index is not complete that a text names, whatever its capitals.
+///
+/// # Errors
+/// When the database does not answer, or may not be asked.
+pub async fn lookup(
+    engine: &dyn Engine,
+    guard: &Guard,
+    table: &str,
+    column: &str,
+    text: &str,
+    bounds: &Bounds,
+    cancel: &CancellationToken,
+) -> Result<Vec<Found>, DatabaseError> {
+    const MOST: usize = 20;
+    let dialect = engine.dialect();
+    let quoted = dialect.quoted(column);
+    let literal = dialect.literal(text);
+    let sql = format!(
+        "SELECT DISTINCT {quoted} FROM {} WHERE LOWER({quoted}) = LOWER({literal}) LIMIT {MOST}",
+        dialect.quoted_path(table)
+    );
+    let values = ask(engine, guard, &sql, MOST, bounds, cancel).await?;
+    let found = values.into_iter().map(|value| Found {
+        table: table.to_owned(),
+        column: column.to_owned(),
+        score: if value == text { 1.0 } else { 0.98 },
+        value,
+    });
+    Ok(found.collect())
+}
+
+async fn ask(
+    engine: &dyn Engine,
+    guard: &Guard,
+    sql: &str,
+    rows: usize,
+    bounds: &Bounds,
+    cancel: &CancellationToken,
+) -> Result<Vec<String>, DatabaseError> {
+    let approved = guard
+        .check(sql)
+        .map_err(|refusal| DatabaseError::Statement {
+            reason: refusal.to_string(),
+        })?;
+    let limits = Limits {
+        rows,
+        bytes: 16 << 20,
+        // Enough to see that a value is too long.
+        cell_bytes: bounds.characters.saturating_mul(4).saturating_add(4),
+        time: bounds.column_time,
+    };
+    let answer = engine.query(&approved, &limits, cancel).await?;
+    let text = |cell: &Cell| match cell {
+        Cell::Null => None,
+        Cell::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    };
+    let cells = answer.rows.iter().filter_map(|row| text(row.first()?));
+    Ok(cells.collect())
+}
