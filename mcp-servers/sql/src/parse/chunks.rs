@@ -81,6 +81,11 @@ impl Cutter<'_> {
         let (link, words) = self.mention(at);
         if words > 0 {
             let (role, length) = phrase.unwrap_or((Role::Filler, 0));
+            // "number of flights" is no flight number.
+            let counts = matches!(role, Role::NumberOf | Role::HowMany) && length > 1;
+            if counts && self.mention(at.saturating_add(length)).0.table_score() > 0.9 {
+                return (What::Role(role), length);
+            }
             // A word with a role is rather that than a name of one word, but for verbs and the like.
             let soft = matches!(
                 role,
@@ -118,6 +123,10 @@ impl Cutter<'_> {
             let Some(words) = self.tokens.get(at..end) else {
                 continue;
             };
+            let asks = |token: &Token| token.phrase().and_then(|word| lexicon::role(&word)) == Some(Role::Ask);
+            if count > 1 && words.first().is_some_and(asks) {
+                continue;
+            }
             let mut link = self.named(at, words).unwrap_or_default();
             if self.may_be_value(words) {
                 link.values = self.linker.values(self.text(at, end), false);
@@ -178,6 +187,7 @@ impl Cutter<'_> {
         };
         let first = words.first();
         edge(first)
+            && edge(words.last())
             && words.iter().any(content)
             && (words.len() > 1 || !first.is_some_and(role))
             // "in France" is no value, but "The Hague" is one.

@@ -129,6 +129,8 @@ impl Facts {
                 let at = At { table, column };
                 if facts.key == Some(column) {
                     keys.entry(of.name.to_lowercase()).or_default().push(at);
+                    // `flight.airline` tells the key of `airline`.
+                    keys.entry(facts.stems.join(" ")).or_default().push(at);
                     if of.stems == ["id"] {
                         let long = format!("{} id", facts.stems.join(" "));
                         keys.entry(long).or_default().push(at);
@@ -271,7 +273,12 @@ fn vocabulary(schema: &Schema) -> HashSet<String> {
 /// The stems of a name, with what is shortened written out.
 fn words(name: &str, vocabulary: &HashSet<String>) -> Vec<String> {
     let mut stems: Vec<String> = Vec::new();
-    for word in of_name(name) {
+    let whole = of_name(name).concat();
+    let parts = match lexicon::long_form(&whole) {
+        Some(long) => vec![long.to_owned()],
+        None => of_name(name),
+    };
+    for word in parts {
         for part in apart(&word, vocabulary) {
             let long = lexicon::long_form(&part).unwrap_or(&part);
             for word in long.split(' ') {

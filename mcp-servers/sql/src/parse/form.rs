@@ -149,6 +149,8 @@ pub(super) struct Form {
     pub(super) having: Option<Having>,
     pub(super) order: Vec<(Shown, bool)>,
     pub(super) limit: Option<u64>,
+    /// Whether the groups are counted.
+    pub(super) wrapped: bool,
 }
 
 impl Form {
@@ -159,6 +161,7 @@ impl Form {
         columns.extend(self.filters.iter().flatten().map(|filter| filter.at));
         columns.extend(self.both.iter().flat_map(|(one, two)| [one.at, two.at]));
         columns.extend(&self.group);
+        columns.extend(self.top.iter().map(|top| top.by));
         columns.extend(self.having.iter().filter_map(|having| having.of.column()));
         columns
     }

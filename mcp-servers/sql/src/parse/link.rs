@@ -139,7 +139,17 @@ impl Linker {
                 columns.extend(facts.key(*table));
             }
         }
+        let known = |(_, meanings): &(String, Meanings)| {
+            meanings.iter().any(|(stem, _)| facts.tables_by_stem.contains_key(stem))
+        };
         for table in tables {
+            // "car models": models, which are of cars.
+            let head = words.split_last().filter(|(_, others)| !others.is_empty() && others.iter().all(known));
+            let compound = head.and_then(|(head, _)| fits_table(facts.table(table)?, std::slice::from_ref(head)));
+            let compound = compound.map(|score| score * 0.85).filter(|score| *score > 0.6);
+            if let Some(score) = compound {
+                link.tables.push((table, score));
+            }
             if let Some(score) = facts
                 .table(table)
                 .and_then(|facts| fits_table(facts, words))
@@ -214,7 +224,7 @@ fn fits_table(table: &TableFacts, words: &[(String, Meanings)]) -> Option<f32> {
     let missing = missing.len().saturating_sub(fillers);
     if missing > 0 {
         let head = matched.contains(&table.stems.len().saturating_sub(1));
-        score *= share(matched.len(), missing) * if head { 1.3 } else { 0.9 };
+        score *= share(matched.len(), missing) * if head { 1.6 } else { 0.9 };
     }
     (score >= 0.3).then_some(score.min(1.0))
 }

@@ -109,6 +109,12 @@ pub(super) struct Reader<'a> {
     /// The preposition before what comes now.
     preposition: Option<Role>,
     commonest: Option<bool>,
+    /// Whether the next filter is another way for the last one.
+    or: bool,
+    /// What was compared last.
+    compared: Option<At>,
+    /// What a second list of items takes the place of.
+    replaced: Vec<Item>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -167,6 +173,9 @@ pub(super) fn read(
         orders: Vec::new(),
         preposition: None,
         commonest: None,
+        or: false,
+        compared: None,
+        replaced: Vec::new(),
     };
     while reader.at < reader.chunks.len() {
         let before = reader.at;
@@ -323,17 +332,17 @@ impl<'a> Reader<'a> {
             return 0.2;
         }
         if self.mentioned.contains(&table) {
-            return 0.35;
+            return 0.5;
         }
         let near = |of: Option<usize>| of.is_some_and(|of| self.facts.neighbours(of, table));
         if near(self.focus) {
-            0.7
+            1.1
         } else if near(self.subject()) {
-            0.9
+            1.3
         } else if self.focus.is_none() && self.subject().is_none() {
             0.3
         } else {
-            1.8
+            2.4
         }
     }
 
@@ -345,8 +354,7 @@ impl<'a> Reader<'a> {
         let costs: Vec<f32> = ways.iter().map(|(_, cost)| cost - least).collect();
         let way = self.tape.choose(&costs);
         // What even the best way costs beyond the distance of a neighbour is doubt.
-        self.tape
-            .pay((least - 0.9).max(0.0) + (least * 0.15).min(0.15));
+        self.tape.pay((least - 1.1).max(0.0) + (least * 0.15).min(0.15));
         ways.into_iter().nth(way).map(|(way, _)| way)
     }
 
@@ -372,7 +380,7 @@ impl<'a> Reader<'a> {
             for at in self.facts.columns_by_stem.get(*stem).into_iter().flatten() {
                 let column = self.facts.column(*at)?;
                 let own = at.table == focus;
-                if !own && !self.facts.neighbours(at.table, focus) || column.foreign {
+                if !own && !self.facts.neighbours(at.table, focus) && !self.mentioned.contains(&at.table) || column.foreign {
                     continue;
                 }
                 let extra = column.stems.iter().filter(|own| own != stem);
@@ -402,6 +410,11 @@ impl<'a> Reader<'a> {
             && let Some(absent) = self.read.form.absent.last_mut()
         {
             absent.filters.push(any);
+            return;
+        }
+        self.compared = Some(first.at);
+        if std::mem::take(&mut self.or) && let Some(last) = self.read.form.filters.last_mut() {
+            last.extend(any);
             return;
         }
         if self.wants_both && any.len() == 1 && self.both.len() < 2 {

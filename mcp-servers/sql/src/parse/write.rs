@@ -111,6 +111,10 @@ impl<'a> Writer<'a> {
         let select: Option<Vec<String>> =
             form.select.iter().map(|shown| self.shown(shown)).collect();
         let select = select.filter(|select| !select.is_empty())?;
+        let select = match form.group.first() {
+            Some(key) if form.wrapped => vec![self.name(*key)?],
+            _ => select,
+        };
         let distinct = if form.distinct { "DISTINCT " } else { "" };
         let mut sql = format!(
             "SELECT {distinct}{} FROM {}",
@@ -158,6 +162,9 @@ impl<'a> Writer<'a> {
         }
         if let Some(limit) = form.limit {
             sql.push_str(&format!(" LIMIT {limit}"));
+        }
+        if form.wrapped {
+            sql = format!("SELECT COUNT(*) FROM ({sql}) AS counted");
         }
         Some(Written {
             sql,

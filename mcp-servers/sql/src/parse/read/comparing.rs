@@ -42,19 +42,29 @@ impl Reader<'_> {
                     "a comparison with rows is beyond this parser".to_owned(),
                 );
             }
-            Some(What::Mention(link)) if matches!(self.ahead(1), Some(What::Number(_))) => {
+            Some(What::Mention(link))
+                if matches!(self.ahead(1), Some(What::Number(_) | What::Role(Role::Bare))) =>
+            {
                 // "above age 20".
                 let text = self.text();
                 let link = link.clone();
                 self.step();
-                let number = match self.peek() {
-                    Some(What::Number(number)) => *number,
-                    _ => return,
-                };
-                self.step();
+                self.skip(&[Role::Bare, Role::Filler]);
                 let at = self.column(&link, numbers);
                 self.note(&text, "what is compared");
-                self.number(op, number, at);
+                match self.peek() {
+                    Some(What::Number(number)) => {
+                        let number = *number;
+                        self.step();
+                        self.number(op, number, at);
+                    }
+                    Some(What::Role(Role::Function(function))) => {
+                        let function = *function;
+                        self.step();
+                        self.against(op, function, at);
+                    }
+                    _ => self.doubt(price::ODD * 2.0, "a comparison is not understood".to_owned()),
+                }
             }
             Some(What::Quoted(text)) => {
                 let text = text.clone();
@@ -206,10 +216,13 @@ impl Reader<'_> {
             self.filter(any);
             return;
         }
-        self.doubt(
-            price::ODD * 1.5,
-            format!("it is not clear what {number} is"),
-        );
+        // "no less than 3 and no more than 4": of the same column.
+        if let Some(at) = self.compared.filter(|at| self.facts.column(*at).is_some_and(|column| column.holds.numeric())) {
+            self.tape.pay(price::BESIDE);
+            self.filter(vec![compare(at, op, number)]);
+            return;
+        }
+        self.doubt(price::ODD * 1.5, format!("it is not clear what {number} is"));
     }
 
     /// A column of numbers that words mean, where they mean one rather than a table.
@@ -434,6 +447,16 @@ impl Reader<'_> {
             values: self.linker.values(text, false),
             ..Link::default()
         };
+        if matches!(self.preposition, Some(Role::With)) && self.role() == Some(Role::In) {
+            let by = self.past_small(1);
+            if let Some(What::Mention(column)) = self.ahead(by)
+                && column.column_score() > 0.3
+            {
+                self.at = self.at.saturating_sub(1);
+                self.like("%", "%");
+                return;
+            }
+        }
         let fits = link.values.iter().any(|(at, _, _)| match &self.pending {
             Some((column, _)) => {
                 column

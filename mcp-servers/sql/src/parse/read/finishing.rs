@@ -12,11 +12,24 @@ impl Reader<'_> {
         if self.items.is_empty() && self.each.is_empty() {
             return None;
         }
-        let items = std::mem::take(&mut self.items);
+        let mut items = std::mem::take(&mut self.items);
+        // "List the name and the number.": of what has been said already.
+        let before = std::mem::take(&mut self.replaced);
+        let counted = |item: &&Item| matches!(item.kind, ItemKind::Count { .. });
+        if let Some(count) = before.iter().find(counted) {
+            for item in items.iter_mut().filter(|item| counted(&&**item) && item.link.is_empty()) {
+                *item = count.clone();
+            }
+        }
         self.find_subject(&items);
         let mut select = Vec::new();
         for item in &items {
-            select.push(self.shown(item)?);
+            let last = self.shown(item)?;
+            if let (ItemKind::Functions(functions), Some(at)) = (&item.kind, last.column()) {
+                let others = functions.split_last().map_or(&[][..], |(_, others)| others);
+                select.extend(others.iter().map(|function| Shown::Aggregate(*function, at)));
+            }
+            select.push(last);
         }
         self.read.form.select = select;
         self.read.form.distinct = self.distinct;
@@ -134,10 +147,7 @@ impl Reader<'_> {
             ItemKind::Functions(functions) => {
                 let at = self.column(&item.link, numbers)?;
                 let name = self.column_name(at);
-                let (last, others) = functions.split_last()?;
-                for function in others {
-                    self.read.form.select.push(Shown::Aggregate(*function, at));
-                }
+                let last = functions.last()?;
                 self.note(&item.text, &format!("{} of {name}", last.sql()));
                 Some(Shown::Aggregate(*last, at))
             }
@@ -197,14 +207,32 @@ impl Reader<'_> {
     /// A column that is shown: what is named, or what people call a row of a table that is named.
     fn shown_column(&mut self, link: &Link, text: &str) -> Option<At> {
         let mut ways: Vec<(At, f32)> = Vec::new();
+        // "name" and "id" are said of whatever the rows are called by.
+        let generic = match crate::words::stem(&text.to_lowercase()).as_str() {
+            "name" | "titl" => self.subject().and_then(|table| self.facts.display(table)),
+            "id" | "identifi" => self.subject().and_then(|table| self.facts.key(table)),
+            _ => None,
+        };
+        let named = |at: &At| self.facts.column(*at).is_some_and(|column| !column.key);
+        if let Some(at) = generic.filter(|at| text.to_lowercase().starts_with('i') || named(at)) {
+            ways.push((at, 0.15));
+        }
+        let whole = link.table_score() >= 0.95;
         for (at, score) in &link.columns {
+            if ways.iter().any(|(own, _)| own == at) {
+                for (_, cost) in ways.iter_mut().filter(|(own, _)| own == at) {
+                    *cost = cost.min((1.0 - score) * 3.0 + self.distance(at.table));
+                }
+                continue;
+            }
             let column = self.facts.column(*at)?;
             let key = column.foreign
                 && !column
                     .stems
                     .iter()
                     .any(|stem| stem == "id" || stem == "code");
-            let cost = (1.0 - score) * 3.0 + self.distance(at.table) + if key { 0.6 } else { 0.0 };
+            let cost = (1.0 - score) * 3.0 + self.distance(at.table)
+                + if key { 0.6 } else { 0.0 } + if key && whole { 0.8 } else { 0.0 };
             ways.push((*at, cost));
         }
         for (table, score) in &link.tables {
@@ -349,10 +377,14 @@ impl Reader<'_> {
             return Some(());
         };
         if self.read.form.select.iter().any(Shown::aggregates) && self.read.form.group.is_empty() {
-            self.doubt(
-                price::BEYOND,
-                "a count of counted rows is beyond this parser".to_owned(),
-            );
+            let count = matches!(self.read.form.select.as_slice(), [Shown::Count(_)]);
+            match self.subject().and_then(|subject| self.facts.key(subject)) {
+                Some(key) if count && counted.table != self.subject() => {
+                    self.read.form.group.push(key);
+                    self.read.form.wrapped = true;
+                }
+                _ => self.doubt(price::BEYOND, "a count of counted rows is beyond this parser".to_owned()),
+            }
         }
         let plain = self.plain();
         self.put_together(&plain, counted.table);

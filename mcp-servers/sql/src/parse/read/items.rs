@@ -18,17 +18,13 @@ impl Reader<'_> {
                 Some(What::Role(role)) => match role {
                     Role::Ask => {
                         // A second sentence that lists what is shown says it all once more.
-                        if self.told
-                            && !self.items.is_empty()
-                            && self.starts_sentence()
-                            && self.item_ahead(1)
-                        {
-                            self.items.retain(|item| item.kind != ItemKind::Plain);
+                        if !self.items.is_empty() && self.starts_sentence() && self.item_ahead(1) {
+                            self.replaced = std::mem::take(&mut self.items);
                         }
                         self.step();
                     }
-                    Role::Which
-                    | Role::Filler
+                    Role::Do if self.items.is_empty() => self.step(),
+                    Role::Which | Role::Filler
                     | Role::All
                     | Role::Some
                     | Role::Comma
@@ -96,7 +92,7 @@ impl Reader<'_> {
                     count = false;
                     distinct = false;
                     // "name of the singer and age of the concert": each of its own.
-                    if self.role() == Some(Role::Of) && !self.mention_after_of() {
+                    if self.role() == Some(Role::Of) {
                         break;
                     }
                 }
@@ -215,13 +211,11 @@ impl Reader<'_> {
         }
     }
 
-    fn mention_after_of(&self) -> bool {
-        false
-    }
 
     pub(super) fn starts_sentence(&self) -> bool {
         let before = self.at.checked_sub(1).and_then(|at| self.chunks.get(at));
-        before.is_none_or(|chunk| chunk.what == What::Role(Role::Stop))
+        let before = before.filter(|chunk| chunk.what != What::Role(Role::Filler));
+        before.is_none_or(|chunk| matches!(chunk.what, What::Role(Role::Stop | Role::Comma)))
     }
 
     /// Whether an item begins a few places on.

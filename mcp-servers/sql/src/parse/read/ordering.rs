@@ -133,6 +133,12 @@ impl Reader<'_> {
             self.step();
         }
         self.skip(&[Role::Filler]);
+        // "the smallest amount of horsepower".
+        if self.role() == Some(Role::NumberOf)
+            && matches!(self.ahead(1), Some(What::Mention(link)) if link.column_score() > link.table_score())
+        {
+            self.step();
+        }
         let focus = self.focus.or(self.subject());
         match self.peek() {
             Some(What::Mention(link)) => {
@@ -143,7 +149,7 @@ impl Reader<'_> {
                 let near = link
                     .columns
                     .iter()
-                    .any(|(at, score)| *score > 0.5 && self.distance(at.table) < 1.0);
+                    .any(|(at, score)| *score > 0.5 && self.distance(at.table) < 1.5);
                 let whole = link.table_score() >= link.column_score() - 0.05 && measure.is_some();
                 if link.column_score() > 0.3 && near && !whole {
                     self.set_first(First::Column {
@@ -235,7 +241,7 @@ impl Reader<'_> {
                         && self.facts.column(*at).is_some_and(|column| {
                             column.holds.numeric() && !column.key && !column.foreign
                         })
-                        && self.distance(at.table) < 1.0
+                        && self.distance(at.table) < 1.5
                 });
                 if numeric.is_some() {
                     self.set_first(First::Column {

@@ -1,7 +1,7 @@
 //! What tells rows apart: "who have a dog", "in France", "for each city", "without concerts".
 
 use crate::parse::chunks::What;
-use crate::parse::form::{Absent, Op};
+use crate::parse::form::{Absent, Function, Op};
 use crate::parse::lexicon::{Measure, Role};
 use crate::parse::link::Link;
 use crate::parse::read::{Reader, price};
@@ -68,7 +68,18 @@ impl Reader<'_> {
                 }
             }
             Role::Filler | Role::All | Role::Some | Role::It | Role::Either => self.step(),
-            Role::Be => self.step(),
+            Role::Be | Role::Do => self.step(),
+            Role::Measuring(measure) => {
+                self.step();
+                self.told = true;
+                match self.measured(measure, None) {
+                    Some((at, _)) => {
+                        let link = Link { columns: vec![(at, 1.0)], ..Link::default() };
+                        self.pending = Some((link, text.to_owned()));
+                    }
+                    None => self.doubt(price::ODD, format!("nothing here is told by “{text}”")),
+                }
+            }
             Role::Have | Role::Relative | Role::Whose | Role::Verb => {
                 if !matches!(role, Role::Have) {
                     self.dangling();
@@ -205,12 +216,23 @@ impl Reader<'_> {
                     self.pending = Some((link, text.to_owned()));
                 }
             }
-            Role::HowMany
-            | Role::NumberOf
-            | Role::Which
+            Role::Function(Function::Maximum) if self.told => {
+                self.step();
+                self.extreme(true, None, text);
+            }
+            Role::Function(Function::Minimum) if self.told => {
+                self.step();
+                self.extreme(false, None, text);
+            }
+            Role::HowMany | Role::NumberOf | Role::Which
             | Role::Ask
             | Role::Function(_)
             | Role::Ask4(_) => return false,
+            Role::Or if !self.read.form.filters.is_empty() && !self.absent && !self.wants_both => {
+                self.tape.pay(0.25);
+                self.or = true;
+                self.step();
+            }
             Role::Or | Role::Bare | Role::Beyond => self.odd(),
         }
         true
@@ -302,11 +324,17 @@ impl Reader<'_> {
                         | Role::Ends
                 ))
             );
-        if table > 0.3 && table >= column - 0.05 && !(own_column && value_next) {
+        let whole = table > 0.6
+            && !value_next
+            && matches!(self.preposition, Some(Role::Of | Role::For))
+            && self.pending.is_none();
+        if table > 0.3 && (table >= column - 0.05 || whole) && !(own_column && value_next) {
             self.named_table(&link, &text, value_next);
         } else if column > 0.3 {
             self.dangling();
-            if self.preposition == Some(Role::By) && self.items_aggregate() && !value_next {
+            let the = self.at.checked_sub(2).and_then(|at| self.chunks.get(at));
+            let the = the.is_some_and(|chunk| chunk.text.eq_ignore_ascii_case("the"));
+            if self.preposition == Some(Role::By) && self.items_aggregate() && !value_next && !the {
                 self.each.push((link, text));
                 return;
             }
