@@ -78,6 +78,12 @@ impl Cutter<'_> {
 
     fn longest(&self, at: usize, token: &Token) -> (What, usize) {
         let phrase = self.phrase(at);
+        // "the maximum number of tickets": of what is called so.
+        if let Some((_, length)) = phrase
+            && let Some(role) = self.before_number(at, length)
+        {
+            return role;
+        }
         let (link, words) = self.mention(at);
         if words > 0 {
             let (role, length) = phrase.unwrap_or((Role::Filler, 0));
@@ -123,7 +129,9 @@ impl Cutter<'_> {
             let Some(words) = self.tokens.get(at..end) else {
                 continue;
             };
-            let asks = |token: &Token| token.phrase().and_then(|word| lexicon::role(&word)) == Some(Role::Ask);
+            let asks = |token: &Token| {
+                token.phrase().and_then(|word| lexicon::role(&word)) == Some(Role::Ask)
+            };
             if count > 1 && words.first().is_some_and(asks) {
                 continue;
             }
@@ -142,6 +150,20 @@ impl Cutter<'_> {
         let inside = |word: &Token| matches!(&word.kind, Kind::Word { lower, .. } if INSIDE.contains(&lower.as_str()));
         if words.first().is_some_and(inside) || words.last().is_some_and(inside) {
             return None;
+        }
+        // "name of singers" is a name, of singers.
+        if let Some(of) = words
+            .iter()
+            .rposition(|word| word.phrase().as_deref() == Some("of"))
+            && let Some(after) = words.get(of.saturating_add(1)..)
+        {
+            let at = at.saturating_add(of).saturating_add(1);
+            if self
+                .named(at, after)
+                .is_some_and(|link| link.table_score() > 0.9)
+            {
+                return None;
+            }
         }
         let mut sought: Vec<(String, Meanings)> = Vec::new();
         for (word, meanings) in words.iter().zip(self.meanings.iter().skip(at)) {
@@ -167,6 +189,19 @@ impl Cutter<'_> {
             link.tables.retain(|(_, score)| *score > 0.5 && !of);
         }
         Some(link)
+    }
+
+    /// The role of "maximum" where "number of tickets" after it is a column.
+    fn before_number(&self, at: usize, length: usize) -> Option<(What, usize)> {
+        let before = length.checked_sub(2).filter(|before| *before > 0)?;
+        let number = at.checked_add(before)?;
+        let token = self.tokens.get(number)?;
+        if token.phrase().as_deref() != Some("number") || self.mention(number).1 < 3 {
+            return None;
+        }
+        let words = self.tokens.get(at..number)?;
+        let words: Option<Vec<String>> = words.iter().map(Token::phrase).collect();
+        Some((What::Role(lexicon::role(&words?.join(" "))?), before))
     }
 
     fn may_be_value(&self, words: &[Token]) -> bool {

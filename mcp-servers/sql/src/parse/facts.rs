@@ -16,6 +16,11 @@ pub(super) struct Facts {
     pub(super) tables_by_stem: HashMap<String, Vec<usize>>,
     /// Columns by the stems of their names.
     pub(super) columns_by_stem: HashMap<String, Vec<At>>,
+    /// Columns and tables by their names written as one word: `hometown`, `home_town`.
+    pub(super) columns_by_whole: HashMap<String, Vec<At>>,
+    pub(super) tables_by_whole: HashMap<String, Vec<usize>>,
+    /// The edges of each table.
+    by_table: HashMap<usize, Vec<Edge>>,
 }
 
 #[derive(Debug, Clone)]
@@ -174,6 +179,9 @@ impl Facts {
         let edge = Edge { from, to };
         if !self.edges.contains(&edge) && from.table != to.table {
             self.edges.push(edge);
+            for table in [from.table, to.table] {
+                self.by_table.entry(table).or_default().push(edge);
+            }
             let column = self
                 .tables
                 .get_mut(from.table)
@@ -186,6 +194,8 @@ impl Facts {
 
     fn indexed(&mut self) {
         for (place, table) in self.tables.iter().enumerate() {
+            let whole = self.tables_by_whole.entry(table.stems.concat());
+            whole.or_default().push(place);
             for stem in &table.stems {
                 let places = self.tables_by_stem.entry(stem.clone()).or_default();
                 if places.last() != Some(&place) {
@@ -197,6 +207,8 @@ impl Facts {
                     table: place,
                     column,
                 };
+                let whole = self.columns_by_whole.entry(of.stems.concat());
+                whole.or_default().push(at);
                 for stem in &of.stems {
                     let places = self.columns_by_stem.entry(stem.clone()).or_default();
                     if places.last() != Some(&at) {
@@ -237,19 +249,37 @@ impl Facts {
 
     /// Whether two tables are linked directly.
     pub(super) fn neighbours(&self, one: usize, two: usize) -> bool {
-        self.edges.iter().any(|edge| {
-            (edge.from.table, edge.to.table) == (one, two)
-                || (edge.from.table, edge.to.table) == (two, one)
-        })
+        self.edges_of(one)
+            .iter()
+            .any(|edge| edge.from.table == two || edge.to.table == two)
+    }
+
+    /// Whether two tables are linked by one between them that is there for that.
+    pub(super) fn bridged(&self, one: usize, two: usize) -> bool {
+        let others = self
+            .edges_of(one)
+            .iter()
+            .flat_map(|edge| [edge.from.table, edge.to.table]);
+        others
+            .filter(|other| *other != one && *other != two)
+            .any(|other| self.neighbours(other, two) && self.bridge(other))
+    }
+
+    /// The links of a table.
+    pub(super) fn edges_of(&self, table: usize) -> &[Edge] {
+        self.by_table.get(&table).map_or(&[], Vec::as_slice)
     }
 
     /// Whether a table is there to link others: its rows tell keys and little else.
     pub(super) fn bridge(&self, table: usize) -> bool {
-        let foreign = self.edges.iter().filter(|edge| edge.from.table == table);
+        let foreign = self
+            .edges_of(table)
+            .iter()
+            .filter(|edge| edge.from.table == table);
         foreign.count() >= 2
             && self
                 .table(table)
-                .is_some_and(|facts| facts.key.is_none() || facts.columns.len() <= 3)
+                .is_some_and(|facts| facts.key.is_none() || facts.columns.len() <= 4)
     }
 }
 

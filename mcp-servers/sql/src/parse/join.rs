@@ -65,14 +65,19 @@ fn edge(facts: &Facts, near: usize, far: usize, hints: &[String], tape: &mut Tap
             || (edge.from.table, edge.to.table) == (far, near)
     };
     let mut edges: Vec<(Edge, f32)> = facts
-        .edges
+        .edges_of(near)
         .iter()
         .filter(between)
         .map(|edge| {
             let stems = facts
                 .column(edge.from)
                 .map_or(&[][..], |column| &column.stems);
-            let hinted = hints.iter().any(|hint| stems.contains(hint));
+            let hinted = hints.iter().any(|hint| {
+                let same = crate::parse::lexicon::same(hint);
+                stems
+                    .iter()
+                    .any(|stem| stem == hint || same.contains(&stem.as_str()))
+            });
             (*edge, if hinted { 0.0 } else { 1.5 })
         })
         .collect();
@@ -95,7 +100,7 @@ fn path(facts: &Facts, inside: &[usize], to: usize) -> Option<Vec<(usize, usize)
         if steps >= LONGEST {
             continue;
         }
-        for edge in &facts.edges {
+        for edge in facts.edges_of(table) {
             let (one, two) = (edge.from.table, edge.to.table);
             let next = if one == table {
                 two

@@ -117,7 +117,7 @@ impl Measure {
 }
 
 /// Words of names that tell nothing.
-pub(super) const FILLERS: &[&str] = &["of", "the", "a", "an", "for", "in", "to", "is", "has"];
+pub(super) const FILLERS: &[&str] = &["of", "the", "a", "an", "for", "in", "to", "is"];
 
 /// Words of tables' names that people leave out.
 pub(super) const TABLE_FILLERS: &[&str] = &[
@@ -393,7 +393,16 @@ const PHRASES: &[(&str, Role)] = &[
     ("lower", Role::Compare(Op::Less)),
     ("smaller", Role::Compare(Op::Less)),
     ("larger", Role::Compare(Op::More)),
-    ("weighing", Role::Measuring(Measure::Weight)), ("weigh", Role::Measuring(Measure::Weight)), ("weighs", Role::Measuring(Measure::Weight)), ("weighed", Role::Measuring(Measure::Weight)), ("costs", Role::Measuring(Measure::Price)), ("costing", Role::Measuring(Measure::Price)), ("priced", Role::Measuring(Measure::Price)), ("lasting", Role::Measuring(Measure::Length)), ("number", Role::NumberOf), ("aged", Role::Aged),
+    ("weighing", Role::Measuring(Measure::Weight)),
+    ("weigh", Role::Measuring(Measure::Weight)),
+    ("weighs", Role::Measuring(Measure::Weight)),
+    ("weighed", Role::Measuring(Measure::Weight)),
+    ("costs", Role::Measuring(Measure::Price)),
+    ("costing", Role::Measuring(Measure::Price)),
+    ("priced", Role::Measuring(Measure::Price)),
+    ("lasting", Role::Measuring(Measure::Length)),
+    ("number", Role::NumberOf),
+    ("aged", Role::Aged),
     ("years old", Role::Aged),
     ("year old", Role::Aged),
     ("old", Role::Aged),
@@ -615,6 +624,8 @@ const PHRASES: &[(&str, Role)] = &[
     ("her", Role::Filler),
     ("also", Role::Filler),
     ("only", Role::Filler),
+    ("single", Role::Filler),
+    ("ever", Role::Filler),
     ("s", Role::Filler),
     ("respectively", Role::Filler),
     ("corresponding", Role::Filler),
@@ -863,7 +874,6 @@ const SHORT: &[(&str, &str)] = &[
     ("desc", "description"),
     ("descr", "description"),
     ("dob", "birth date"),
-    ("birthdate", "birth date"),
     ("addr", "address"),
     ("dept", "department"),
     ("qty", "quantity"),
@@ -908,10 +918,6 @@ const SHORT: &[(&str, &str)] = &[
     ("res", "result"),
     ("ht", "height"),
     ("wt", "weight"),
-    ("zipcode", "zip code"),
-    ("postcode", "postal code"),
-    ("hometown", "home town"),
-    ("birthplace", "birth place"),
     ("ph", "phone"),
     ("cont", "continent"),
     ("prof", "professor"),
@@ -987,7 +993,13 @@ const SAME: &[(&str, &[&str])] = &[
     ("compani", &["busi", "firm"]),
     ("text", &["content"]),
     ("content", &["text"]),
-    ("open", &["open"]),
+    ("depart", &["sourc", "origin", "departur"]),
+    ("leav", &["sourc", "origin", "departur"]),
+    ("arriv", &["destin", "dest", "arriv"]),
+    ("land", &["destin", "arriv"]),
+    ("from", &["sourc", "origin", "departur"]),
+    ("to", &["destin", "arriv"]),
+    ("into", &["destin", "arriv"]),
 ];
 
 static BY_STEM: LazyLock<HashMap<&str, &[&str]>> = LazyLock::new(|| SAME.iter().copied().collect());
@@ -1006,9 +1018,6 @@ pub(super) fn number(word: &str) -> Option<f64> {
     let digits: String = word.chars().filter(|c| *c != ',').collect();
     if digits.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '.') {
         return digits.parse().ok();
-    }
-    if word == "single" {
-        return Some(1.0);
     }
     let place = WORDS.iter().position(|known| *known == word)?;
     u32::try_from(place).ok().map(f64::from)

@@ -109,6 +109,14 @@ impl Linker {
             let alike = alike.filter(|own| own.len() > 3 || stem.len() < 9);
             meanings.extend(alike.map(|own| (own.clone(), 0.82)));
         }
+        if meanings.is_empty() && stem.len() > 4 {
+            // Misspelt.
+            let near = self
+                .stems
+                .iter()
+                .filter(|own| strsim::normalized_damerau_levenshtein(own, stem) >= 0.8);
+            meanings.extend(near.map(|own| (own.clone(), 0.8)));
+        }
         meanings
     }
 
@@ -140,13 +148,29 @@ impl Linker {
             }
         }
         let known = |(_, meanings): &(String, Meanings)| {
-            meanings.iter().any(|(stem, _)| facts.tables_by_stem.contains_key(stem))
+            meanings
+                .iter()
+                .any(|(stem, _)| facts.tables_by_stem.contains_key(stem))
         };
+        let whole: String = words.iter().map(|(stem, _)| stem.as_str()).collect();
+        for table in facts.tables_by_whole.get(&whole).into_iter().flatten() {
+            link.tables.push((*table, 1.0));
+            tables.remove(table);
+        }
+        for at in facts.columns_by_whole.get(&whole).into_iter().flatten() {
+            link.columns.push((*at, 1.0));
+            columns.remove(at);
+        }
         for table in tables {
             // "car models": models, which are of cars.
-            let head = words.split_last().filter(|(_, others)| !others.is_empty() && others.iter().all(known));
-            let compound = head.and_then(|(head, _)| fits_table(facts.table(table)?, std::slice::from_ref(head)));
-            let compound = compound.map(|score| score * 0.85).filter(|score| *score > 0.6);
+            let head = words
+                .split_last()
+                .filter(|(_, others)| !others.is_empty() && others.iter().all(known));
+            let compound = head
+                .and_then(|(head, _)| fits_table(facts.table(table)?, std::slice::from_ref(head)));
+            let compound = compound
+                .map(|score| score * 0.85)
+                .filter(|score| *score > 0.6);
             if let Some(score) = compound {
                 link.tables.push((table, score));
             }

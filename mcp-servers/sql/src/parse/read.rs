@@ -15,7 +15,7 @@ use std::collections::HashSet;
 
 use crate::parse::chunks::{Chunk, What};
 use crate::parse::facts::{Facts, Holds};
-use crate::parse::form::{AnyOf, At, Filter, Form, Function};
+use crate::parse::form::{AnyOf, At, Filter, Form, Function, Op};
 use crate::parse::lexicon::{Measure, Role};
 use crate::parse::link::{Link, Linker};
 use crate::parse::tape::Tape;
@@ -25,7 +25,7 @@ pub(super) mod price {
     /// A word that nothing is known of.
     pub(in crate::parse) const UNKNOWN: f32 = 1.6;
     /// A word that looks like a verb.
-    pub(in crate::parse) const VERB: f32 = 0.3;
+    pub(in crate::parse) const VERB: f32 = 0.1;
     /// A word that this parser leaves to others.
     pub(in crate::parse) const BEYOND: f32 = 3.0;
     /// A column that nothing is said of.
@@ -115,6 +115,8 @@ pub(super) struct Reader<'a> {
     compared: Option<At>,
     /// What a second list of items takes the place of.
     replaced: Vec<Item>,
+    /// Numbers said before it is known of what.
+    early: Vec<(Op, f64)>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -176,6 +178,7 @@ pub(super) fn read(
         or: false,
         compared: None,
         replaced: Vec::new(),
+        early: Vec::new(),
     };
     while reader.at < reader.chunks.len() {
         let before = reader.at;
@@ -335,9 +338,12 @@ impl<'a> Reader<'a> {
             return 0.5;
         }
         let near = |of: Option<usize>| of.is_some_and(|of| self.facts.neighbours(of, table));
+        let bridged = |of: Option<usize>| of.is_some_and(|of| self.facts.bridged(of, table));
         if near(self.focus) {
             1.1
-        } else if near(self.subject()) {
+        } else if near(self.subject()) || bridged(self.focus) {
+            1.2
+        } else if bridged(self.subject()) {
             1.3
         } else if self.focus.is_none() && self.subject().is_none() {
             0.3
@@ -351,10 +357,11 @@ impl<'a> Reader<'a> {
         ways.sort_by(|one, two| one.1.total_cmp(&two.1));
         ways.truncate(4);
         let least = ways.first()?.1;
-        let costs: Vec<f32> = ways.iter().map(|(_, cost)| cost - least).collect();
+        let costs: Vec<f32> = ways.iter().map(|(_, cost)| (cost - least) * 1.6).collect();
         let way = self.tape.choose(&costs);
         // What even the best way costs beyond the distance of a neighbour is doubt.
-        self.tape.pay((least - 1.1).max(0.0) + (least * 0.15).min(0.15));
+        self.tape
+            .pay((least - 1.3).max(0.0) + (least * 0.08).min(0.08));
         ways.into_iter().nth(way).map(|(way, _)| way)
     }
 
@@ -380,7 +387,11 @@ impl<'a> Reader<'a> {
             for at in self.facts.columns_by_stem.get(*stem).into_iter().flatten() {
                 let column = self.facts.column(*at)?;
                 let own = at.table == focus;
-                if !own && !self.facts.neighbours(at.table, focus) && !self.mentioned.contains(&at.table) || column.foreign {
+                if !own
+                    && !self.facts.neighbours(at.table, focus)
+                    && !self.mentioned.contains(&at.table)
+                    || column.foreign
+                {
                     continue;
                 }
                 let extra = column.stems.iter().filter(|own| own != stem);
@@ -413,7 +424,9 @@ impl<'a> Reader<'a> {
             return;
         }
         self.compared = Some(first.at);
-        if std::mem::take(&mut self.or) && let Some(last) = self.read.form.filters.last_mut() {
+        if std::mem::take(&mut self.or)
+            && let Some(last) = self.read.form.filters.last_mut()
+        {
             last.extend(any);
             return;
         }

@@ -43,7 +43,10 @@ impl Reader<'_> {
                 );
             }
             Some(What::Mention(link))
-                if matches!(self.ahead(1), Some(What::Number(_) | What::Role(Role::Bare))) =>
+                if matches!(
+                    self.ahead(1),
+                    Some(What::Number(_) | What::Role(Role::Bare))
+                ) =>
             {
                 // "above age 20".
                 let text = self.text();
@@ -63,7 +66,10 @@ impl Reader<'_> {
                         self.step();
                         self.against(op, function, at);
                     }
-                    _ => self.doubt(price::ODD * 2.0, "a comparison is not understood".to_owned()),
+                    _ => self.doubt(
+                        price::ODD * 2.0,
+                        "a comparison is not understood".to_owned(),
+                    ),
                 }
             }
             Some(What::Quoted(text)) => {
@@ -198,6 +204,15 @@ impl Reader<'_> {
             self.doubt(price::ODD, format!("“{text}” is not compared with numbers"));
             return;
         }
+        if self.items.is_empty()
+            && self.subject().is_none()
+            && self.focus.is_none()
+            && to.is_none()
+            && others.is_empty()
+        {
+            self.early.push((op, number));
+            return;
+        }
         if is_year(number)
             && let Some((at, _)) = self.measured(Measure::Time, self.focus.or(self.subject()))
         {
@@ -217,12 +232,19 @@ impl Reader<'_> {
             return;
         }
         // "no less than 3 and no more than 4": of the same column.
-        if let Some(at) = self.compared.filter(|at| self.facts.column(*at).is_some_and(|column| column.holds.numeric())) {
+        if let Some(at) = self.compared.filter(|at| {
+            self.facts
+                .column(*at)
+                .is_some_and(|column| column.holds.numeric())
+        }) {
             self.tape.pay(price::BESIDE);
             self.filter(vec![compare(at, op, number)]);
             return;
         }
-        self.doubt(price::ODD * 1.5, format!("it is not clear what {number} is"));
+        self.doubt(
+            price::ODD * 1.5,
+            format!("it is not clear what {number} is"),
+        );
     }
 
     /// A column of numbers that words mean, where they mean one rather than a table.
@@ -376,7 +398,12 @@ impl Reader<'_> {
                         _ => 2.5,
                     };
                 }
-                None => cost += self.distance(at.table),
+                None => {
+                    cost += self.distance(at.table);
+                    // "arriving in X": the column of the destination.
+                    let hinted = self.hinted(*at);
+                    cost += if hinted { 0.0 } else { 0.2 };
+                }
             }
             ways.push(((*at, value.clone()), cost));
         }
@@ -436,9 +463,25 @@ impl Reader<'_> {
             }
         }
         self.filter(any);
-        if !self.absent {
-            self.focus = self.focus.or(Some(at.table));
+        if !self.absent
+            && (self.focus.is_none() || Some(at.table) != self.subject() && pending.is_none())
+        {
+            self.focus = Some(at.table);
         }
+    }
+
+    /// Whether a word just said is in a column's name, or means a word of it.
+    fn hinted(&self, at: At) -> bool {
+        let stems = self
+            .facts
+            .column(at)
+            .map_or(&[][..], |column| &column.stems);
+        self.read.hints.iter().rev().take(2).any(|hint| {
+            stems.contains(hint)
+                || crate::parse::lexicon::same(hint)
+                    .iter()
+                    .any(|same| stems.iter().any(|stem| stem == same))
+        })
     }
 
     /// A text in quotes.

@@ -17,17 +17,28 @@ impl Reader<'_> {
         let before = std::mem::take(&mut self.replaced);
         let counted = |item: &&Item| matches!(item.kind, ItemKind::Count { .. });
         if let Some(count) = before.iter().find(counted) {
-            for item in items.iter_mut().filter(|item| counted(&&**item) && item.link.is_empty()) {
+            for item in items
+                .iter_mut()
+                .filter(|item| counted(&&**item) && item.link.is_empty())
+            {
                 *item = count.clone();
             }
         }
         self.find_subject(&items);
+        for (op, number) in std::mem::take(&mut self.early) {
+            self.number(op, number, None);
+        }
+        self.focus = self.subject();
         let mut select = Vec::new();
         for item in &items {
             let last = self.shown(item)?;
             if let (ItemKind::Functions(functions), Some(at)) = (&item.kind, last.column()) {
                 let others = functions.split_last().map_or(&[][..], |(_, others)| others);
-                select.extend(others.iter().map(|function| Shown::Aggregate(*function, at)));
+                select.extend(
+                    others
+                        .iter()
+                        .map(|function| Shown::Aggregate(*function, at)),
+                );
             }
             select.push(last);
         }
@@ -118,10 +129,17 @@ impl Reader<'_> {
                     }
                 })
                 .sum();
-            let key = self.facts.column(*at).is_some_and(|column| column.foreign);
+            let key = self.facts.column(*at).is_some_and(|column| column.foreign)
+                && self.facts.key(at.table) != Some(*at);
+            let each = self.each.iter().any(|(link, _)| {
+                link.tables
+                    .iter()
+                    .any(|(table, score)| *table == at.table && *score > 0.9)
+            });
+            let named = if each { -0.5 } else { named };
             add(
                 at.table,
-                (1.0 - score) * 3.0 + named + beside * 0.8 + if key { 0.4 } else { 0.0 },
+                (1.0 - score) * 3.0 + named + beside * 0.8 + if key { 1.0 } else { 0.0 },
             );
         }
         for (table, score) in &link.tables {
@@ -166,16 +184,27 @@ impl Reader<'_> {
         if link.is_empty() {
             return Some(Shown::Count(self.subject()));
         }
-        let table = link.table_score();
-        let column = link
-            .columns
-            .iter()
-            .any(|(at, score)| *score > table + 0.02 && self.distance(at.table) < 1.5)
-            || distinct
-                && link.columns.iter().any(|(at, score)| {
-                    *score > 0.85 && Some(at.table) == self.subject() && *score >= table
-                });
-        if column || link.tables.is_empty() {
+        // Rows of a table, or different values of a column.
+        let of_table = link.tables.iter().map(|(table, score)| {
+            let own = if distinct && Some(*table) == self.subject() {
+                0.3
+            } else {
+                0.0
+            };
+            (
+                false,
+                (1.0 - score) * 2.0 + self.distance(*table) * 0.5 + own,
+            )
+        });
+        let of_column = link.columns.iter().map(|(at, score)| {
+            let plain = if distinct { 0.0 } else { 0.6 };
+            (true, (1.0 - score) * 3.0 + self.distance(at.table) + plain)
+        });
+        let least =
+            |ways: Vec<(bool, f32)>| ways.into_iter().min_by(|one, two| one.1.total_cmp(&two.1));
+        let kinds = [least(of_table.collect()), least(of_column.collect())];
+        let column = self.choose(kinds.into_iter().flatten().collect())?;
+        if column {
             let at = self.column(link, |_| 0.0)?;
             let name = self.column_name(at);
             self.note(text, &format!("how many different {name}"));
@@ -231,8 +260,10 @@ impl Reader<'_> {
                     .stems
                     .iter()
                     .any(|stem| stem == "id" || stem == "code");
-            let cost = (1.0 - score) * 3.0 + self.distance(at.table)
-                + if key { 0.6 } else { 0.0 } + if key && whole { 0.8 } else { 0.0 };
+            let cost = (1.0 - score) * 3.0
+                + self.distance(at.table)
+                + if key { 0.6 } else { 0.0 }
+                + if key && whole { 0.8 } else { 0.0 };
             ways.push((*at, cost));
         }
         for (table, score) in &link.tables {
@@ -383,7 +414,10 @@ impl Reader<'_> {
                     self.read.form.group.push(key);
                     self.read.form.wrapped = true;
                 }
-                _ => self.doubt(price::BEYOND, "a count of counted rows is beyond this parser".to_owned()),
+                _ => self.doubt(
+                    price::BEYOND,
+                    "a count of counted rows is beyond this parser".to_owned(),
+                ),
             }
         }
         let plain = self.plain();
@@ -507,7 +541,7 @@ impl Reader<'_> {
                         shown.column().is_some_and(|at| {
                             link.columns
                                 .iter()
-                                .any(|(own, score)| *own == at && *score > 0.6)
+                                .any(|(own, score)| *own == at && *score >= 0.4)
                         }) && !shown.aggregates()
                     });
                     match same.copied() {

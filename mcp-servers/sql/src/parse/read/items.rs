@@ -24,7 +24,8 @@ impl Reader<'_> {
                         self.step();
                     }
                     Role::Do if self.items.is_empty() => self.step(),
-                    Role::Which | Role::Filler
+                    Role::Which
+                    | Role::Filler
                     | Role::All
                     | Role::Some
                     | Role::Comma
@@ -210,7 +211,6 @@ impl Reader<'_> {
             _ => false,
         }
     }
-
 
     pub(super) fn starts_sentence(&self) -> bool {
         let before = self.at.checked_sub(1).and_then(|at| self.chunks.get(at));

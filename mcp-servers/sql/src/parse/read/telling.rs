@@ -74,7 +74,10 @@ impl Reader<'_> {
                 self.told = true;
                 match self.measured(measure, None) {
                     Some((at, _)) => {
-                        let link = Link { columns: vec![(at, 1.0)], ..Link::default() };
+                        let link = Link {
+                            columns: vec![(at, 1.0)],
+                            ..Link::default()
+                        };
                         self.pending = Some((link, text.to_owned()));
                     }
                     None => self.doubt(price::ODD, format!("nothing here is told by “{text}”")),
@@ -224,7 +227,9 @@ impl Reader<'_> {
                 self.step();
                 self.extreme(false, None, text);
             }
-            Role::HowMany | Role::NumberOf | Role::Which
+            Role::HowMany
+            | Role::NumberOf
+            | Role::Which
             | Role::Ask
             | Role::Function(_)
             | Role::Ask4(_) => return false,
@@ -304,11 +309,13 @@ impl Reader<'_> {
                 self.compound(&mut link, &mut text);
             }
         }
+        let called = self.ahead(self.past_small(0)) == Some(&What::Role(Role::Called));
         let table = link.table_score();
         let column = link.column_score();
-        let own_column = link.columns.iter().any(|(at, score)| {
-            *score > 0.85 && (self.focus == Some(at.table) || self.subject() == Some(at.table))
-        });
+        let own_column = !called
+            && link.columns.iter().any(|(at, score)| {
+                *score > 0.85 && (self.focus == Some(at.table) || self.subject() == Some(at.table))
+            });
         let value_next = matches!(
             self.ahead(self.past_small(0)),
             Some(What::Quoted(_) | What::Number(_))
