@@ -77,6 +77,9 @@ pub struct Candidate {
     pub explanation: Vec<String>,
     /// What speaks against it.
     pub doubts: Vec<String>,
+    /// What shows whether others are as much first as those that are shown.
+    #[serde(skip)]
+    ties: Option<String>,
 }
 
 impl Parser {
@@ -128,6 +131,7 @@ impl Parser {
                     weight,
                     explanation: read.notes,
                     doubts: read.doubts,
+                    ties: written.ties,
                 }),
             }
         }

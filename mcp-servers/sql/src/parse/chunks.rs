@@ -67,7 +67,18 @@ impl Cutter<'_> {
         let mut chunks = Vec::new();
         let mut at = 0;
         while let Some(token) = self.tokens.get(at) {
-            let (what, count) = self.longest(at, token);
+            let (mut what, count) = self.longest(at, token);
+            // "the one with", "each one".
+            let before = chunks.last().map(|chunk: &Chunk| chunk.text.to_lowercase());
+            if self
+                .text(at, at.saturating_add(1))
+                .eq_ignore_ascii_case("one")
+                && before.is_some_and(|before| {
+                    before.ends_with("the") || before.ends_with("each") || before == "which"
+                })
+            {
+                what = What::Role(Role::It);
+            }
             let end = at.saturating_add(count.max(1));
             let text = self.text(at, end).to_owned();
             chunks.push(Chunk { what, text });

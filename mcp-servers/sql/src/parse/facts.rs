@@ -101,6 +101,9 @@ impl Facts {
             });
         }
         facts.declared(schema);
+        if facts.edges.is_empty() {
+            facts.shared();
+        }
         facts.guessed();
         facts.indexed();
         facts
@@ -121,6 +124,62 @@ impl Facts {
                 let to = other.and_then(|other| self.at(other, target));
                 if let (Some(from), Some(to)) = (from, to) {
                     self.edge(from, to);
+                }
+            }
+        }
+    }
+
+    /// Where no table declares keys: columns that several tables share, led to the table whose own
+    /// they are.
+    fn shared(&mut self) {
+        let mut by_name: HashMap<String, Vec<At>> = HashMap::new();
+        for (table, facts) in self.tables.iter().enumerate() {
+            for (column, of) in facts.columns.iter().enumerate() {
+                if of.stems.len() > 1 || of.name.to_lowercase().ends_with("id") && of.name.len() > 2
+                {
+                    let places = by_name.entry(of.name.to_lowercase()).or_default();
+                    places.push(At { table, column });
+                }
+            }
+        }
+        let mut names: Vec<(String, Vec<At>)> = by_name.into_iter().collect();
+        names.sort();
+        for (name, places) in names {
+            let identifies = lexicon::IDENTIFYING.iter().any(|end| name.ends_with(end));
+            if !identifies || places.len() < 2 || places.len() > SHARED {
+                continue;
+            }
+            // Its own is the table that it names, else the one that begins with it.
+            let own = places.iter().copied().min_by_key(|at| {
+                let table = self.table(at.table);
+                let column = self.column(*at);
+                let named = table.zip(column).is_some_and(|(table, column)| {
+                    table.stems.iter().all(|stem| column.stems.contains(stem))
+                        || table.stems.len() == 1
+                            && column.stems.len() == 1
+                            && column.name.chars().next().map(|c| c.to_ascii_lowercase())
+                                == table.name.chars().next().map(|c| c.to_ascii_lowercase())
+                });
+                (
+                    !named,
+                    at.column,
+                    table.map_or(0, |table| table.stems.len()),
+                    at.table,
+                )
+            });
+            let Some(own) = own else {
+                continue;
+            };
+            if let Some(table) = self.tables.get_mut(own.table)
+                && table.key.is_none()
+                && own.column == 0
+            {
+                table.key = Some(own.column);
+            }
+            let holds = self.column(own).map(|column| column.holds);
+            for at in places {
+                if at != own && self.column(at).map(|column| column.holds) == holds {
+                    self.edge(at, own);
                 }
             }
         }
@@ -282,6 +341,9 @@ impl Facts {
                 .is_some_and(|facts| facts.key.is_none() || facts.columns.len() <= 4)
     }
 }
+
+/// Most tables that share a column for it to be a key.
+const SHARED: usize = 8;
 
 /// The words of all names, by which words that are written as one are told apart.
 fn vocabulary(schema: &Schema) -> HashSet<String> {

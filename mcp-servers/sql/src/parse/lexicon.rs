@@ -134,6 +134,9 @@ pub(super) const ENDINGS: &[&str] = &[
     "status",
 ];
 
+/// Ends of the names of columns that tell which row is meant.
+pub(super) const IDENTIFYING: &[&str] = &["id", "code", "key", "no", "number", "name"];
+
 /// Phrases, their roles behind them.
 const PHRASES: &[(&str, Role)] = &[
     // Asking.
@@ -537,6 +540,9 @@ const PHRASES: &[(&str, Role)] = &[
     ("on", Role::In),
     ("at", Role::In),
     ("into", Role::In),
+    ("through", Role::In),
+    ("via", Role::In),
+    ("inside", Role::In),
     ("to", Role::In),
     ("during", Role::In),
     ("within", Role::In),

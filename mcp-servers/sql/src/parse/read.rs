@@ -287,8 +287,24 @@ impl<'a> Reader<'a> {
                 || lower.ends_with("ing")
                 || after_verb_word && lower.ends_with('s'));
         self.read.hints.push(crate::words::stem(&lower));
+        let after_table = matches!(before.map(|chunk| &chunk.what), Some(What::Mention(link)) if link.table_score() > 0.6);
+        let before_more = matches!(
+            self.ahead(1),
+            Some(What::Role(
+                Role::In
+                    | Role::From
+                    | Role::By
+                    | Role::For
+                    | Role::Each
+                    | Role::Compare(_)
+                    | Role::Filler
+                    | Role::Some
+            ))
+        );
         if verb {
             self.tape.pay(price::VERB);
+        } else if !capital && after_table && before_more {
+            self.tape.pay(price::VERB * 3.0);
         } else {
             self.doubt(price::UNKNOWN, format!("“{text}” is not known here"));
         }

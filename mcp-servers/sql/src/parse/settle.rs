@@ -10,6 +10,9 @@ use crate::parse::{Candidate, Reading};
 /// Readings that are tried.
 const TRIED: usize = 8;
 
+/// What is left of a reading where it is chance who comes first.
+const TIED: f32 = 0.7;
+
 /// Readings that weigh less than this share of the best one are not.
 const LEAST: f32 = 0.08;
 
@@ -30,7 +33,7 @@ impl Reading {
         };
         let least = best.weight * LEAST;
         let all: Vec<Candidate> = std::iter::once(best).chain(self.others).collect();
-        let mut groups: Vec<(Rows, f32, Vec<usize>)> = Vec::new();
+        let mut groups: Vec<(Rows, f32, Vec<usize>, f32)> = Vec::new();
         let mut failed = 0.0;
         for (place, candidate) in all.iter().enumerate().take(TRIED) {
             if candidate.weight < least {
@@ -42,14 +45,24 @@ impl Reading {
             };
             match engine.query(&approved, limits, cancel).await {
                 Ok(rows) => {
-                    let weight = candidate.weight * plausible(&rows);
-                    let same = groups.iter_mut().find(|(other, _, _)| same(other, &rows));
+                    let tied = match &candidate.ties {
+                        Some(sql) => tied(sql, engine, guard, limits, cancel).await?,
+                        None => false,
+                    };
+                    let weight =
+                        candidate.weight * plausible(&rows) * if tied { TIED } else { 1.0 };
+                    let same = groups
+                        .iter_mut()
+                        .find(|(other, _, _, _)| same(other, &rows));
                     match same {
-                        Some((_, total, places)) => {
+                        Some((_, total, places, _)) => {
                             *total += weight;
                             places.push(place);
                         }
-                        None => groups.push((rows, weight, vec![place])),
+                        None => {
+                            let plausible = weight / candidate.weight.max(f32::MIN_POSITIVE);
+                            groups.push((rows, weight, vec![place], plausible));
+                        }
                     }
                 }
                 Err(DatabaseError::Cancelled) => return Err(DatabaseError::Cancelled),
@@ -59,11 +72,11 @@ impl Reading {
                 }
             }
         }
-        let total: f32 = groups.iter().map(|(_, weight, _)| weight).sum::<f32>() + failed * 0.5;
+        let total: f32 = groups.iter().map(|(_, weight, _, _)| weight).sum::<f32>() + failed * 0.5;
         let best = groups
             .into_iter()
             .max_by(|one, two| one.1.total_cmp(&two.1));
-        let Some((rows, weight, places)) = best else {
+        let Some((_, weight, places, plausible)) = best else {
             let mut reading = Self::of(all);
             reading.confidence = 0.0;
             reading.sql = None;
@@ -81,12 +94,33 @@ impl Reading {
             return Ok(Self::default());
         };
         let share = if total > 0.0 { weight / total } else { 0.0 };
-        let confidence = best.weight * plausible(&rows) * share;
+        let confidence = best.weight * plausible * share;
         Ok(Self::with(
             confidence,
             best,
             all.into_iter().flatten().collect(),
         ))
+    }
+}
+
+/// Whether the last row that is shown is no more first than the next one.
+async fn tied(
+    sql: &str,
+    engine: &dyn Engine,
+    guard: &Guard,
+    limits: &Limits,
+    cancel: &CancellationToken,
+) -> Result<bool, DatabaseError> {
+    let Ok(approved) = guard.check(sql) else {
+        return Ok(false);
+    };
+    match engine.query(&approved, limits, cancel).await {
+        Ok(rows) => Ok(match rows.rows.as_slice() {
+            [.., one, two] => one == two,
+            _ => false,
+        }),
+        Err(DatabaseError::Cancelled) => Err(DatabaseError::Cancelled),
+        Err(_) => Ok(false),
     }
 }
 

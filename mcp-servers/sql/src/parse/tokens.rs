@@ -65,10 +65,20 @@ pub(super) fn tokens(question: &str) -> Vec<Token> {
             let text = rest.get(..length).unwrap_or_default();
             let span = at..at.saturating_add(length);
             at = span.end;
-            tokens.push(Token {
-                span,
-                kind: kind(text),
-            });
+            match (kind(text), tokens.last_mut()) {
+                // "5 million".
+                (
+                    Kind::Word { lower, .. },
+                    Some(Token {
+                        span: before,
+                        kind: Kind::Number(number),
+                    }),
+                ) if multiple(&lower).is_some() => {
+                    *number *= multiple(&lower).unwrap_or(1.0);
+                    before.end = span.end;
+                }
+                (kind, _) => tokens.push(Token { span, kind }),
+            }
         } else {
             let length = c.len_utf8();
             let span = at..at.saturating_add(length);
@@ -117,6 +127,16 @@ fn word(rest: &str) -> usize {
         }
     }
     rest.len()
+}
+
+fn multiple(word: &str) -> Option<f64> {
+    match word {
+        "hundred" => Some(1e2),
+        "thousand" => Some(1e3),
+        "million" => Some(1e6),
+        "billion" => Some(1e9),
+        _ => None,
+    }
 }
 
 fn kind(text: &str) -> Kind {

@@ -30,6 +30,7 @@ pub(super) fn write(
     Some(Written {
         sql: halves.join(" INTERSECT "),
         tables,
+        ties: None,
     })
 }
 
@@ -39,6 +40,8 @@ pub(super) struct Written {
     pub(super) sql: String,
     /// How many tables it joins.
     pub(super) tables: usize,
+    /// What shows whether others are as much first as those that are shown.
+    pub(super) ties: Option<String>,
 }
 
 struct Writer<'a> {
@@ -160,7 +163,14 @@ impl<'a> Writer<'a> {
             sql.push_str(" ORDER BY ");
             sql.push_str(&keys?.join(", "));
         }
+        let mut ties = None;
         if let Some(limit) = form.limit {
+            if let (Some((first, _)), Some(from)) = (form.order.first(), sql.find(" FROM ")) {
+                let key = self.shown(first)?;
+                let rest = sql.get(from..)?;
+                let more = limit.saturating_add(1);
+                ties = Some(format!("SELECT {key}{rest} LIMIT {more}"));
+            }
             sql.push_str(&format!(" LIMIT {limit}"));
         }
         if form.wrapped {
@@ -169,6 +179,7 @@ impl<'a> Writer<'a> {
         Some(Written {
             sql,
             tables: self.joins.steps.len().saturating_add(1),
+            ties,
         })
     }
 

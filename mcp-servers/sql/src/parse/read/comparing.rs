@@ -112,6 +112,26 @@ impl Reader<'_> {
     /// A number that something is compared with.
     pub(super) fn number(&mut self, op: Op, number: f64, given: Option<At>) {
         let (mut op, mut to) = (op, None);
+        // "after 2013 or before 2008".
+        let other = match (self.role(), self.ahead(1)) {
+            (Some(Role::After(after)), Some(What::Number(other))) => Some((after, *other)),
+            _ => None,
+        };
+        if let Some((after, second)) = other {
+            self.step();
+            self.step();
+            let strict = if after == Op::AtLeast {
+                Op::More
+            } else {
+                Op::Less
+            };
+            self.number(op, number, given);
+            if let Some(at) = self.compared {
+                self.or = true;
+                self.filter(vec![compare(at, strict, second)]);
+            }
+            return;
+        }
         if let Some(Role::After(after)) = self.role() {
             op = after;
             self.step();

@@ -255,11 +255,11 @@ impl Reader<'_> {
                 continue;
             }
             let column = self.facts.column(*at)?;
-            let key = column.foreign
-                && !column
-                    .stems
-                    .iter()
-                    .any(|stem| stem == "id" || stem == "code");
+            let lower = text.to_lowercase();
+            let said = ["id", "code", "number", "key"]
+                .iter()
+                .any(|word| lower.contains(word));
+            let key = column.foreign && !said;
             let cost = (1.0 - score) * 3.0
                 + self.distance(at.table)
                 + if key { 0.6 } else { 0.0 }

@@ -24,6 +24,20 @@ impl Reader<'_> {
                         self.step();
                     }
                     Role::Do if self.items.is_empty() => self.step(),
+                    Role::Top => {
+                        self.step();
+                        self.top();
+                    }
+                    // "the count and the name".
+                    Role::And | Role::Comma | Role::Stop if count => {
+                        self.items.push(Item {
+                            kind: ItemKind::Count { distinct },
+                            link: Link::default(),
+                            owner: None,
+                            text: text.clone(),
+                        });
+                        count = false;
+                    }
                     Role::Which
                     | Role::Filler
                     | Role::All
@@ -33,7 +47,7 @@ impl Reader<'_> {
                     Role::Stop => {
                         self.step();
                         if !self.item_ahead(0) && !matches!(self.role(), Some(Role::Ask)) {
-                            return;
+                            break;
                         }
                     }
                     Role::Distinct => {

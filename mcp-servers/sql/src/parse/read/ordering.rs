@@ -2,7 +2,7 @@
 
 use crate::parse::chunks::What;
 use crate::parse::lexicon::{Measure, Role};
-use crate::parse::read::{Counted, First, OrderKey, Reader, price};
+use crate::parse::read::{Counted, First, Item, ItemKind, OrderKey, Reader, price};
 
 impl Reader<'_> {
     /// "ordered by name", "in descending order of age".
@@ -165,6 +165,15 @@ impl Reader<'_> {
                     if link.table_score() > 0.3 {
                         if let Some(table) = self.table_of(&link) {
                             self.enter(table);
+                            // "Who is the youngest singer?"
+                            if self.items.is_empty() {
+                                self.items.push(Item {
+                                    kind: ItemKind::Plain,
+                                    link: link.clone(),
+                                    owner: None,
+                                    text: words.clone(),
+                                });
+                            }
                         }
                     } else {
                         self.value_filter(&link, &words);

@@ -247,6 +247,15 @@ impl Reader<'_> {
     pub(super) fn dangling(&mut self) {
         if let Some((link, text)) = self.pending.take() {
             // "in the city": a table beside a column only says where one is.
+            // "serving Italian food": said after its value.
+            if self.compared.is_some_and(|compared| {
+                link.columns
+                    .iter()
+                    .any(|(at, score)| *at == compared && *score >= 0.4)
+            }) {
+                self.tape.pay(price::BESIDE);
+                return;
+            }
             let known = link
                 .columns
                 .iter()
