@@ -168,9 +168,10 @@ impl Cutter<'_> {
             .rposition(|word| word.phrase().as_deref() == Some("of"))
             && let Some(after) = words.get(of.saturating_add(1)..)
         {
-            let at = at.saturating_add(of).saturating_add(1);
-            if self
-                .named(at, after)
+            let small = after.iter().take_while(|word| inside(word)).count();
+            let after = after.get(small..).unwrap_or_default();
+            let at = at.saturating_add(of).saturating_add(1).saturating_add(small);
+            if self.named(at, after)
                 .is_some_and(|link| link.table_score() > 0.9)
             {
                 return None;

@@ -52,9 +52,9 @@ struct Item {
 enum ItemKind {
     Plain,
     Functions(Vec<Function>),
-    Count {
-        distinct: bool,
-    },
+    Count { distinct: bool },
+    /// All columns.
+    Everything,
     /// How much of something an entity has: "how old".
     Measured(Measure),
 }
@@ -277,14 +277,15 @@ impl<'a> Reader<'a> {
         let before = self.at.checked_sub(1).and_then(|at| self.chunks.get(at));
         let after_verb_word = matches!(
             before.map(|chunk| &chunk.what),
-            Some(What::Role(
-                Role::Relative | Role::It | Role::Be | Role::Filler | Role::Not
-            ))
+            Some(What::Role(Role::Relative | Role::It | Role::Be | Role::Filler))
         );
         let capital = text.starts_with(char::is_uppercase) && self.at > 0;
+        let after_do = matches!(
+            before.map(|chunk| &chunk.what),
+            Some(What::Role(Role::Do | Role::Not | Role::It | Role::Relative))
+        );
         let verb = !capital
-            && (lower.ends_with("ed")
-                || lower.ends_with("ing")
+            && (lower.ends_with("ed") || after_do || lower.ends_with("ing")
                 || after_verb_word && lower.ends_with('s'));
         self.read.hints.push(crate::words::stem(&lower));
         let after_table = matches!(before.map(|chunk| &chunk.what), Some(What::Mention(link)) if link.table_score() > 0.6);

@@ -530,6 +530,13 @@ impl Reader<'_> {
             }
             None => true,
         });
+        if !fits && !link.values.is_empty() && self.pending.is_some() {
+            // Another column holds it.
+            self.pending = None;
+            self.tape.pay(price::DANGLING * 0.3);
+            self.value_filter(&link, text);
+            return;
+        }
         if fits {
             self.value_filter(&link, text);
             return;

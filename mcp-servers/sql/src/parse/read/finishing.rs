@@ -1,7 +1,7 @@
 //! What the parts of a question mean together.
 
 use crate::parse::facts::Holds;
-use crate::parse::form::{At, Having, Shown, Top};
+use crate::parse::form::{At, Filter, Having, Literal, Op, Shown, Test, Top};
 use crate::parse::link::Link;
 use crate::parse::read::{Counted, First, Item, ItemKind, OrderKey, Read, Reader, price};
 
@@ -31,6 +31,12 @@ impl Reader<'_> {
         self.focus = self.subject();
         let mut select = Vec::new();
         for item in &items {
+            if item.kind == ItemKind::Everything {
+                let table = self.subject()?;
+                let columns = self.facts.table(table)?.columns.len();
+                select.extend((0..columns).map(|column| Shown::Column(At { table, column })));
+                continue;
+            }
             let last = self.shown(item)?;
             if let (ItemKind::Functions(functions), Some(at)) = (&item.kind, last.column()) {
                 let others = functions.split_last().map_or(&[][..], |(_, others)| others);
@@ -59,6 +65,7 @@ impl Reader<'_> {
                 "it is not clear what is denied".to_owned(),
             );
         }
+        self.impossible();
         match std::mem::take(&mut self.both).as_slice() {
             [one, two] if self.wants_both => self.read.form.both = Some((one.clone(), two.clone())),
             [one] => {
@@ -69,6 +76,36 @@ impl Reader<'_> {
                 self.doubt(price::ODD, "“both” is not understood".to_owned());
             }
             _ => {}
+        }
+    }
+
+    /// No row is called by two names: each of them is for some row.
+    fn impossible(&mut self) {
+        let is = |filter: &Filter| {
+            !filter.not && matches!(filter.test, Test::Is(Op::Equal, Literal::Text(_)))
+        };
+        let filters = &mut self.read.form.filters;
+        let single: Vec<Filter> = filters
+            .iter()
+            .filter_map(|any| match any.as_slice() {
+                [only] if is(only) => Some(only.clone()),
+                _ => None,
+            })
+            .collect();
+        for (place, one) in single.iter().enumerate() {
+            let other = single.iter().skip(place.saturating_add(1)).find(|other| {
+                other.at == one.at && other.test != one.test
+            });
+            if let Some(other) = other
+                && self.both.is_empty()
+                && !self.wants_both
+            {
+                filters.retain(|any| any.as_slice() != [one.clone()] && any.as_slice() != [other.clone()]);
+                self.both = vec![one.clone(), other.clone()];
+                self.wants_both = true;
+                self.tape.pay(price::BESIDE);
+                return;
+            }
         }
     }
 
@@ -99,10 +136,13 @@ impl Reader<'_> {
             None => ways.push((table, cost)),
         };
         for (at, score) in &link.columns {
-            let named = if self.mentioned.contains(&at.table) {
-                0.0
-            } else {
-                0.5
+            let told = self.read.form.filters.iter().flatten().any(|filter| {
+                link.columns.iter().any(|(other, score)| other.table == filter.at.table && *score > 0.9)
+            });
+            let named = match (self.mentioned.contains(&at.table), told) {
+                (true, _) => 0.0,
+                (false, true) => 0.9,
+                (false, false) => 0.5,
             };
             // All that is shown is of one table, where one has it all.
             let beside: f32 = items
@@ -176,6 +216,7 @@ impl Reader<'_> {
                 }
                 Some(Shown::Column(at))
             }
+            ItemKind::Everything => None,
             ItemKind::Count { distinct } => self.counted(&item.link, *distinct, &item.text),
         }
     }

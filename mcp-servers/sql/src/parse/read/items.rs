@@ -24,6 +24,17 @@ impl Reader<'_> {
                         self.step();
                     }
                     Role::Do if self.items.is_empty() => self.step(),
+                    Role::Everything => {
+                        self.step();
+                        self.skip(&[Role::Of, Role::For]);
+                        self.items.push(Item {
+                            kind: ItemKind::Everything,
+                            link: Link::default(),
+                            owner: None,
+                            text,
+                        });
+                        return;
+                    }
                     Role::Top => {
                         self.step();
                         self.top();
@@ -246,10 +257,25 @@ impl Reader<'_> {
             )) => true,
             Some(What::Mention(link)) => {
                 !self.told && link.column_score().max(link.table_score()) > link.value_score()
-                    || self.told && self.starts_list(by, link)
+                    || self.told && (self.starts_list(by, link) || self.ends_list(by, link))
             }
             _ => false,
         }
+    }
+
+    /// "the number of workers there and the name of the shop.": shown, though it comes late.
+    fn ends_list(&self, by: usize, link: &Link) -> bool {
+        let counted = self.items.iter().all(|item| item.kind != ItemKind::Plain);
+        let after = by.saturating_add(1);
+        let ends = |by: usize| matches!(self.ahead(by), None | Some(What::Role(Role::Stop)));
+        let of_table = self.ahead(after) == Some(&What::Role(Role::Of))
+            && matches!(self.ahead(self.past_small(after.saturating_add(1))), Some(What::Mention(_)))
+            && ends(self.past_small(after.saturating_add(1)).saturating_add(1));
+        !self.items.is_empty()
+            && counted
+            && link.column_score() > 0.9
+            && link.values.is_empty()
+            && (of_table || ends(after))
     }
 
     /// "List the names and ages." after everything else.

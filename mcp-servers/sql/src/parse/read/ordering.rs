@@ -76,6 +76,27 @@ impl Reader<'_> {
                     }
                     _ => break,
                 },
+                // "Sort the shops by age."
+                Some(What::Mention(link))
+                    if keys.is_empty()
+                        && self.items.is_empty()
+                        && matches!(self.ahead(self.past_small(1)), Some(What::Role(Role::By | Role::OrderBy))) =>
+                {
+                    let link = link.clone();
+                    self.step();
+                    if link.table_score() >= link.column_score() {
+                        if let Some(table) = self.table_of(&link) {
+                            self.enter(table);
+                        }
+                    } else {
+                        self.items.push(Item {
+                            kind: ItemKind::Plain,
+                            link,
+                            owner: None,
+                            text,
+                        });
+                    }
+                }
                 Some(What::Mention(link)) if ways.len() == keys.len() => {
                     let before = self.at.checked_sub(1).and_then(|at| self.chunks.get(at));
                     let of = before.is_some_and(|chunk| {
@@ -204,7 +225,7 @@ impl Reader<'_> {
                 }
                 self.doubt(price::ODD, format!("“{text} {words}” is not understood"));
             }
-            _ if measure.is_some() => {
+            _ if measure.is_some() && self.pending.is_none() => {
                 self.set_first(First::Column {
                     link: Default::default(),
                     measure,

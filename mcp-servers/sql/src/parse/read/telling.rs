@@ -238,7 +238,7 @@ impl Reader<'_> {
                 self.or = true;
                 self.step();
             }
-            Role::Or | Role::Bare | Role::Beyond => self.odd(),
+            Role::Or | Role::Bare | Role::Beyond | Role::Everything => self.odd(),
         }
         true
     }
@@ -346,6 +346,10 @@ impl Reader<'_> {
             && self.pending.is_none();
         if table > 0.3 && (table >= column - 0.05 || whole) && !(own_column && value_next) {
             self.named_table(&link, &text, value_next);
+        } else if column > 0.3 && column < 0.6 && !value_next && !called && self.verb_before() {
+            // "that lost any ship": a verb, which says how things belong together.
+            self.tape.pay(price::VERB * 2.0);
+            self.read.hints.push(crate::words::stem(&text.to_lowercase()));
         } else if column > 0.3 {
             self.dangling();
             let the = self.at.checked_sub(2).and_then(|at| self.chunks.get(at));
@@ -371,6 +375,16 @@ impl Reader<'_> {
         } else {
             self.doubt(price::ODD, format!("“{text}” is not clear"));
         }
+    }
+
+    fn verb_before(&self) -> bool {
+        let before = self.at.checked_sub(2).and_then(|at| self.chunks.get(at));
+        before.is_some_and(|chunk| {
+            matches!(
+                chunk.what,
+                What::Role(Role::Relative | Role::Have | Role::Do | Role::Not | Role::Be | Role::It) | What::Mention(_)
+            )
+        })
     }
 
     /// Whether what is named comes right after a test of the pending column: "is", "of".
