@@ -177,10 +177,23 @@ impl Cutter<'_> {
                 return None;
             }
         }
+        // "eliminations by each team": the last word begins what follows.
+        let after = at.checked_add(words.len()).and_then(|end| self.tokens.get(end));
+        let each = after.and_then(Token::phrase).is_some_and(|word| word == "each" || word == "every");
+        if words.len() > 1 && each && words.last().and_then(Token::phrase).as_deref() == Some("by") {
+            return None;
+        }
+        let numbers = words.iter().enumerate().skip(1).find(|(place, word)| {
+            let next = words.get(place.saturating_add(1)).and_then(Token::phrase);
+            word.phrase().as_deref() == Some("number") && next.as_deref() == Some("of")
+        });
+        let number = numbers.map(|(place, _)| place);
         let mut sought: Vec<(String, Meanings)> = Vec::new();
-        for (word, meanings) in words.iter().zip(self.meanings.iter().skip(at)) {
+        for (place, (word, meanings)) in words.iter().zip(self.meanings.iter().skip(at)).enumerate() {
             match &word.kind {
+                // "total number of horses" for `total_horses`.
                 _ if inside(word) => {}
+                _ if Some(place) == number => {}
                 Kind::Word { stem, .. } => sought.push((stem.clone(), meanings.clone())),
                 _ => return None,
             }
@@ -208,7 +221,14 @@ impl Cutter<'_> {
         let before = length.checked_sub(2).filter(|before| *before > 0)?;
         let number = at.checked_add(before)?;
         let token = self.tokens.get(number)?;
-        if token.phrase().as_deref() != Some("number") || self.mention(number).1 < 3 {
+        if token.phrase().as_deref() != Some("number") {
+            return None;
+        }
+        let of = self.mention(number.saturating_add(2)).0;
+        let numeric = of.columns.first().is_some_and(|(at, score)| {
+            *score > 0.85 && self.facts.column(*at).is_some_and(|column| column.holds.numeric() && !column.key && !column.foreign)
+        });
+        if self.mention(number).1 < 3 && !(numeric && of.table_score() < 0.6) {
             return None;
         }
         let words = self.tokens.get(at..number)?;

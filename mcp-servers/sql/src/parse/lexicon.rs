@@ -75,8 +75,8 @@ pub(super) enum Role {
     Aged,
     /// "than", on its own.
     Bare,
-    /// "how old".
-    Ask4(Measure),
+    /// "how old", "where is".
+    Amount(Measure),
     /// The end of a sentence.
     Stop,
     /// "they", "each one".
@@ -96,6 +96,7 @@ pub(super) enum Measure {
     Size,
     Time,
     Speed,
+    Place,
 }
 
 impl Measure {
@@ -109,6 +110,7 @@ impl Measure {
             Self::Size => &["size", "area", "capac", "popul", "surfac"],
             Self::Time => &["year", "date", "time"],
             Self::Speed => &["speed"],
+            Self::Place => &["locat", "place", "hometown", "citi", "address", "countri"],
         }
     }
 
@@ -134,6 +136,11 @@ pub(super) const COLUMN_FILLERS: &[&str] = &["name", "code", "id", "number", "va
 pub(super) const ENDINGS: &[&str] = &[
     "name", "id", "code", "date", "type", "number", "no", "key", "year", "time", "count", "price",
     "status",
+];
+
+/// What people add to the name of a column: "the arrival time".
+pub(super) const ADDED: &[&str] = &[
+    "year", "date", "time", "valu", "name", "status", "number", "amount", "level", "count", "member", "inform",
 ];
 
 /// Ends of the names of columns that tell which row is meant.
@@ -463,7 +470,7 @@ const PHRASES: &[(&str, Role)] = &[
     // Negation and lists.
     ("not", Role::Not),
     ("no", Role::Not),
-    ("never", Role::Not),
+    ("never", Role::Not), ("outside", Role::Not), ("where is", Role::Amount(Measure::Place)), ("where are", Role::Amount(Measure::Place)), ("where was", Role::Amount(Measure::Place)), ("where were", Role::Amount(Measure::Place)), ("where does", Role::Amount(Measure::Place)), ("where do", Role::Amount(Measure::Place)), ("when was", Role::Amount(Measure::Time)), ("when were", Role::Amount(Measure::Time)), ("when did", Role::Amount(Measure::Time)), ("when is", Role::Amount(Measure::Time)),
     ("nt", Role::Not),
     ("without", Role::Without),
     ("except", Role::Without),
@@ -680,14 +687,14 @@ const PHRASES: &[(&str, Role)] = &[
     ("ones", Role::It),
     ("one", Role::It),
     ("in each one", Role::It),
-    ("how old", Role::Ask4(Measure::Age)),
-    ("how old is", Role::Ask4(Measure::Age)),
-    ("how old are", Role::Ask4(Measure::Age)),
-    ("how tall", Role::Ask4(Measure::Height)),
-    ("how long", Role::Ask4(Measure::Length)),
-    ("how heavy", Role::Ask4(Measure::Weight)),
-    ("how big", Role::Ask4(Measure::Size)),
-    ("how large", Role::Ask4(Measure::Size)),
+    ("how old", Role::Amount(Measure::Age)),
+    ("how old is", Role::Amount(Measure::Age)),
+    ("how old are", Role::Amount(Measure::Age)),
+    ("how tall", Role::Amount(Measure::Height)),
+    ("how long", Role::Amount(Measure::Length)),
+    ("how heavy", Role::Amount(Measure::Weight)),
+    ("how big", Role::Amount(Measure::Size)),
+    ("how large", Role::Amount(Measure::Size)),
     // What this parser leaves to others.
     ("ratio", Role::Beyond),
     ("percentage", Role::Beyond),

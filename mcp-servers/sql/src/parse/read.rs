@@ -16,7 +16,7 @@ use std::collections::HashSet;
 use crate::parse::chunks::{Chunk, What};
 use crate::parse::facts::{Facts, Holds};
 use crate::parse::form::{AnyOf, At, Filter, Form, Function, Op};
-use crate::parse::lexicon::{Measure, Role};
+use crate::parse::lexicon::{self, Measure, Role};
 use crate::parse::link::{Link, Linker};
 use crate::parse::tape::Tape;
 
@@ -259,6 +259,7 @@ impl<'a> Reader<'a> {
         let text = self.text();
         match self.peek() {
             Some(What::Role(Role::Comma | Role::Stop | Role::Filler | Role::And)) => {}
+            Some(What::Role(Role::Beyond)) if self.added(&text) => self.tape.pay(price::BESIDE),
             Some(What::Role(Role::Beyond)) => {
                 self.doubt(price::BEYOND, format!("“{text}” is beyond this parser"));
             }
@@ -273,6 +274,10 @@ impl<'a> Reader<'a> {
 
     /// A word that nothing is known of: cheap where it looks like a verb between two things.
     fn unknown(&mut self, text: &str) {
+        if self.added(text) {
+            self.tape.pay(price::BESIDE);
+            return;
+        }
         let lower = text.to_lowercase();
         let before = self.at.checked_sub(1).and_then(|at| self.chunks.get(at));
         let after_verb_word = matches!(
@@ -309,6 +314,15 @@ impl<'a> Reader<'a> {
         } else {
             self.doubt(price::UNKNOWN, format!("“{text}” is not known here"));
         }
+    }
+
+    /// Whether a word adds nothing to what is before or after: "arrival times", "type of status".
+    fn added(&self, text: &str) -> bool {
+        let stem = crate::words::stem(&text.to_lowercase());
+        let before = self.at.checked_sub(1).and_then(|at| self.chunks.get(at));
+        let after = self.ahead(1) == Some(&What::Role(Role::Of));
+        let column = matches!(before.map(|chunk| &chunk.what), Some(What::Mention(link)) if link.column_score() > 0.8);
+        column && lexicon::ADDED.contains(&stem.as_str()) || after && (stem == "type" || stem == "kind")
     }
 
     fn table_name(&self, table: usize) -> String {

@@ -238,7 +238,7 @@ impl Reader<'_> {
             )
         });
         let of_column = link.columns.iter().map(|(at, score)| {
-            let plain = if distinct { 0.0 } else { 0.6 };
+            let plain = if distinct { 0.0 } else { 1.0 };
             (true, (1.0 - score) * 3.0 + self.distance(at.table) + plain)
         });
         let least =
@@ -279,8 +279,8 @@ impl Reader<'_> {
         let mut ways: Vec<(At, f32)> = Vec::new();
         // "name" and "id" are said of whatever the rows are called by.
         let generic = match crate::words::stem(&text.to_lowercase()).as_str() {
-            "name" | "titl" => self.subject().and_then(|table| self.facts.display(table)),
-            "id" | "identifi" => self.subject().and_then(|table| self.facts.key(table)),
+            "name" | "titl" => self.owner().and_then(|table| self.facts.display(table)),
+            "id" | "identifi" => self.owner().and_then(|table| self.facts.key(table)),
             _ => None,
         };
         let named = |at: &At| self.facts.column(*at).is_some_and(|column| !column.key);
@@ -301,10 +301,12 @@ impl Reader<'_> {
                 .iter()
                 .any(|word| lower.contains(word));
             let key = column.foreign && !said;
+            let other = generic.is_some_and(|generic| generic != *at);
             let cost = (1.0 - score) * 3.0
                 + self.distance(at.table)
                 + if key { 0.6 } else { 0.0 }
-                + if key && whole { 0.8 } else { 0.0 };
+                + if key && whole { 0.8 } else { 0.0 }
+                + if other { 0.7 } else { 0.0 };
             ways.push((*at, cost));
         }
         for (table, score) in &link.tables {
@@ -322,6 +324,13 @@ impl Reader<'_> {
         let name = self.column_name(at);
         self.note(text, &name);
         Some(at)
+    }
+
+    /// What rows are shown of: of what they are put together by, else the subject.
+    fn owner(&self) -> Option<usize> {
+        let each = self.each.iter().find(|(link, _)| link.table_score() > 0.75 && link.table_score() >= link.column_score() - 0.05);
+        let each = each.and_then(|(link, _)| link.tables.first()).map(|(table, _)| *table);
+        each.or(self.subject())
     }
 
     /// What rows are put together by.

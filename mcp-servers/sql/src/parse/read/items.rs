@@ -74,7 +74,7 @@ impl Reader<'_> {
                         count = true;
                         self.step();
                     }
-                    Role::Ask4(measure) => {
+                    Role::Amount(measure) => {
                         self.items.push(Item {
                             kind: ItemKind::Measured(*measure),
                             link: Link::default(),
@@ -106,6 +106,14 @@ impl Reader<'_> {
                     let mut link = link.clone();
                     let mut words = text.clone();
                     self.compound(&mut link, &mut words);
+                    let numeric = link.columns.first().is_some_and(|(at, score)| {
+                        *score > link.table_score()
+                            && self.facts.column(*at).is_some_and(|column| {
+                                column.holds.numeric() && !column.key && !column.foreign
+                            })
+                    });
+                    // "the average number of workers", where that is a column.
+                    count &= functions.is_empty() || !numeric;
                     let kind = if count {
                         ItemKind::Count { distinct }
                     } else if functions.is_empty() {
@@ -252,7 +260,7 @@ impl Reader<'_> {
                 | Role::NumberOf
                 | Role::Which
                 | Role::Function(_)
-                | Role::Ask4(_)
+                | Role::Amount(_)
                 | Role::Ask,
             )) => true,
             Some(What::Mention(link)) => {

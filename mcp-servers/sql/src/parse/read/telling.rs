@@ -232,7 +232,7 @@ impl Reader<'_> {
             | Role::Which
             | Role::Ask
             | Role::Function(_)
-            | Role::Ask4(_) => return false,
+            | Role::Amount(_) => return false,
             Role::Or if !self.read.form.filters.is_empty() && !self.absent && !self.wants_both => {
                 self.tape.pay(0.25);
                 self.or = true;
@@ -346,6 +346,22 @@ impl Reader<'_> {
             && self.pending.is_none();
         if table > 0.3 && (table >= column - 0.05 || whole) && !(own_column && value_next) {
             self.named_table(&link, &text, value_next);
+        } else if let Some(table) = self.told_by(&link).filter(|_| !value_next && !called) {
+            // A key that is told stands for the row that it is of.
+            let of = Link { tables: vec![(table, 0.9)], ..Link::default() };
+            self.named_table(&of, &text, false);
+        } else if self.names_what(&link, value_next || called) {
+            if let Some(item) = self.items.last_mut() {
+                item.link = link;
+                item.text = text;
+            }
+        } else if column > 0.3 && self.verb_before() && participle(&text)
+            && !value_next
+        {
+            self.tape.pay(price::VERB * 2.0);
+            self.read.hints.push(crate::words::stem(&text.to_lowercase()));
+        } else if self.participle_compared(&link, &text) {
+            self.tape.pay(price::VERB * 2.0);
         } else if column > 0.3 && column < 0.6 && !value_next && !called && self.verb_before() {
             // "that lost any ship": a verb, which says how things belong together.
             self.tape.pay(price::VERB * 2.0);
@@ -375,6 +391,34 @@ impl Reader<'_> {
         } else {
             self.doubt(price::ODD, format!("“{text}” is not clear"));
         }
+    }
+
+    /// The table whose key a column tells.
+    fn told_by(&self, link: &Link) -> Option<usize> {
+        let (at, score) = link.columns.first()?;
+        let edges = self.facts.edges_of(at.table);
+        let edge = edges.iter().find(|edge| edge.from == *at)?;
+        (*score > 0.85 && link.tables.is_empty()).then_some(edge.to.table)
+    }
+
+    /// "the names of the states": the states are what is shown.
+    fn names_what(&self, link: &Link, tested: bool) -> bool {
+        let only = matches!(self.items.as_slice(), [item] if item.kind == super::ItemKind::Plain
+            && crate::words::stem(&item.text.to_lowercase()) == "name");
+        only && !tested
+            && !self.told
+            && self.preposition == Some(Role::Of)
+            && self.subject().is_none()
+            && link.tables.is_empty()
+            && link.column_score() > 0.55
+    }
+
+    /// "that have hosted more than one": a verb, though a column is called alike.
+    fn participle_compared(&self, link: &Link, text: &str) -> bool {
+        let texts = link.columns.first().and_then(|(at, _)| self.facts.column(*at));
+        let texts = texts.is_some_and(|column| !column.holds.numeric());
+        texts && participle(text) && self.verb_before()
+            && matches!(self.peek(), Some(What::Role(Role::Compare(_) | Role::Most(_) | Role::Some | Role::Filler)))
     }
 
     fn verb_before(&self) -> bool {
@@ -490,4 +534,10 @@ impl Reader<'_> {
         }
         self.value_filter(link, text);
     }
+}
+
+/// Whether a word looks like a form of a verb.
+fn participle(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    lower.ends_with("ed") || lower.ends_with("ing")
 }
