@@ -5,7 +5,9 @@
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::path::Path;
+use std::sync::Arc;
 
+use ropewalk_embed::Embedder;
 use ropewalk_sql::measure::{Folder, Outcome, ParserFigures, Verdict, abstentions, outcomes};
 use ropewalk_sql::parse::THRESHOLD;
 
@@ -14,11 +16,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let folder = arguments.next().ok_or("which folder?")?;
     let (mut show, mut only, mut without) = (String::new(), BTreeSet::new(), BTreeSet::new());
+    let mut embed = true;
     while let Some(option) = arguments.next() {
         let value = arguments.next().ok_or("an option without a value")?;
         let list = || value.split(',').map(str::to_owned);
         match option.as_str() {
             "--show" => show = value,
+            "--embed" => embed = value == "yes",
             "--only" => only = list().collect(),
             "--not" => without = list().collect(),
             other => return Err(format!("unknown option {other}").into()),
@@ -28,7 +32,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     folder
         .databases
         .retain(|name, _| (only.is_empty() || only.contains(name)) && !without.contains(name));
-    let outcomes = outcomes(&folder, None).await?;
+    let embedder = if embed {
+        Some(Arc::new(Embedder::shipped()?))
+    } else {
+        None
+    };
+    let outcomes = outcomes(&folder, embedder).await?;
     for outcome in &outcomes {
         print(outcome, &show);
     }

@@ -11,6 +11,7 @@
 //! A reading costs what it leaves unexplained. The confidence falls with the cost, and with what
 //! other readings would be as good; below [`THRESHOLD`] the question is left to others.
 
+mod alike;
 mod chunks;
 mod facts;
 mod form;
@@ -89,10 +90,10 @@ impl Parser {
         schema: &Schema,
         values: Arc<ValueIndex>,
         dialect: Dialect,
-        _embedder: Option<Arc<Embedder>>,
+        embedder: Option<Arc<Embedder>>,
     ) -> Self {
         let facts = Facts::new(schema);
-        let linker = Linker::new(&facts, values);
+        let linker = Linker::new(&facts, values, embedder);
         Self {
             facts,
             linker,

@@ -44,7 +44,22 @@ pub(super) fn chunks(question: &str, facts: &Facts, linker: &Linker) -> Vec<Chun
     let meanings: Vec<Meanings> = tokens
         .iter()
         .map(|token| match &token.kind {
-            Kind::Word { stem, .. } => linker.meanings(stem),
+            Kind::Word {
+                stem,
+                lower,
+                capital,
+            } => {
+                let meanings = linker.meanings(stem);
+                let verb = lower.ends_with("ed") || lower.ends_with("ing");
+                let content = lower.chars().count() > 2 && lexicon::role(lower).is_none() && !capital && !verb;
+                let known =
+                    !meanings.is_empty() || !content || !linker.values(lower, false).is_empty();
+                if known {
+                    meanings
+                } else {
+                    linker.nearly(lower)
+                }
+            }
             _ => Meanings::new(),
         })
         .collect();
@@ -114,6 +129,13 @@ impl Cutter<'_> {
             }
         }
         if let Some((role, length)) = phrase {
+            // "or higher than" begins another comparison.
+            let than = at.checked_add(length).and_then(|end| self.tokens.get(end));
+            if matches!(role, Role::After(_))
+                && than.and_then(Token::phrase).as_deref() == Some("than")
+            {
+                return (What::Role(Role::Or), 1);
+            }
             return (What::Role(role), length);
         }
         match &token.kind {
@@ -170,17 +192,26 @@ impl Cutter<'_> {
         {
             let small = after.iter().take_while(|word| inside(word)).count();
             let after = after.get(small..).unwrap_or_default();
-            let at = at.saturating_add(of).saturating_add(1).saturating_add(small);
-            if self.named(at, after)
+            let at = at
+                .saturating_add(of)
+                .saturating_add(1)
+                .saturating_add(small);
+            if self
+                .named(at, after)
                 .is_some_and(|link| link.table_score() > 0.9)
             {
                 return None;
             }
         }
         // "eliminations by each team": the last word begins what follows.
-        let after = at.checked_add(words.len()).and_then(|end| self.tokens.get(end));
-        let each = after.and_then(Token::phrase).is_some_and(|word| word == "each" || word == "every");
-        if words.len() > 1 && each && words.last().and_then(Token::phrase).as_deref() == Some("by") {
+        let after = at
+            .checked_add(words.len())
+            .and_then(|end| self.tokens.get(end));
+        let each = after
+            .and_then(Token::phrase)
+            .is_some_and(|word| word == "each" || word == "every");
+        if words.len() > 1 && each && words.last().and_then(Token::phrase).as_deref() == Some("by")
+        {
             return None;
         }
         let numbers = words.iter().enumerate().skip(1).find(|(place, word)| {
@@ -189,7 +220,8 @@ impl Cutter<'_> {
         });
         let number = numbers.map(|(place, _)| place);
         let mut sought: Vec<(String, Meanings)> = Vec::new();
-        for (place, (word, meanings)) in words.iter().zip(self.meanings.iter().skip(at)).enumerate() {
+        for (place, (word, meanings)) in words.iter().zip(self.meanings.iter().skip(at)).enumerate()
+        {
             match &word.kind {
                 // "total number of horses" for `total_horses`.
                 _ if inside(word) => {}
@@ -205,13 +237,20 @@ impl Cutter<'_> {
             let of = words.iter().any(inside);
             link.columns.retain(|(at, score)| {
                 let whole = *score > 0.9;
-                let own = self
-                    .facts
-                    .column(*at)
-                    .map_or(0, |column| column.stems.len());
-                whole && (!of || own >= sought.len()) || *score >= 0.6 && !of
+                let own = self.facts.column(*at).is_some_and(|column| {
+                    sought.iter().all(|(_, meanings)| {
+                        meanings.iter().any(|(stem, _)| column.stems.contains(stem))
+                    })
+                });
+                whole && (!of || own) || *score >= 0.6 && !of
             });
             link.tables.retain(|(_, score)| *score > 0.5 && !of);
+            // "mountains climbed" are no climbers.
+            let last = words.last().and_then(Token::phrase).unwrap_or_default();
+            if last.ends_with("ed") || last.ends_with("ing") {
+                link.tables.retain(|(_, score)| *score > 0.9);
+                link.columns.retain(|(_, score)| *score >= 0.95);
+            }
         }
         Some(link)
     }
@@ -226,7 +265,11 @@ impl Cutter<'_> {
         }
         let of = self.mention(number.saturating_add(2)).0;
         let numeric = of.columns.first().is_some_and(|(at, score)| {
-            *score > 0.85 && self.facts.column(*at).is_some_and(|column| column.holds.numeric() && !column.key && !column.foreign)
+            *score > 0.85
+                && self
+                    .facts
+                    .column(*at)
+                    .is_some_and(|column| column.holds.numeric() && !column.key && !column.foreign)
         });
         if self.mention(number).1 < 3 && !(numeric && of.table_score() < 0.6) {
             return None;

@@ -19,6 +19,8 @@ pub(super) struct Facts {
     /// Columns and tables by their names written as one word: `hometown`, `home_town`.
     pub(super) columns_by_whole: HashMap<String, Vec<At>>,
     pub(super) tables_by_whole: HashMap<String, Vec<usize>>,
+    /// The words of all names with their stems.
+    pub(super) words: Vec<(String, String)>,
     /// The edges of each table.
     by_table: HashMap<usize, Vec<Edge>>,
 }
@@ -100,6 +102,13 @@ impl Facts {
                 display,
             });
         }
+        let mut said: Vec<(String, String)> = vocabulary
+            .iter()
+            .map(|word| (word.clone(), stem(word)))
+            .collect();
+        said.sort();
+        said.dedup_by(|one, two| one.1 == two.1);
+        facts.words = said;
         facts.declared(schema);
         if facts.edges.is_empty() {
             facts.shared();

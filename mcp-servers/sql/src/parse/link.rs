@@ -3,6 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use ropewalk_embed::Embedder;
+
+use crate::parse::alike::Alike;
 use crate::parse::facts::{ColumnFacts, Facts, TableFacts};
 use crate::parse::form::At;
 use crate::parse::lexicon;
@@ -63,10 +66,15 @@ pub(super) struct Linker {
     values: Arc<ValueIndex>,
     columns: HashMap<(String, String), At>,
     stems: Vec<String>,
+    alike: Option<Alike>,
 }
 
 impl Linker {
-    pub(super) fn new(facts: &Facts, values: Arc<ValueIndex>) -> Self {
+    pub(super) fn new(
+        facts: &Facts,
+        values: Arc<ValueIndex>,
+        embedder: Option<Arc<Embedder>>,
+    ) -> Self {
         let mut columns = HashMap::new();
         for (table, of) in facts.tables.iter().enumerate() {
             for (column, name) in of.columns.iter().enumerate() {
@@ -80,10 +88,12 @@ impl Linker {
             .collect();
         let mut stems: Vec<String> = stems.into_iter().cloned().collect();
         stems.sort();
+        let alike = embedder.and_then(|embedder| Alike::new(embedder, facts.words.clone()));
         Self {
             values,
             columns,
             stems,
+            alike,
         }
     }
 
@@ -118,6 +128,12 @@ impl Linker {
             meanings.extend(near.map(|own| (own.clone(), 0.8)));
         }
         meanings
+    }
+
+    /// The stems of the schema that a word nearly means, where nothing else is known of it.
+    pub(super) fn nearly(&self, word: &str) -> Meanings {
+        let alike = self.alike.as_ref();
+        alike.map(|alike| alike.meanings(word)).unwrap_or_default()
     }
 
     /// The tables and columns that words together may be. `near` are tables that the question names.
@@ -262,12 +278,14 @@ fn fits_column(
     let mut score = 1.0_f32;
     let mut matched = HashSet::new();
     let mut implied = false;
+    let mut of_the_table = 0_usize;
     for (stem, meanings) in words {
         if let Some((place, fit)) = meant(&column.stems, meanings) {
             score *= fit;
             matched.insert(place);
         } else if let Some((_, fit)) = meant(&table.stems, meanings) {
             score *= fit;
+            of_the_table = of_the_table.saturating_add(1);
         } else if stem == "name" && table.display == Some(at.column)
             || stem == "id" && table.key == Some(at.column)
         {
@@ -276,6 +294,15 @@ fn fits_column(
         } else {
             return None;
         }
+    }
+    let whole = table
+        .stems
+        .iter()
+        .filter(|stem| !lexicon::TABLE_FILLERS.contains(&stem.as_str()))
+        .count();
+    // "party name" is rather of parties than of party events.
+    if of_the_table > 0 && of_the_table < whole {
+        score *= 0.85;
     }
     let of_table = |place: &usize| {
         let stem = column.stems.get(*place);

@@ -52,7 +52,9 @@ struct Item {
 enum ItemKind {
     Plain,
     Functions(Vec<Function>),
-    Count { distinct: bool },
+    Count {
+        distinct: bool,
+    },
     /// All columns.
     Everything,
     /// How much of something an entity has: "how old".
@@ -117,6 +119,12 @@ pub(super) struct Reader<'a> {
     replaced: Vec<Item>,
     /// Numbers said before it is known of what.
     early: Vec<(Op, f64)>,
+    /// What "higher" measures where nothing else is said.
+    higher: bool,
+    /// The table of the item that is looked at.
+    of_item: Option<usize>,
+    /// Whether the subject was named as a whole.
+    explicit: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -139,8 +147,8 @@ enum OrderKey {
     Named(Link, String),
     Function(Function, Link),
     Count(Option<usize>),
-    /// Whatever is shown first.
-    Shown,
+    /// What is shown; the first of it where the order is alphabetical.
+    Shown(bool),
 }
 
 /// Reads chunks.
@@ -179,6 +187,9 @@ pub(super) fn read(
         compared: None,
         replaced: Vec::new(),
         early: Vec::new(),
+        higher: false,
+        of_item: None,
+        explicit: false,
     };
     while reader.at < reader.chunks.len() {
         let before = reader.at;
@@ -282,15 +293,20 @@ impl<'a> Reader<'a> {
         let before = self.at.checked_sub(1).and_then(|at| self.chunks.get(at));
         let after_verb_word = matches!(
             before.map(|chunk| &chunk.what),
-            Some(What::Role(Role::Relative | Role::It | Role::Be | Role::Filler))
+            Some(What::Role(
+                Role::Relative | Role::It | Role::Be | Role::Filler
+            ))
         );
         let capital = text.starts_with(char::is_uppercase) && self.at > 0;
         let after_do = matches!(
             before.map(|chunk| &chunk.what),
             Some(What::Role(Role::Do | Role::Not | Role::It | Role::Relative))
         );
-        let verb = !capital
-            && (lower.ends_with("ed") || after_do || lower.ends_with("ing")
+        let noun = matches!(before.map(|chunk| &chunk.what), Some(What::Role(Role::Filler)));
+        let verb = !capital && !noun
+            && (lower.ends_with("ed")
+                || after_do
+                || lower.ends_with("ing")
                 || after_verb_word && lower.ends_with('s'));
         self.read.hints.push(crate::words::stem(&lower));
         let after_table = matches!(before.map(|chunk| &chunk.what), Some(What::Mention(link)) if link.table_score() > 0.6);
@@ -322,7 +338,8 @@ impl<'a> Reader<'a> {
         let before = self.at.checked_sub(1).and_then(|at| self.chunks.get(at));
         let after = self.ahead(1) == Some(&What::Role(Role::Of));
         let column = matches!(before.map(|chunk| &chunk.what), Some(What::Mention(link)) if link.column_score() > 0.8);
-        column && lexicon::ADDED.contains(&stem.as_str()) || after && (stem == "type" || stem == "kind")
+        column && lexicon::ADDED.contains(&stem.as_str())
+            || after && (stem == "type" || stem == "kind")
     }
 
     fn table_name(&self, table: usize) -> String {
@@ -435,7 +452,7 @@ impl<'a> Reader<'a> {
                 };
                 let extra = u8::try_from(extra).map_or(9.0, f32::from);
                 let cost =
-                    f32::from(rank).mul_add(0.35, extra * 0.4) + text + if own { 0.0 } else { 1.0 };
+                    f32::from(rank).mul_add(0.35, extra * 0.4) + text + if own { 0.0 } else { 1.6 };
                 ways.push(((*at, measure.turned(stem)), cost));
             }
         }

@@ -34,10 +34,6 @@ impl Tape {
     pub(super) fn pay(&mut self, cost: f32) {
         self.cost += cost;
     }
-
-    pub(super) fn cost(&self) -> f32 {
-        self.cost
-    }
 }
 
 struct Open {

@@ -251,6 +251,12 @@ impl Reader<'_> {
             self.filter(any);
             return;
         }
+        if self.higher
+            && let Some((at, _)) = self.measured(Measure::Height, self.focus)
+        {
+            self.filter(vec![compare(at, op, number)]);
+            return;
+        }
         // "no less than 3 and no more than 4": of the same column.
         if let Some(at) = self.compared.filter(|at| {
             self.facts

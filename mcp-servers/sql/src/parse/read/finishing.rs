@@ -1,7 +1,7 @@
 //! What the parts of a question mean together.
 
 use crate::parse::facts::Holds;
-use crate::parse::form::{At, Filter, Having, Literal, Op, Shown, Test, Top};
+use crate::parse::form::{At, Filter, Function, Having, Literal, Op, Shown, Test, Top};
 use crate::parse::link::Link;
 use crate::parse::read::{Counted, First, Item, ItemKind, OrderKey, Read, Reader, price};
 
@@ -13,6 +13,7 @@ impl Reader<'_> {
             return None;
         }
         let mut items = std::mem::take(&mut self.items);
+        self.explicit = self.subject().is_some();
         // "List the name and the number.": of what has been said already.
         let before = std::mem::take(&mut self.replaced);
         let counted = |item: &&Item| matches!(item.kind, ItemKind::Count { .. });
@@ -37,7 +38,13 @@ impl Reader<'_> {
                 select.extend((0..columns).map(|column| Shown::Column(At { table, column })));
                 continue;
             }
+            let owner = item.owner.filter(|_| item.kind == ItemKind::Plain);
+            self.of_item = owner;
+            self.focus = owner.or(self.subject());
             let last = self.shown(item)?;
+            if select.contains(&last) {
+                self.doubt(1.0, format!("“{}” is shown already", item.text));
+            }
             if let (ItemKind::Functions(functions), Some(at)) = (&item.kind, last.column()) {
                 let others = functions.split_last().map_or(&[][..], |(_, others)| others);
                 select.extend(
@@ -48,6 +55,8 @@ impl Reader<'_> {
             }
             select.push(last);
         }
+        self.of_item = None;
+        self.focus = self.subject();
         self.read.form.select = select;
         self.read.form.distinct = self.distinct;
         self.group(&items)?;
@@ -82,7 +91,7 @@ impl Reader<'_> {
     /// No row is called by two names: each of them is for some row.
     fn impossible(&mut self) {
         let is = |filter: &Filter| {
-            !filter.not && matches!(filter.test, Test::Is(Op::Equal, Literal::Text(_)))
+            !filter.not && matches!(filter.test, Test::Is(_, _))
         };
         let filters = &mut self.read.form.filters;
         let single: Vec<Filter> = filters
@@ -92,15 +101,24 @@ impl Reader<'_> {
                 _ => None,
             })
             .collect();
+        let apart = |one: &Filter, other: &Filter| match (&one.test, &other.test) {
+            (Test::Is(Op::More | Op::AtLeast, Literal::Number(least)), Test::Is(Op::Less | Op::AtMost, Literal::Number(most)))
+            | (Test::Is(Op::Less | Op::AtMost, Literal::Number(most)), Test::Is(Op::More | Op::AtLeast, Literal::Number(least))) => least >= most,
+            (Test::Is(Op::Equal, one), Test::Is(Op::Equal, other)) => one != other,
+            _ => false,
+        };
         for (place, one) in single.iter().enumerate() {
-            let other = single.iter().skip(place.saturating_add(1)).find(|other| {
-                other.at == one.at && other.test != one.test
-            });
+            let other = single
+                .iter()
+                .skip(place.saturating_add(1))
+                .find(|other| other.at == one.at && apart(one, other));
             if let Some(other) = other
                 && self.both.is_empty()
                 && !self.wants_both
             {
-                filters.retain(|any| any.as_slice() != [one.clone()] && any.as_slice() != [other.clone()]);
+                filters.retain(|any| {
+                    any.as_slice() != [one.clone()] && any.as_slice() != [other.clone()]
+                });
                 self.both = vec![one.clone(), other.clone()];
                 self.wants_both = true;
                 self.tape.pay(price::BESIDE);
@@ -118,6 +136,7 @@ impl Reader<'_> {
         let first = items
             .first()
             .map(|item| &item.link)
+            .filter(|link| !link.is_empty())
             .or(self.each.first().map(|(link, _)| link));
         let counted = matches!(
             items.first(),
@@ -137,7 +156,9 @@ impl Reader<'_> {
         };
         for (at, score) in &link.columns {
             let told = self.read.form.filters.iter().flatten().any(|filter| {
-                link.columns.iter().any(|(other, score)| other.table == filter.at.table && *score > 0.9)
+                link.columns
+                    .iter()
+                    .any(|(other, score)| other.table == filter.at.table && *score > 0.9)
             });
             let named = match (self.mentioned.contains(&at.table), told) {
                 (true, _) => 0.0,
@@ -203,7 +224,14 @@ impl Reader<'_> {
                 Some(Shown::Column(at))
             }
             ItemKind::Functions(functions) => {
-                let at = self.column(&item.link, numbers)?;
+                let mut link = item.link.clone();
+                // Nobody asks for the average of keys.
+                link.columns.retain(|(at, _)| {
+                    self.facts
+                        .column(*at)
+                        .is_some_and(|column| !column.key && !column.foreign)
+                });
+                let at = self.column(&link, numbers)?;
                 let name = self.column_name(at);
                 let last = functions.last()?;
                 self.note(&item.text, &format!("{} of {name}", last.sql()));
@@ -279,7 +307,10 @@ impl Reader<'_> {
         let mut ways: Vec<(At, f32)> = Vec::new();
         // "name" and "id" are said of whatever the rows are called by.
         let generic = match crate::words::stem(&text.to_lowercase()).as_str() {
-            "name" | "titl" => self.owner().and_then(|table| self.facts.display(table)),
+            "name" | "titl" => {
+                let display = self.owner().and_then(|table| self.facts.display(table));
+                display.filter(|at| self.facts.column(*at).is_some_and(|column| !column.key))
+            }
             "id" | "identifi" => self.owner().and_then(|table| self.facts.key(table)),
             _ => None,
         };
@@ -328,8 +359,15 @@ impl Reader<'_> {
 
     /// What rows are shown of: of what they are put together by, else the subject.
     fn owner(&self) -> Option<usize> {
-        let each = self.each.iter().find(|(link, _)| link.table_score() > 0.75 && link.table_score() >= link.column_score() - 0.05);
-        let each = each.and_then(|(link, _)| link.tables.first()).map(|(table, _)| *table);
+        if self.of_item.is_some() {
+            return self.of_item;
+        }
+        let each = self.each.iter().find(|(link, _)| {
+            link.table_score() > 0.75 && link.table_score() >= link.column_score() - 0.05
+        });
+        let each = each
+            .and_then(|(link, _)| link.tables.first())
+            .map(|(table, _)| *table);
         each.or(self.subject())
     }
 
@@ -398,8 +436,14 @@ impl Reader<'_> {
                 .iter()
                 .any(|shown| matches!(shown, Shown::Count(_) | Shown::Different(_)));
             if !self.each_shown && !counts {
+                let measures = self.read.form.select.iter().all(|shown| {
+                    !matches!(
+                        shown,
+                        Shown::Aggregate(Function::Minimum | Function::Maximum, _)
+                    )
+                });
                 self.doubt(
-                    price::ODD,
+                    if measures { 0.4 } else { price::ODD },
                     "what is shown of all rows stands beside what is shown of one".to_owned(),
                 );
             }
@@ -441,7 +485,16 @@ impl Reader<'_> {
         };
         let one_table = plain.iter().all(|at| at.table == first.table);
         let key = self.facts.key(first.table);
-        match key.filter(|_| one_table && counted.is_some_and(|counted| counted != first.table)) {
+        // Rows are told apart by their key where they are what is asked about, else only by what
+        // is shown of them.
+        let calls = plain
+            .iter()
+            .any(|at| Some(*at) == self.facts.display(at.table) || Some(*at) == key);
+        let asked =
+            self.explicit && self.subject() == Some(first.table) && counted != self.subject();
+        match key.filter(|_| {
+            one_table && (calls || asked) && counted.is_some_and(|counted| counted != first.table)
+        }) {
             Some(key) => {
                 self.read.form.group.push(key);
                 if self.subject() != Some(first.table) {
@@ -607,7 +660,11 @@ impl Reader<'_> {
                     self.put_together(&plain, table);
                     Shown::Count(table)
                 }
-                OrderKey::Shown => *self.read.form.select.first()?,
+                OrderKey::Shown(alphabetical) => {
+                    // "the cities and how many there are, in descending order".
+                    let last = self.read.form.select.last().filter(|last| last.aggregates() && !alphabetical);
+                    *last.or(self.read.form.select.first())?
+                }
             };
             self.read.form.order.push((shown, down));
         }

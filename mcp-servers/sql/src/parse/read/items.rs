@@ -2,7 +2,7 @@
 
 use crate::parse::chunks::What;
 use crate::parse::form::Function;
-use crate::parse::lexicon::Role;
+use crate::parse::lexicon::{self, Role};
 use crate::parse::link::Link;
 use crate::parse::read::{Item, ItemKind, Reader, price};
 
@@ -70,6 +70,13 @@ impl Reader<'_> {
                         self.step();
                         self.skip(&[Role::Of, Role::Filler]);
                     }
+                    // "the total point count".
+                    Role::NumberOf
+                        if matches!(text.to_lowercase().as_str(), "count" | "number")
+                            && self.after_mention() =>
+                    {
+                        self.step();
+                    }
                     Role::HowMany | Role::NumberOf => {
                         count = true;
                         self.step();
@@ -95,6 +102,8 @@ impl Reader<'_> {
                         self.commonest = Some(*down);
                         self.step();
                     }
+                    // "the most frequently used carrier".
+                    Role::Verb if self.commonest.is_some() && self.items.is_empty() => self.step(),
                     Role::Each if self.items.is_empty() && self.at == 0 => return,
                     _ => break,
                 },
@@ -212,6 +221,13 @@ impl Reader<'_> {
                 }
                 let value = std::mem::take(link);
                 self.value_filter(&value, words);
+            } else if link.column_score() > 0.85
+                && lexicon::ADDED.contains(&crate::words::stem(&text.to_lowercase()).as_str())
+            {
+                // "the founded year".
+                self.tape.pay(price::BESIDE);
+                self.step();
+                continue;
             } else if next.value_score() > schema {
                 // What comes is a value of this column or table.
                 return;
@@ -243,6 +259,11 @@ impl Reader<'_> {
             }
             _ => false,
         }
+    }
+
+    fn after_mention(&self) -> bool {
+        let before = self.at.checked_sub(1).and_then(|at| self.chunks.get(at));
+        before.is_some_and(|chunk| matches!(chunk.what, What::Mention(_)))
     }
 
     pub(super) fn starts_sentence(&self) -> bool {
@@ -277,7 +298,10 @@ impl Reader<'_> {
         let after = by.saturating_add(1);
         let ends = |by: usize| matches!(self.ahead(by), None | Some(What::Role(Role::Stop)));
         let of_table = self.ahead(after) == Some(&What::Role(Role::Of))
-            && matches!(self.ahead(self.past_small(after.saturating_add(1))), Some(What::Mention(_)))
+            && matches!(
+                self.ahead(self.past_small(after.saturating_add(1))),
+                Some(What::Mention(_))
+            )
             && ends(self.past_small(after.saturating_add(1)).saturating_add(1));
         !self.items.is_empty()
             && counted

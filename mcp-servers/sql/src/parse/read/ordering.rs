@@ -80,7 +80,10 @@ impl Reader<'_> {
                 Some(What::Mention(link))
                     if keys.is_empty()
                         && self.items.is_empty()
-                        && matches!(self.ahead(self.past_small(1)), Some(What::Role(Role::By | Role::OrderBy))) =>
+                        && matches!(
+                            self.ahead(self.past_small(1)),
+                            Some(What::Role(Role::By | Role::OrderBy))
+                        ) =>
                 {
                     let link = link.clone();
                     self.step();
@@ -98,8 +101,10 @@ impl Reader<'_> {
                     }
                 }
                 Some(What::Mention(link)) if ways.len() == keys.len() => {
-                    let before = self.at.checked_sub(1).and_then(|at| self.chunks.get(at));
-                    let of = before.is_some_and(|chunk| {
+                    let before = self.chunks.get(..self.at).unwrap_or_default().iter().rev();
+                    let mut before =
+                        before.skip_while(|chunk| chunk.what == What::Role(Role::Filler));
+                    let of = before.next().is_some_and(|chunk| {
                         chunk.text.eq_ignore_ascii_case("of")
                             || chunk.text.eq_ignore_ascii_case("for")
                     });
@@ -133,7 +138,7 @@ impl Reader<'_> {
                 self.doubt(price::ODD, "an order is not understood".to_owned());
                 return;
             }
-            keys.push(OrderKey::Shown);
+            keys.push(OrderKey::Shown(alphabetical));
             ways.push(None);
         }
         for (key, way) in keys.into_iter().zip(ways) {

@@ -130,6 +130,8 @@ impl Reader<'_> {
             }
             Role::OrderBy | Role::Way(_) | Role::Alphabetical => self.order(),
             Role::Compare(op) => {
+                self.higher = text.to_lowercase().contains("higher than")
+                    || text.to_lowercase().contains("lower than");
                 self.step();
                 self.comparison(op, None);
             }
@@ -348,24 +350,29 @@ impl Reader<'_> {
             self.named_table(&link, &text, value_next);
         } else if let Some(table) = self.told_by(&link).filter(|_| !value_next && !called) {
             // A key that is told stands for the row that it is of.
-            let of = Link { tables: vec![(table, 0.9)], ..Link::default() };
+            let of = Link {
+                tables: vec![(table, 0.9)],
+                ..Link::default()
+            };
             self.named_table(&of, &text, false);
         } else if self.names_what(&link, value_next || called) {
             if let Some(item) = self.items.last_mut() {
                 item.link = link;
                 item.text = text;
             }
-        } else if column > 0.3 && self.verb_before() && participle(&text)
-            && !value_next
-        {
+        } else if column > 0.3 && self.verb_before() && participle(&text) && !value_next {
             self.tape.pay(price::VERB * 2.0);
-            self.read.hints.push(crate::words::stem(&text.to_lowercase()));
+            self.read
+                .hints
+                .push(crate::words::stem(&text.to_lowercase()));
         } else if self.participle_compared(&link, &text) {
             self.tape.pay(price::VERB * 2.0);
         } else if column > 0.3 && column < 0.6 && !value_next && !called && self.verb_before() {
             // "that lost any ship": a verb, which says how things belong together.
             self.tape.pay(price::VERB * 2.0);
-            self.read.hints.push(crate::words::stem(&text.to_lowercase()));
+            self.read
+                .hints
+                .push(crate::words::stem(&text.to_lowercase()));
         } else if column > 0.3 {
             self.dangling();
             let the = self.at.checked_sub(2).and_then(|at| self.chunks.get(at));
@@ -415,10 +422,18 @@ impl Reader<'_> {
 
     /// "that have hosted more than one": a verb, though a column is called alike.
     fn participle_compared(&self, link: &Link, text: &str) -> bool {
-        let texts = link.columns.first().and_then(|(at, _)| self.facts.column(*at));
+        let texts = link
+            .columns
+            .first()
+            .and_then(|(at, _)| self.facts.column(*at));
         let texts = texts.is_some_and(|column| !column.holds.numeric());
-        texts && participle(text) && self.verb_before()
-            && matches!(self.peek(), Some(What::Role(Role::Compare(_) | Role::Most(_) | Role::Some | Role::Filler)))
+        texts
+            && participle(text)
+            && self.verb_before()
+            && matches!(
+                self.peek(),
+                Some(What::Role(Role::Compare(_) | Role::Most(_) | Role::Some | Role::Filler | Role::In))
+            )
     }
 
     fn verb_before(&self) -> bool {
@@ -426,7 +441,9 @@ impl Reader<'_> {
         before.is_some_and(|chunk| {
             matches!(
                 chunk.what,
-                What::Role(Role::Relative | Role::Have | Role::Do | Role::Not | Role::Be | Role::It) | What::Mention(_)
+                What::Role(
+                    Role::Relative | Role::Have | Role::Do | Role::Not | Role::Be | Role::It
+                ) | What::Mention(_)
             )
         })
     }
@@ -473,6 +490,16 @@ impl Reader<'_> {
         };
         let name = self.table_name(table);
         self.note(text, &format!("the table {name}"));
+        if !self.told && matches!(self.preposition, Some(Role::Of | Role::For)) {
+            for item in self
+                .items
+                .iter_mut()
+                .rev()
+                .take_while(|item| item.owner.is_none())
+            {
+                item.owner = Some(table);
+            }
+        }
         if self.absent {
             self.focus = Some(table);
             self.mentioned.insert(table);
