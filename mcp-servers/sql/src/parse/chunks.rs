@@ -51,7 +51,10 @@ pub(super) fn chunks(question: &str, facts: &Facts, linker: &Linker) -> Vec<Chun
             } => {
                 let meanings = linker.meanings(stem);
                 let verb = lower.ends_with("ed") || lower.ends_with("ing");
-                let content = lower.chars().count() > 2 && lexicon::role(lower).is_none() && !capital && !verb;
+                let content = lower.chars().count() > 2
+                    && lexicon::role(lower).is_none()
+                    && !capital
+                    && !verb;
                 let known =
                     !meanings.is_empty() || !content || !linker.values(lower, false).is_empty();
                 if known {

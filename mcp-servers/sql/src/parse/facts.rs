@@ -1,11 +1,17 @@
 //! A schema in the words that questions use.
+//!
+//! - `names`: names of tables and columns as words.
+//! - `keys`: which rows belong to which, declared or guessed.
 
-use std::collections::{HashMap, HashSet};
+mod keys;
+mod names;
+
+use std::collections::HashMap;
 
 use crate::parse::form::At;
-use crate::parse::lexicon;
 use crate::schema::Schema;
-use crate::words::{of_name, stem};
+use crate::words::stem;
+use names::{display, holds, vocabulary, words};
 
 /// A schema, with what is told by its names.
 #[derive(Debug, Clone, Default)]
@@ -118,131 +124,6 @@ impl Facts {
         facts
     }
 
-    fn declared(&mut self, schema: &Schema) {
-        for (place, table) in schema.tables.iter().enumerate() {
-            for key in &table.foreign_keys {
-                let (Some(column), Some(target)) = (key.columns.first(), key.targets.first())
-                else {
-                    continue;
-                };
-                let from = self.at(place, column);
-                let other = schema
-                    .tables
-                    .iter()
-                    .position(|other| other.name.eq_ignore_ascii_case(&key.table));
-                let to = other.and_then(|other| self.at(other, target));
-                if let (Some(from), Some(to)) = (from, to) {
-                    self.edge(from, to);
-                }
-            }
-        }
-    }
-
-    /// Where no table declares keys: columns that several tables share, led to the table whose own
-    /// they are.
-    fn shared(&mut self) {
-        let mut by_name: HashMap<String, Vec<At>> = HashMap::new();
-        for (table, facts) in self.tables.iter().enumerate() {
-            for (column, of) in facts.columns.iter().enumerate() {
-                if of.stems.len() > 1 || of.name.to_lowercase().ends_with("id") && of.name.len() > 2
-                {
-                    let places = by_name.entry(of.name.to_lowercase()).or_default();
-                    places.push(At { table, column });
-                }
-            }
-        }
-        let mut names: Vec<(String, Vec<At>)> = by_name.into_iter().collect();
-        names.sort();
-        for (name, places) in names {
-            let identifies = lexicon::IDENTIFYING.iter().any(|end| name.ends_with(end));
-            if !identifies || places.len() < 2 || places.len() > SHARED {
-                continue;
-            }
-            // Its own is the table that it names, else the one that begins with it.
-            let own = places.iter().copied().min_by_key(|at| {
-                let table = self.table(at.table);
-                let column = self.column(*at);
-                let named = table.zip(column).is_some_and(|(table, column)| {
-                    table.stems.iter().all(|stem| column.stems.contains(stem))
-                        || table.stems.len() == 1
-                            && column.stems.len() == 1
-                            && column.name.chars().next().map(|c| c.to_ascii_lowercase())
-                                == table.name.chars().next().map(|c| c.to_ascii_lowercase())
-                });
-                (
-                    !named,
-                    at.column,
-                    table.map_or(0, |table| table.stems.len()),
-                    at.table,
-                )
-            });
-            let Some(own) = own else {
-                continue;
-            };
-            if let Some(table) = self.tables.get_mut(own.table)
-                && table.key.is_none()
-                && own.column == 0
-            {
-                table.key = Some(own.column);
-            }
-            let holds = self.column(own).map(|column| column.holds);
-            for at in places {
-                if at != own && self.column(at).map(|column| column.holds) == holds {
-                    self.edge(at, own);
-                }
-            }
-        }
-    }
-
-    /// Keys that nobody declared: a column called and typed like another table's only key.
-    fn guessed(&mut self) {
-        let mut keys: HashMap<String, Vec<At>> = HashMap::new();
-        for (table, facts) in self.tables.iter().enumerate() {
-            for (column, of) in facts.columns.iter().enumerate() {
-                let at = At { table, column };
-                if facts.key == Some(column) {
-                    keys.entry(of.name.to_lowercase()).or_default().push(at);
-                    // `flight.airline` tells the key of `airline`.
-                    keys.entry(facts.stems.join(" ")).or_default().push(at);
-                    if of.stems == ["id"] {
-                        let long = format!("{} id", facts.stems.join(" "));
-                        keys.entry(long).or_default().push(at);
-                    }
-                }
-            }
-        }
-        let linked: HashSet<usize> = self.edges.iter().map(|edge| edge.from.table).collect();
-        let mut found = Vec::new();
-        for (table, facts) in self.tables.iter().enumerate() {
-            for (column, of) in facts.columns.iter().enumerate() {
-                let from = At { table, column };
-                // `id` is every table's own.
-                if of.stems == ["id"] || linked.contains(&table) && self.is_from(from) {
-                    continue;
-                }
-                let named = keys.get(&of.name.to_lowercase());
-                let long = keys.get(&of.stems.join(" "));
-                let mut targets = named.into_iter().chain(long).flatten();
-                let to = targets.find(|to| {
-                    to.table != table
-                        && self
-                            .column(**to)
-                            .is_some_and(|target| target.holds == of.holds)
-                });
-                if let Some(to) = to.filter(|_| facts.key != Some(column)) {
-                    found.push((from, *to));
-                }
-            }
-        }
-        for (from, to) in found {
-            self.edge(from, to);
-        }
-    }
-
-    fn is_from(&self, at: At) -> bool {
-        self.edges.iter().any(|edge| edge.from == at)
-    }
-
     fn edge(&mut self, from: At, to: At) {
         let edge = Edge { from, to };
         if !self.edges.contains(&edge) && from.table != to.table {
@@ -349,122 +230,4 @@ impl Facts {
                 .table(table)
                 .is_some_and(|facts| facts.key.is_none() || facts.columns.len() <= 4)
     }
-}
-
-/// Most tables that share a column for it to be a key.
-const SHARED: usize = 8;
-
-/// The words of all names, by which words that are written as one are told apart.
-fn vocabulary(schema: &Schema) -> HashSet<String> {
-    let columns = schema.tables.iter().flat_map(|table| &table.columns);
-    let names = schema.tables.iter().map(|table| table.name.as_str());
-    let names = names.chain(columns.map(|column| column.name.as_str()));
-    let mut words: HashSet<String> = names
-        .flat_map(of_name)
-        .filter(|word| word.len() > 2)
-        .collect();
-    let singular: Vec<String> = words
-        .iter()
-        .filter_map(|word| Some(word.strip_suffix('s')?.to_owned()))
-        .collect();
-    words.extend(singular);
-    words
-}
-
-/// The stems of a name, with what is shortened written out.
-fn words(name: &str, vocabulary: &HashSet<String>) -> Vec<String> {
-    let mut stems: Vec<String> = Vec::new();
-    let whole = of_name(name).concat();
-    let parts = match lexicon::long_form(&whole) {
-        Some(long) => vec![long.to_owned()],
-        None => of_name(name),
-    };
-    for word in parts {
-        for part in apart(&word, vocabulary) {
-            let long = lexicon::long_form(&part).unwrap_or(&part);
-            for word in long.split(' ') {
-                let stem = stem(word);
-                if !lexicon::FILLERS.contains(&word) && !stems.contains(&stem) {
-                    stems.push(stem);
-                }
-            }
-        }
-    }
-    stems
-}
-
-/// Words that are written as one: `petid`, `fname`, `cityname`.
-fn apart(word: &str, vocabulary: &HashSet<String>) -> Vec<String> {
-    if lexicon::long_form(word).is_some() {
-        return vec![word.to_owned()];
-    }
-    for end in lexicon::ENDINGS {
-        let Some(rest) = word.strip_suffix(end).filter(|rest| !rest.is_empty()) else {
-            continue;
-        };
-        let known = vocabulary.contains(rest) || lexicon::long_form(rest).is_some();
-        // `stu` of `student`.
-        let short = rest.len() > 2 && vocabulary.iter().any(|long| long.starts_with(rest));
-        if known || short {
-            let long = vocabulary
-                .iter()
-                .filter(|long| !known && long.starts_with(rest) && !long.ends_with(end))
-                .min_by_key(|long| (long.len(), (*long).clone()));
-            let rest = long.map_or(rest, String::as_str);
-            return vec![rest.to_owned(), (*end).to_owned()];
-        }
-    }
-    vec![word.to_owned()]
-}
-
-fn holds(kind: &str, samples: &[String]) -> Holds {
-    let kind = kind.to_lowercase();
-    let any = |names: &[&str]| names.iter().any(|name| kind.contains(name));
-    let numbers = || {
-        !samples.is_empty()
-            && samples
-                .iter()
-                .all(|sample| sample.trim().parse::<f64>().is_ok())
-    };
-    if any(&["date", "time"]) {
-        Holds::Date
-    } else if any(&[
-        "int", "real", "float", "double", "num", "dec", "serial", "money", "year",
-    ]) {
-        Holds::Number
-    } else if numbers() {
-        Holds::NumberAsText
-    } else {
-        Holds::Text
-    }
-}
-
-/// The column by which people call a row of a table: its name, its title, what is called like the
-/// table itself, else its key.
-fn display(table: &[String], columns: &[ColumnFacts], key: Option<usize>) -> Option<usize> {
-    let own = |column: &&ColumnFacts| -> Vec<String> {
-        let rest = column.stems.iter().filter(|stem| !table.contains(stem));
-        rest.cloned().collect()
-    };
-    let find = |wanted: &dyn Fn(&ColumnFacts) -> bool| columns.iter().position(wanted);
-    let is = |name: &'static str| move |column: &ColumnFacts| own(&column) == [name];
-    find(&is("name"))
-        .or_else(|| find(&is("titl")))
-        .or_else(|| {
-            find(&|column| {
-                !column.key
-                    && !column.foreign
-                    && own(&column).is_empty()
-                    && !column.stems.is_empty()
-            })
-        })
-        .or_else(|| find(&|column| own(&column) == ["full", "name"]))
-        .or_else(|| {
-            let mut names = columns.iter().enumerate().filter(|(_, column)| {
-                column.stems.last().is_some_and(|stem| stem == "name") && !column.foreign
-            });
-            let first = names.next();
-            first.filter(|_| names.next().is_none()).map(|(at, _)| at)
-        })
-        .or(key)
 }

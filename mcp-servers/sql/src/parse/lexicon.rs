@@ -45,7 +45,11 @@ static PHRASES: LazyLock<HashMap<&str, Role>> = LazyLock::new(|| {
         Some((Role::named(role)?, phrases))
     });
     phrases
-        .flat_map(|(role, phrases)| phrases.split(" | ").map(move |phrase| (phrase.trim(), role)))
+        .flat_map(|(role, phrases)| {
+            phrases
+                .split(" | ")
+                .map(move |phrase| (phrase.trim(), role))
+        })
         .collect()
 });
 

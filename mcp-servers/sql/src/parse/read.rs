@@ -1,22 +1,30 @@
 //! Reading a question from left to right into a form.
 //!
-//! A question shows items (`items`) of rows that are told apart (`telling`): by values and
-//! comparisons (`comparing`), by other tables, by being first in an order (`ordering`). What the
-//! parts mean together is decided at the end (`finishing`). Wherever words may mean several things,
-//! the tape decides; whatever is not understood is paid for.
+//! A question shows items (`items`) of rows that are told apart (`telling`): by what is named
+//! (`naming`), by values (`valued`) and comparisons (`comparing`), by being first in an order
+//! (`ordering`). What the parts mean together is decided at the end (`finishing`: `showing`,
+//! `grouping`, `firsts`). Wherever words may mean several things, the tape decides (`choosing`);
+//! whatever is not understood is paid for (`unknown`).
 
+mod choosing;
 mod comparing;
 mod finishing;
+mod firsts;
+mod grouping;
 mod items;
+mod naming;
 mod ordering;
+mod showing;
 mod telling;
+mod unknown;
+mod valued;
 
 use std::collections::HashSet;
 
 use crate::parse::chunks::{Chunk, What};
-use crate::parse::facts::{Facts, Holds};
+use crate::parse::facts::Facts;
 use crate::parse::form::{AnyOf, At, Filter, Form, Function, Op};
-use crate::parse::lexicon::{self, Measure, Role};
+use crate::parse::lexicon::{Measure, Role};
 use crate::parse::link::{Link, Linker};
 use crate::parse::tape::Tape;
 
@@ -265,83 +273,6 @@ impl<'a> Reader<'a> {
         self.read.doubts.push(doubt);
     }
 
-    /// What stands where none is expected is left out, and paid for.
-    fn odd(&mut self) {
-        let text = self.text();
-        match self.peek() {
-            Some(What::Role(Role::Comma | Role::Stop | Role::Filler | Role::And)) => {}
-            Some(What::Role(Role::Beyond)) if self.added(&text) => self.tape.pay(price::BESIDE),
-            Some(What::Role(Role::Beyond)) => {
-                self.doubt(price::BEYOND, format!("“{text}” is beyond this parser"));
-            }
-            Some(What::Unknown) => self.unknown(&text),
-            _ => self.doubt(
-                price::ODD,
-                format!("“{text}” stands where it is not understood"),
-            ),
-        }
-        self.step();
-    }
-
-    /// A word that nothing is known of: cheap where it looks like a verb between two things.
-    fn unknown(&mut self, text: &str) {
-        if self.added(text) {
-            self.tape.pay(price::BESIDE);
-            return;
-        }
-        let lower = text.to_lowercase();
-        let before = self.at.checked_sub(1).and_then(|at| self.chunks.get(at));
-        let after_verb_word = matches!(
-            before.map(|chunk| &chunk.what),
-            Some(What::Role(
-                Role::Relative | Role::It | Role::Be | Role::Filler
-            ))
-        );
-        let capital = text.starts_with(char::is_uppercase) && self.at > 0;
-        let after_do = matches!(
-            before.map(|chunk| &chunk.what),
-            Some(What::Role(Role::Do | Role::Not | Role::It | Role::Relative))
-        );
-        let noun = matches!(before.map(|chunk| &chunk.what), Some(What::Role(Role::Filler)));
-        let verb = !capital && !noun
-            && (lower.ends_with("ed")
-                || after_do
-                || lower.ends_with("ing")
-                || after_verb_word && lower.ends_with('s'));
-        self.read.hints.push(crate::words::stem(&lower));
-        let after_table = matches!(before.map(|chunk| &chunk.what), Some(What::Mention(link)) if link.table_score() > 0.6);
-        let before_more = matches!(
-            self.ahead(1),
-            Some(What::Role(
-                Role::In
-                    | Role::From
-                    | Role::By
-                    | Role::For
-                    | Role::Each
-                    | Role::Compare(_)
-                    | Role::Filler
-                    | Role::Some
-            ))
-        );
-        if verb {
-            self.tape.pay(price::VERB);
-        } else if !capital && after_table && before_more {
-            self.tape.pay(price::VERB * 3.0);
-        } else {
-            self.doubt(price::UNKNOWN, format!("“{text}” is not known here"));
-        }
-    }
-
-    /// Whether a word adds nothing to what is before or after: "arrival times", "type of status".
-    fn added(&self, text: &str) -> bool {
-        let stem = crate::words::stem(&text.to_lowercase());
-        let before = self.at.checked_sub(1).and_then(|at| self.chunks.get(at));
-        let after = self.ahead(1) == Some(&What::Role(Role::Of));
-        let column = matches!(before.map(|chunk| &chunk.what), Some(What::Mention(link)) if link.column_score() > 0.8);
-        column && lexicon::ADDED.contains(&stem.as_str())
-            || after && (stem == "type" || stem == "kind")
-    }
-
     fn table_name(&self, table: usize) -> String {
         self.facts
             .table(table)
@@ -372,91 +303,6 @@ impl<'a> Reader<'a> {
         }
         self.mentioned.insert(table);
         self.focus = Some(table);
-    }
-
-    /// How far a table is from what is spoken of.
-    fn distance(&self, table: usize) -> f32 {
-        if self.focus == Some(table) {
-            return 0.0;
-        }
-        if self.subject() == Some(table) {
-            return 0.2;
-        }
-        if self.mentioned.contains(&table) {
-            return 0.5;
-        }
-        let near = |of: Option<usize>| of.is_some_and(|of| self.facts.neighbours(of, table));
-        let bridged = |of: Option<usize>| of.is_some_and(|of| self.facts.bridged(of, table));
-        if near(self.focus) {
-            1.1
-        } else if near(self.subject()) || bridged(self.focus) {
-            1.2
-        } else if bridged(self.subject()) {
-            1.3
-        } else if self.focus.is_none() && self.subject().is_none() {
-            0.3
-        } else {
-            2.4
-        }
-    }
-
-    /// One of several, by the tape; the costs need not be in order.
-    fn choose<T: Clone>(&mut self, mut ways: Vec<(T, f32)>) -> Option<T> {
-        ways.sort_by(|one, two| one.1.total_cmp(&two.1));
-        ways.truncate(4);
-        let least = ways.first()?.1;
-        let costs: Vec<f32> = ways.iter().map(|(_, cost)| (cost - least) * 1.6).collect();
-        let way = self.tape.choose(&costs);
-        // What even the best way costs beyond the distance of a neighbour is doubt.
-        self.tape
-            .pay((least - 1.3).max(0.0) + (least * 0.08).min(0.08));
-        ways.into_iter().nth(way).map(|(way, _)| way)
-    }
-
-    /// A column that words may be, where they stand.
-    fn column(&mut self, link: &Link, wanted: impl Fn(Holds) -> f32) -> Option<At> {
-        let ways: Vec<(At, f32)> = link
-            .columns
-            .iter()
-            .filter_map(|(at, score)| {
-                let holds = self.facts.column(*at)?.holds;
-                let cost = (1.0 - score) * 3.0 + self.distance(at.table) + wanted(holds);
-                Some((*at, cost))
-            })
-            .collect();
-        self.choose(ways)
-    }
-
-    /// A column of a table (or near it) that a measure is told by.
-    fn measured(&mut self, measure: Measure, focus: Option<usize>) -> Option<(At, bool)> {
-        let focus = focus.or(self.focus).or(self.subject())?;
-        let mut ways = Vec::new();
-        for (rank, stem) in (0_u8..).zip(measure.stems()) {
-            for at in self.facts.columns_by_stem.get(*stem).into_iter().flatten() {
-                let column = self.facts.column(*at)?;
-                let own = at.table == focus;
-                if !own
-                    && !self.facts.neighbours(at.table, focus)
-                    && !self.mentioned.contains(&at.table)
-                    || column.foreign
-                {
-                    continue;
-                }
-                let extra = column.stems.iter().filter(|own| own != stem);
-                let table = self.facts.table(at.table)?;
-                let extra = extra.filter(|own| !table.stems.contains(own)).count();
-                let text = if column.holds == Holds::Text {
-                    0.5
-                } else {
-                    0.0
-                };
-                let extra = u8::try_from(extra).map_or(9.0, f32::from);
-                let cost =
-                    f32::from(rank).mul_add(0.35, extra * 0.4) + text + if own { 0.0 } else { 1.6 };
-                ways.push(((*at, measure.turned(stem)), cost));
-            }
-        }
-        self.choose(ways)
     }
 
     fn filter(&mut self, any: AnyOf) {

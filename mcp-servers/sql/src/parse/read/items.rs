@@ -18,7 +18,11 @@ impl Reader<'_> {
                 Some(What::Role(role)) => match role {
                     Role::Ask => {
                         // A second sentence that lists what is shown says it all once more.
-                        if !self.items.is_empty() && self.starts_sentence() && self.item_ahead(1) {
+                        if !self.items.is_empty()
+                            && !self.adds()
+                            && self.starts_sentence()
+                            && self.item_ahead(1)
+                        {
                             self.replaced = std::mem::take(&mut self.items);
                         }
                         self.step();
@@ -259,6 +263,13 @@ impl Reader<'_> {
             }
             _ => false,
         }
+    }
+
+    /// "show the name as well": beside what is shown already.
+    fn adds(&self) -> bool {
+        let rest = self.chunks.get(self.at..).unwrap_or_default();
+        rest.iter()
+            .any(|chunk| ["as well", "also", "too"].contains(&chunk.text.to_lowercase().as_str()))
     }
 
     fn after_mention(&self) -> bool {
