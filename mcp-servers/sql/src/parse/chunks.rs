@@ -206,6 +206,13 @@ impl Cutter<'_> {
                 return None;
             }
         }
+        let joins = |word: &Token| {
+            let role = word.phrase().and_then(|word| lexicon::role(&word));
+            matches!(role, Some(Role::And | Role::Or))
+        };
+        if words.last().is_some_and(joins) || words.first().is_some_and(joins) {
+            return None;
+        }
         // "eliminations by each team": the last word begins what follows.
         let after = at
             .checked_add(words.len())
@@ -222,6 +229,7 @@ impl Cutter<'_> {
             word.phrase().as_deref() == Some("number") && next.as_deref() == Some("of")
         });
         let number = numbers.map(|(place, _)| place);
+        let mut and = false;
         let mut sought: Vec<(String, Meanings)> = Vec::new();
         for (place, (word, meanings)) in words.iter().zip(self.meanings.iter().skip(at)).enumerate()
         {
@@ -229,12 +237,18 @@ impl Cutter<'_> {
                 // "total number of horses" for `total_horses`.
                 _ if inside(word) => {}
                 _ if Some(place) == number => {}
+                // "authors and tutors" is one thing only where it is one name.
+                _ if joins(word) => and = true,
                 Kind::Word { stem, .. } => sought.push((stem.clone(), meanings.clone())),
                 _ => return None,
             }
         }
         let link = self.linker.names(self.facts, &sought, &self.near);
         let mut link = link;
+        if and {
+            link.columns.clear();
+            link.tables.retain(|(_, score)| *score >= 1.0);
+        }
         if words.len() > 1 {
             // Together only where the words are more than each on its own.
             let of = words.iter().any(inside);

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 pub(super) use role::{Measure, Role};
 
 /// Words of names that tell nothing.
-pub(super) const FILLERS: &[&str] = &["of", "the", "a", "an", "for", "in", "to", "is"];
+pub(super) const FILLERS: &[&str] = &["of", "the", "a", "an", "for", "in", "to", "is", "and", "or"];
 
 /// Words of tables' names that people leave out.
 pub(super) const TABLE_FILLERS: &[&str] = &[
@@ -18,7 +18,8 @@ pub(super) const TABLE_FILLERS: &[&str] = &[
 ];
 
 /// Words of columns' names that people leave out.
-pub(super) const COLUMN_FILLERS: &[&str] = &["name", "code", "id", "number", "valu", "text"];
+pub(super) const COLUMN_FILLERS: &[&str] =
+    &["name", "code", "id", "number", "valu", "text", "count"];
 
 /// Words at the end of names that are written as one with what is before.
 pub(super) const ENDINGS: &[&str] = &[

@@ -235,6 +235,15 @@ impl Reader<'_> {
             } else if next.value_score() > schema {
                 // What comes is a value of this column or table.
                 return;
+            } else if link.column_score() > 0.85
+                && link.table_score() < 0.6
+                && next.column_score() > next.table_score()
+            {
+                // Two columns are no one thing.
+                if crate::parse::read::naming::participle(&text) {
+                    return;
+                }
+                self.tape.pay(price::ODD);
             } else {
                 self.tape.pay(price::BESIDE);
                 if let Some((table, _)) = link.tables.first() {

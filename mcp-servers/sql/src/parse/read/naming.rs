@@ -36,10 +36,18 @@ impl Reader<'_> {
             && link.columns.iter().any(|(at, score)| {
                 *score > 0.85 && (self.focus == Some(at.table) || self.subject() == Some(at.table))
             });
-        let value_next = matches!(
-            self.ahead(self.past_small(0)),
-            Some(What::Quoted(_) | What::Number(_))
-        ) || matches!(self.ahead(self.past_small(0)), Some(What::Mention(next)) if next.value_score() > 0.85)
+        let by = usize::from(self.role() == Some(Role::By));
+        let value_after = |by: usize| match self.ahead(by) {
+            Some(What::Quoted(_)) => true,
+            Some(What::Mention(next)) => next.value_score() > 0.85,
+            _ => false,
+        };
+        let value_next = by == 1 && value_after(self.past_small(1))
+            || matches!(
+                self.ahead(self.past_small(0)),
+                Some(What::Quoted(_) | What::Number(_))
+            )
+            || matches!(self.ahead(self.past_small(0)), Some(What::Mention(next)) if next.value_score() > 0.85)
             || matches!(
                 self.ahead(self.past_small(0)),
                 Some(What::Role(
@@ -275,7 +283,7 @@ impl Reader<'_> {
 }
 
 /// Whether a word looks like a form of a verb.
-fn participle(text: &str) -> bool {
+pub(super) fn participle(text: &str) -> bool {
     let lower = text.to_lowercase();
     lower.ends_with("ed") || lower.ends_with("ing")
 }

@@ -5,7 +5,7 @@ use crate::parse::facts::Holds;
 use crate::parse::form::{At, Filter, Literal, Op, Test};
 use crate::parse::lexicon::Role;
 use crate::parse::link::Link;
-use crate::parse::read::{Reader, price};
+use crate::parse::read::{ItemKind, Reader, price};
 
 impl Reader<'_> {
     /// A value that was named, with those that follow after "or".
@@ -196,7 +196,19 @@ impl Reader<'_> {
         let texts = |holds: Holds| if holds == Holds::Number { 1.0 } else { 0.0 };
         let column = self.pending_column(texts);
         let focus = self.focus.or(self.subject());
-        let at = column.or_else(|| focus.and_then(|table| self.facts.display(table)));
+        // "the full names that contain": what is shown.
+        let shown = self.items.last().filter(|item| {
+            item.kind == ItemKind::Plain
+                && item.link.column_score() > 0.9
+                && item.link.table_score() < 0.6
+        });
+        let shown = shown
+            .map(|item| item.link.clone())
+            .filter(|_| column.is_none() && focus.is_none());
+        let shown = shown.and_then(|link| self.column(&link, texts));
+        let at = column
+            .or(shown)
+            .or_else(|| focus.and_then(|table| self.facts.display(table)));
         let not = std::mem::take(&mut self.negated);
         match at {
             Some(at) => {
