@@ -1,6 +1,7 @@
 //! Measures the parser on a folder of questions with databases.
 //!
-//! `cargo run -p ropewalk-sql --example measure_parser -- FOLDER [--show wrong|left|all] [--only DB,DB] [--not DB,DB]`
+//! `cargo run -p ropewalk-sql --example measure_parser -- FOLDER [--show wrong|left|all]
+//! [--only DB,DB] [--not DB,DB] [--embed yes|no]`
 
 use std::collections::BTreeSet;
 use std::error::Error;

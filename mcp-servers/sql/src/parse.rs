@@ -225,3 +225,6 @@ impl Reading {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

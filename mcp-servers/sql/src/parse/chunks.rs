@@ -316,9 +316,8 @@ impl Cutter<'_> {
         edge(first)
             && edge(words.last())
             && words.iter().any(content)
-            && (words.len() > 1 || !first.is_some_and(role))
             // "in France" is no value, but "The Hague" is one.
-            && !(first.is_some_and(role) && !words.first().is_some_and(content))
+            && (!first.is_some_and(role) || words.len() > 1 && first.is_some_and(content))
             && words.iter().all(|token| !matches!(token.kind, Kind::Quoted(_)))
     }
 

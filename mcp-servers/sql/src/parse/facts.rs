@@ -6,7 +6,7 @@
 mod keys;
 mod names;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::parse::form::At;
 use crate::schema::Schema;
@@ -212,6 +212,27 @@ impl Facts {
         others
             .filter(|other| *other != one && *other != two)
             .any(|other| self.neighbours(other, two) && self.bridge(other))
+    }
+
+    /// Whether each row of a table has at most one of another, over however many tables.
+    pub(super) fn leads(&self, from: usize, to: usize) -> bool {
+        let mut seen = HashSet::from([from]);
+        let mut open = vec![from];
+        while let Some(table) = open.pop() {
+            if table == to {
+                return true;
+            }
+            let further = self
+                .edges_of(table)
+                .iter()
+                .filter(|edge| edge.from.table == table);
+            open.extend(
+                further
+                    .map(|edge| edge.to.table)
+                    .filter(|next| seen.insert(*next)),
+            );
+        }
+        false
     }
 
     /// The links of a table.

@@ -67,8 +67,9 @@ fn holds(column: &Column) -> Holds {
 }
 
 impl ValueIndex {
-    /// Reads the values of the columns that a caller may see. A column that cannot be read in time
-    /// has none, and is not complete.
+    /// Reads the values of the columns that a caller may see, as the guard lets the caller see them:
+    /// an index read for one caller is not for another who may see less. A column that cannot be
+    /// read in time has none, and is not complete.
     ///
     /// # Errors
     /// When the caller gave up.
@@ -83,6 +84,9 @@ impl ValueIndex {
         let began = Instant::now();
         for table in &schema.tables {
             for column in &table.columns {
+                if cancel.is_cancelled() {
+                    return Err(DatabaseError::Cancelled);
+                }
                 let room = bounds.in_total.saturating_sub(values.len());
                 let most = match holds(column) {
                     Holds::Texts => bounds.of_column.min(room),

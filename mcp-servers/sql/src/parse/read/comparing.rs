@@ -207,6 +207,17 @@ impl Reader<'_> {
                 }
                 return;
             }
+            // "the names of the 3 books with": as many as are shown.
+            let shown = op == Op::Equal
+                && to.is_none()
+                && matches!(self.preposition, Some(Role::Of | Role::For));
+            if shown && !self.told && link.table_score() > 0.3 && others.is_empty() {
+                self.limited(number);
+                if let Some(table) = self.table_of(&link) {
+                    self.enter(table);
+                }
+                return;
+            }
             if link.table_score() > 0.3
                 && let Some(table) = self.table_of(&link)
             {

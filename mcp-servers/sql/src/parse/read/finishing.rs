@@ -246,7 +246,20 @@ impl Reader<'_> {
 
     fn repeats(&self) -> bool {
         let form = &self.read.form;
-        form.group.is_empty()
+        let shown: Vec<usize> = form
+            .select
+            .iter()
+            .filter_map(Shown::column)
+            .map(|at| at.table)
+            .collect();
+        let mut all: Vec<usize> = form.columns().iter().map(|at| at.table).collect();
+        all.extend(&form.joined);
+        all.extend(form.subject);
+        let once = shown
+            .iter()
+            .any(|from| all.iter().all(|to| self.facts.leads(*from, *to)));
+        !once
+            && form.group.is_empty()
             && form.limit.is_none()
             && form.both.is_none()
             && !form.select.iter().any(Shown::aggregates)

@@ -15,11 +15,7 @@ impl Reader<'_> {
             self.named_value(&link, &text);
             return;
         }
-        if self.pending.is_some()
-            && !link.values.is_empty()
-            && link.value_score() > 0.85
-            && self.tested()
-        {
+        if self.pending.is_some() && !link.values.is_empty() && link.value_score() > 0.85 {
             self.value_filter(&link, &text);
             return;
         }
@@ -122,7 +118,9 @@ impl Reader<'_> {
         let (at, score) = link.columns.first()?;
         let edges = self.facts.edges_of(at.table);
         let edge = edges.iter().find(|edge| edge.from == *at)?;
-        (*score > 0.85 && link.tables.is_empty()).then_some(edge.to.table)
+        // Said of the subject itself, it says more than that.
+        let other = self.subject() != Some(edge.to.table);
+        (other && *score > 0.85 && link.tables.is_empty()).then_some(edge.to.table)
     }
 
     /// "the names of the states": the states are what is shown.
@@ -165,11 +163,6 @@ impl Reader<'_> {
                 ) | What::Mention(_)
             )
         })
-    }
-
-    /// Whether what is named comes right after a test of the pending column: "is", "of".
-    pub(super) fn tested(&self) -> bool {
-        true
     }
 
     pub(super) fn items_aggregate(&self) -> bool {
@@ -240,7 +233,7 @@ impl Reader<'_> {
     pub(super) fn named_value(&mut self, link: &Link, text: &str) {
         self.told = true;
         let after = self.peek();
-        if self.negated && !self.pending.is_some() {
+        if self.negated && self.pending.is_none() {
             // "do not have a cat": what must be absent is what the value is of.
             let subject = self.subject();
             let own = link

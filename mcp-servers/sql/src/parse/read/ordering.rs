@@ -64,8 +64,7 @@ impl Reader<'_> {
                     }
                     Role::Comma | Role::And
                         if !keys.is_empty()
-                            && matches!(self.ahead(self.past_small(1)), Some(What::Mention(_)))
-                            && !self.later_items() =>
+                            && matches!(self.ahead(self.past_small(1)), Some(What::Mention(_))) =>
                     {
                         self.step();
                     }
@@ -113,9 +112,7 @@ impl Reader<'_> {
                         if let (Some((table, _)), Some(OrderKey::Named(key, _))) =
                             (link.tables.first(), keys.last_mut())
                         {
-                            key.columns.retain(|(at, _)| {
-                                at.table == *table || key.tables.is_empty() && false
-                            });
+                            key.columns.retain(|(at, _)| at.table == *table);
                             if key.columns.is_empty() {
                                 break;
                             }
@@ -144,11 +141,6 @@ impl Reader<'_> {
         for (key, way) in keys.into_iter().zip(ways) {
             self.orders.push((key, way.or(down).unwrap_or(false)));
         }
-    }
-
-    /// Whether what comes after a comma is shown rather than sorted by.
-    fn later_items(&self) -> bool {
-        false
     }
 
     /// "the youngest singer", "the highest average".
@@ -329,8 +321,8 @@ impl Reader<'_> {
         }
     }
 
-    fn limited(&mut self, number: f64) {
-        if number >= 1.0 && number < 1_000_000.0 {
+    pub(super) fn limited(&mut self, number: f64) {
+        if (1.0..1_000_000.0).contains(&number) {
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,

@@ -84,10 +84,11 @@ impl Reader<'_> {
         self.mentioned.insert(table);
         let name = self.table_name(table);
         self.note(text, &format!("how many rows of {name}"));
-        if distinct && self.subject() != Some(table) {
-            if let Some(key) = self.facts.key(table) {
-                return Some(Shown::Different(key));
-            }
+        if distinct
+            && self.subject() != Some(table)
+            && let Some(key) = self.facts.key(table)
+        {
+            return Some(Shown::Different(key));
         }
         Some(Shown::Count(Some(table)))
     }

@@ -286,11 +286,12 @@ impl Reader<'_> {
                 let mut text = self.text();
                 self.step();
                 self.compound(&mut link, &mut text);
-                if link.table_score() > 0.6 && link.table_score() >= link.column_score() - 0.05 {
-                    if let Some((table, _)) = link.tables.first().copied() {
-                        self.mentioned.insert(table);
-                        self.focus = Some(table);
-                    }
+                if link.table_score() > 0.6
+                    && link.table_score() >= link.column_score() - 0.05
+                    && let Some((table, _)) = link.tables.first().copied()
+                {
+                    self.mentioned.insert(table);
+                    self.focus = Some(table);
                 }
                 self.each.push((link, text));
             }
