@@ -121,6 +121,14 @@ impl Cutter<'_> {
             if counts && self.mention(at.saturating_add(length)).0.table_score() > 0.9 {
                 return (What::Role(role), length);
             }
+            // "the amount of a payment" is a column where one is called so.
+            let amount = length == 2
+                && self
+                    .text(at, at.saturating_add(1))
+                    .eq_ignore_ascii_case("amount");
+            if role == Role::NumberOf && amount && link.column_score() > 0.85 {
+                return (What::Mention(link), words);
+            }
             // A word with a role is rather that than a name of one word, but for verbs and the like.
             let soft = matches!(
                 role,

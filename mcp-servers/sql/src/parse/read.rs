@@ -22,8 +22,8 @@ mod valued;
 use std::collections::HashSet;
 
 use crate::parse::chunks::{Chunk, What};
-use crate::parse::facts::Facts;
-use crate::parse::form::{AnyOf, At, Filter, Form, Function, Op};
+use crate::parse::facts::{Facts, Holds};
+use crate::parse::form::{AnyOf, At, Filter, Form, Function, Literal, Op, Test};
 use crate::parse::lexicon::{Measure, Role};
 use crate::parse::link::{Link, Linker};
 use crate::parse::tape::Tape;
@@ -316,6 +316,19 @@ impl<'a> Reader<'a> {
         {
             absent.filters.push(any);
             return;
+        }
+        let ordered = |filter: &Filter| match filter.test {
+            Test::Is(op, Literal::Number(_)) => !matches!(op, Op::Equal | Op::Unequal),
+            Test::Between(..) => true,
+            _ => false,
+        };
+        let text = |filter: &Filter| {
+            let column = self.facts.column(filter.at);
+            column.is_some_and(|column| column.holds == Holds::Text)
+        };
+        if any.iter().any(|filter| ordered(filter) && text(filter)) {
+            let name = self.column_name(first.at);
+            self.doubt(price::ODD * 0.5, format!("{name} holds no numbers"));
         }
         self.compared = Some(first.at);
         if std::mem::take(&mut self.or)

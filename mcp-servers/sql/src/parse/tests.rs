@@ -194,6 +194,41 @@ fn filters() {
 }
 
 #[test]
+fn years_of_dates_are_compared_in_each_dialect() {
+    let visit = table(
+        "visit",
+        &[("id", "int"), ("day", "date"), ("name", "text")],
+        &[],
+    );
+    for (dialect, year) in [
+        (Dialect::Sqlite, "CAST(SUBSTR(\"day\", 1, 4) AS INTEGER)"),
+        (Dialect::Postgres, "EXTRACT(YEAR FROM \"day\")"),
+        (Dialect::Mysql, "EXTRACT(YEAR FROM `day`)"),
+    ] {
+        let schema = Schema {
+            tables: vec![visit.clone()],
+        };
+        let parser = Parser::new(&schema, Arc::default(), dialect, None);
+        let sql = parser
+            .parse("How many visits have a day after 2013?")
+            .sql
+            .unwrap();
+        assert!(sql.ends_with(&format!("WHERE {year} > 2013")), "{sql}");
+        assert!(
+            Guard::new(dialect, Rules::default())
+                .unwrap()
+                .check(&sql)
+                .is_ok()
+        );
+        let sql = parser
+            .parse("How many visits have a day before 2018-04-07?")
+            .sql
+            .unwrap();
+        assert!(sql.ends_with("< '2018-04-07'"), "{sql}");
+    }
+}
+
+#[test]
 fn aggregates_and_groups() {
     reads(
         "What are the average and maximum age of authors?",

@@ -60,6 +60,14 @@ pub(super) fn tokens(question: &str) -> Vec<Token> {
                 span,
                 kind: Kind::Quoted(text),
             });
+        } else if let Some(length) = date(rest).filter(|_| !after_word) {
+            let span = at..at.saturating_add(length);
+            at = span.end;
+            let text = rest.get(..length).unwrap_or_default().to_owned();
+            tokens.push(Token {
+                span,
+                kind: Kind::Quoted(text),
+            });
         } else if c.is_alphanumeric() {
             let length = word(rest);
             let text = rest.get(..length).unwrap_or_default();
@@ -127,6 +135,17 @@ fn word(rest: &str) -> usize {
         }
     }
     rest.len()
+}
+
+/// How long a date is that a text begins with: `2018-04-07`.
+fn date(rest: &str) -> Option<usize> {
+    let date = rest.get(..10)?;
+    let form = date.char_indices().all(|(at, c)| match at {
+        4 | 7 => c == '-',
+        _ => c.is_ascii_digit(),
+    });
+    let next = rest.get(10..).and_then(|rest| rest.chars().next());
+    (form && next.is_none_or(|next| !next.is_alphanumeric())).then_some(10)
 }
 
 fn multiple(word: &str) -> Option<f64> {

@@ -1,4 +1,6 @@
-//! A form written down as SQL.
+//! A form written down as SQL; `conditions` are what rows must be like.
+
+mod conditions;
 
 use crate::dialect::Dialect;
 use crate::parse::facts::{Facts, Holds};
@@ -183,22 +185,6 @@ impl<'a> Writer<'a> {
         })
     }
 
-    fn conditions(&mut self) -> Option<Vec<String>> {
-        let form = self.form;
-        let mut conditions: Vec<String> = form
-            .filters
-            .iter()
-            .map(|any| self.any_of(any))
-            .collect::<Option<_>>()?;
-        for absent in &form.absent {
-            conditions.push(self.absent(absent)?);
-        }
-        if let Some(top) = &form.top {
-            conditions.push(self.top(top)?);
-        }
-        Some(conditions)
-    }
-
     fn several(&self) -> bool {
         !self.joins.steps.is_empty()
     }
@@ -276,130 +262,6 @@ impl<'a> Writer<'a> {
             Dialect::Postgres if text => format!("CAST({name} AS NUMERIC)"),
             _ => name,
         })
-    }
-
-    fn any_of(&self, any: &AnyOf) -> Option<String> {
-        let parts: Option<Vec<String>> = any.iter().map(|filter| self.filter(filter)).collect();
-        let parts = parts?;
-        match parts.as_slice() {
-            [only] => Some(only.clone()),
-            _ => Some(format!("({})", parts.join(" OR "))),
-        }
-    }
-
-    fn filter(&self, filter: &Filter) -> Option<String> {
-        let name = self.name(filter.at)?;
-        let text = self.facts.column(filter.at)?.holds;
-        Some(match &filter.test {
-            Test::Is(op, literal) => {
-                let op = if filter.not { op.not() } else { *op };
-                match literal {
-                    Literal::Text(text) => {
-                        format!("{name} {} {}", op.sql(), self.dialect.literal(text))
-                    }
-                    Literal::Number(value) if !text.numeric() && text != Holds::Date => {
-                        format!("{name} {} '{}'", op.sql(), number(*value))
-                    }
-                    Literal::Number(value)
-                        if matches!(op, Op::Equal | Op::Unequal) && text == Holds::NumberAsText =>
-                    {
-                        format!("{name} {} '{}'", op.sql(), number(*value))
-                    }
-                    Literal::Number(value) => {
-                        format!(
-                            "{} {} {}",
-                            self.measured(filter.at)?,
-                            op.sql(),
-                            number(*value)
-                        )
-                    }
-                }
-            }
-            Test::Between(from, to) => {
-                let not = if filter.not { "NOT " } else { "" };
-                let name = self.measured(filter.at)?;
-                format!("{name} {not}BETWEEN {} AND {}", number(*from), number(*to))
-            }
-            Test::Like(pattern) => {
-                let not = if filter.not { "NOT " } else { "" };
-                format!("{name} {not}LIKE {}", self.dialect.literal(pattern))
-            }
-            Test::Against(op, function) => {
-                let op = if filter.not { op.not() } else { *op };
-                let facts = self.facts.table(filter.at.table)?;
-                let column = self.dialect.quoted(&self.facts.column(filter.at)?.name);
-                let table = self.dialect.quoted_path(&facts.name);
-                format!(
-                    "{name} {} (SELECT {}({column}) FROM {table})",
-                    op.sql(),
-                    function.sql()
-                )
-            }
-        })
-    }
-
-    /// Subjects that no row of another table belongs to.
-    fn absent(&mut self, absent: &Absent) -> Option<String> {
-        let subject = self.form.subject?;
-        let inner = Form {
-            subject: Some(absent.table),
-            select: Vec::new(),
-            filters: absent.filters.clone(),
-            joined: vec![subject],
-            ..Form::default()
-        };
-        // The way from what is absent back to the subject: its last step tells the subject's key.
-        let tables = [
-            vec![subject, absent.table],
-            inner.columns().iter().map(|at| at.table).collect(),
-        ]
-        .concat();
-        let way = joins(self.facts, &tables, self.hints, self.tape)?;
-        let edge = way.steps.first()?.edge;
-        let (own, told) = if edge.to.table == subject {
-            (edge.to, edge.from)
-        } else {
-            (edge.from, edge.to)
-        };
-        let select = Form {
-            subject: Some(told.table),
-            select: vec![Shown::Column(told)],
-            filters: absent.filters.clone(),
-            joined: vec![absent.table],
-            ..Form::default()
-        };
-        let written =
-            Writer::new(&select, self.facts, self.dialect, self.hints, self.tape)?.statement()?;
-        let told_column = self.facts.column(told)?;
-        // With a key that may be missing, NOT IN would be unknown for every row.
-        let mut sql = written.sql;
-        if !told_column.key {
-            let several = sql.contains(" AS t1 ");
-            let name = self.dialect.quoted(&told_column.name);
-            let name = if several { format!("t1.{name}") } else { name };
-            let joiner = if absent.filters.is_empty() {
-                "WHERE"
-            } else {
-                "AND"
-            };
-            sql = format!("{sql} {joiner} {name} IS NOT NULL");
-        }
-        Some(format!("{} NOT IN ({sql})", self.name(own)?))
-    }
-
-    /// Rows that belong to the first one of another table.
-    fn top(&self, top: &Top) -> Option<String> {
-        let facts = self.facts.table(top.by.table)?;
-        let key = self.facts.key(top.by.table)?;
-        let quoted = |at: At| Some(self.dialect.quoted(&self.facts.column(at)?.name));
-        let way = if top.down { "DESC" } else { "ASC" };
-        Some(format!(
-            "{} = (SELECT {} FROM {} ORDER BY {} {way} LIMIT 1)",
-            self.name(key)?,
-            quoted(key)?,
-            self.dialect.quoted_path(&facts.name),
-            quoted(top.by)?,
-        ))
     }
 }
 

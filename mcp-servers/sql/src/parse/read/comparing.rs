@@ -77,7 +77,8 @@ impl Reader<'_> {
                 self.step();
                 let at = given
                     .map(|(at, _)| at)
-                    .or_else(|| self.pending_column(|_| 0.0));
+                    .or_else(|| self.pending_column(|_| 0.0))
+                    .or_else(|| self.measured(Measure::Time, None).map(|(at, _)| at));
                 match at {
                     Some(at) => self.filter(vec![Filter {
                         at,
@@ -247,14 +248,14 @@ impl Reader<'_> {
         if is_year(number)
             && let Some((at, _)) = self.measured(Measure::Time, self.focus.or(self.subject()))
         {
-            let mut any = vec![self.in_year(at, op, number)];
-            any.extend(others.iter().map(|other| self.in_year(at, op, *other)));
+            let mut any = vec![compare(at, op, number)];
+            any.extend(others.iter().map(|other| compare(at, op, *other)));
             while self.role() == Some(Role::And) && self.wants_both {
                 let Some(What::Number(other)) = self.ahead(1) else {
                     break;
                 };
                 self.filter(std::mem::take(&mut any));
-                any.push(self.in_year(at, op, *other));
+                any.push(compare(at, op, *other));
                 self.step();
                 self.step();
             }
@@ -322,24 +323,6 @@ impl Reader<'_> {
             return true;
         }
         false
-    }
-
-    /// A year, also of a date.
-    fn in_year(&self, at: At, op: Op, number: f64) -> Filter {
-        let date = self
-            .facts
-            .column(at)
-            .is_some_and(|column| column.holds == Holds::Date);
-        let test = match op {
-            // Dates are written with the year in front.
-            Op::Equal if date => Test::Like(format!("{number}%")),
-            op => Test::Is(op, Literal::Number(number)),
-        };
-        Filter {
-            at,
-            not: false,
-            test,
-        }
     }
 
     /// "above the average", "more than the minimum".

@@ -1,6 +1,7 @@
 //! What rows are put together by, and how many there must be of each.
 
 use crate::parse::form::{At, Function, Having, Shown};
+use crate::parse::link::Link;
 use crate::parse::read::{Item, Reader, price};
 
 impl Reader<'_> {
@@ -48,6 +49,20 @@ impl Reader<'_> {
                 shown.push(Shown::Column(at));
             }
         }
+        let mut counted: Vec<usize> = Vec::new();
+        for shown in &self.read.form.select {
+            if let Shown::Count(Some(table)) = shown
+                && !counted.contains(table)
+            {
+                counted.push(*table);
+            }
+        }
+        if counted.len() > 1 {
+            self.doubt(
+                price::BEYOND,
+                "two counts of different things are beyond this parser".to_owned(),
+            );
+        }
         if no_plain {
             // What rows are put together by is shown before what they come to.
             shown.append(&mut self.read.form.select);
@@ -56,7 +71,24 @@ impl Reader<'_> {
             self.read.form.select.append(&mut shown);
         }
         if !each.is_empty() && !aggregates && self.having.is_none() && self.first.is_none() {
-            // "the name of each singer" is of all singers.
+            // "the name of each singer" is of all singers; of each of something else it is more.
+            let subject = self.subject();
+            let own = |(link, _): &(Link, String)| {
+                link.tables
+                    .iter()
+                    .any(|(table, score)| Some(*table) == subject && *score > 0.6)
+            };
+            let shown = |(link, _): &(Link, String)| {
+                link.columns
+                    .iter()
+                    .any(|(at, score)| plain.contains(at) && *score > 0.85)
+            };
+            if !each.iter().all(|each| own(each) || shown(each)) {
+                self.doubt(
+                    price::ODD,
+                    "it is not clear what is asked of each".to_owned(),
+                );
+            }
             self.read.form.group.clear();
         }
         if each.is_empty() && aggregates && !plain.is_empty()
@@ -126,7 +158,10 @@ impl Reader<'_> {
         let asked =
             self.explicit && self.subject() == Some(first.table) && counted != self.subject();
         match key.filter(|_| {
-            one_table && (calls || asked) && counted.is_some_and(|counted| counted != first.table)
+            let several = counted.is_some_and(|counted| {
+                counted != first.table && !self.facts.leads(first.table, counted)
+            });
+            one_table && (calls || asked) && several
         }) {
             Some(key) => {
                 self.read.form.group.push(key);
@@ -157,6 +192,10 @@ impl Reader<'_> {
             }
         }
         let plain = self.plain();
+        let beside = plain.iter().any(|at| Some(at.table) == counted.table);
+        if beside && self.explicit && counted.table != self.subject() {
+            self.doubt(price::ODD, "what is counted is shown one by one".to_owned());
+        }
         self.put_together(&plain, counted.table);
         self.read.form.having = Some(Having {
             of: Shown::Count(counted.table),

@@ -73,7 +73,12 @@ impl Reader<'_> {
                 item.link = link;
                 item.text = text;
             }
-        } else if column > 0.3 && self.verb_before() && participle(&text) && !value_next {
+        } else if column > 0.3
+            && self.verb_before()
+            && participle(&text)
+            && !value_next
+            && !self.ends_clause()
+        {
             self.tape.pay(price::VERB * 2.0);
             self.read
                 .hints
@@ -151,6 +156,15 @@ impl Reader<'_> {
                     Role::Compare(_) | Role::Most(_) | Role::Some | Role::Filler | Role::In
                 ))
             )
+    }
+
+    /// Whether nothing follows that a verb could lead to.
+    fn ends_clause(&self) -> bool {
+        let by = self.past_small(0);
+        matches!(
+            self.ahead(by),
+            None | Some(What::Role(Role::Stop | Role::And | Role::Comma))
+        )
     }
 
     pub(super) fn verb_before(&self) -> bool {
