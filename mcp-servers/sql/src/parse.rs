@@ -37,7 +37,7 @@ use facts::Facts;
 use link::Linker;
 
 /// Confidence from which a reading is an answer.
-pub const THRESHOLD: f32 = 0.55;
+pub const THRESHOLD: f32 = 0.6;
 
 /// Longest question that is read, in bytes.
 const LONGEST: usize = 2_000;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::parse::facts::Facts;
-use crate::parse::lexicon::{self, Role};
+use crate::parse::lexicon::{self, Measure, Role};
 use crate::parse::link::{Link, Linker, Meanings};
 use crate::parse::tokens::{Kind, Token, tokens};
 
@@ -114,6 +114,9 @@ impl Cutter<'_> {
             return role;
         }
         let (link, words) = self.mention(at);
+        if let Some(first) = self.ordinal(at, words) {
+            return (What::Role(first), 1);
+        }
         if words > 0 {
             let (role, length) = phrase.unwrap_or((Role::Filler, 0));
             // "number of flights" is no flight number.
@@ -278,6 +281,18 @@ impl Cutter<'_> {
             }
         }
         Some(link)
+    }
+
+    /// "the first student" is the earliest one; a "first name" is none of that.
+    fn ordinal(&self, at: usize, words: usize) -> Option<Role> {
+        let last = match self.tokens.get(at)?.phrase()?.as_str() {
+            "first" => false,
+            "last" => true,
+            _ => return None,
+        };
+        let next = self.mention(at.saturating_add(1)).0;
+        let table = next.table_score() > 0.75 && next.table_score() >= next.column_score() - 0.05;
+        (words < 2 && table).then_some(Role::Extreme(last, Some(Measure::Time)))
     }
 
     /// The role of "maximum" where "number of tickets" after it is a column.

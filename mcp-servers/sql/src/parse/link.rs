@@ -264,7 +264,7 @@ fn fits_table(table: &TableFacts, words: &[(String, Meanings)]) -> Option<f32> {
     let missing = missing.len().saturating_sub(fillers);
     if missing > 0 {
         let head = matched.contains(&table.stems.len().saturating_sub(1));
-        score *= share(matched.len(), missing) * if head { 1.6 } else { 0.9 };
+        score *= share(matched.len(), missing) * if head { 1.6 } else { 1.1 };
     }
     (score >= 0.3).then_some(score.min(1.0))
 }
@@ -290,7 +290,7 @@ fn fits_column(
             || stem == "id" && table.key == Some(at.column)
         {
             implied = true;
-            score *= 0.95;
+            score *= if stem == "id" { 0.85 } else { 0.95 };
         } else {
             return None;
         }

@@ -159,6 +159,10 @@ fn multiple(word: &str) -> Option<f64> {
 }
 
 fn kind(text: &str) -> Kind {
+    // A telephone number is no number.
+    if text.len() > 1 && text.starts_with('0') && text.chars().all(|c| c.is_ascii_digit()) {
+        return Kind::Quoted(text.to_owned());
+    }
     let lower = fold(text);
     match lexicon::number(&text.to_lowercase()) {
         Some(number) => Kind::Number(number),

@@ -4,7 +4,7 @@ mod conditions;
 
 use crate::dialect::Dialect;
 use crate::parse::facts::{Facts, Holds};
-use crate::parse::form::{Absent, AnyOf, At, Filter, Form, Literal, Op, Shown, Test, Top};
+use crate::parse::form::{At, Form, Shown};
 use crate::parse::join::{Joins, joins};
 use crate::parse::tape::Tape;
 

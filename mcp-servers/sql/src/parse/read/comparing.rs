@@ -106,6 +106,17 @@ impl Reader<'_> {
         let (link, text) = self.pending.take()?;
         let at = self.column(&link, wanted)?;
         let name = self.column_name(at);
+        let key = self
+            .facts
+            .column(at)
+            .is_some_and(|column| column.key || column.foreign);
+        let lower = text.to_lowercase();
+        let said = ["id", "code", "number", "key"]
+            .iter()
+            .any(|word| lower.contains(word));
+        if key && !said {
+            self.doubt(price::ODD, format!("“{text}”: {name} is a key"));
+        }
         self.note(&text, &name);
         Some(at)
     }

@@ -215,6 +215,10 @@ impl Reader<'_> {
     pub(super) fn compound(&mut self, link: &mut Link, words: &mut String) {
         while let Some(What::Mention(next)) = self.peek() {
             let text = self.text();
+            // "students registered": what follows tells more of them.
+            if crate::parse::read::naming::participle(&text) && next.table_score() < 0.6 {
+                return;
+            }
             let schema = next.column_score().max(next.table_score());
             let own = link.column_score().max(link.table_score());
             if own < 0.3 && link.value_score() > 0.0 && next.table_score() > 0.3 {

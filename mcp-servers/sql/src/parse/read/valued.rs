@@ -169,12 +169,26 @@ impl Reader<'_> {
         }
     }
 
+    /// Whether it was said that a word or a part of one comes now: "has the word".
+    fn names_a_word(&self) -> bool {
+        let before = self.chunks.get(..self.at).unwrap_or_default().iter().rev();
+        let mut before = before.skip_while(|chunk| chunk.what == What::Role(Role::Filler));
+        before.next().is_some_and(|chunk| {
+            let text = chunk.text.to_lowercase();
+            ["word", "substring", "letter", "text"]
+                .iter()
+                .any(|end| text.ends_with(end))
+        })
+    }
+
     /// "containing 'x'", "starts with 'x'".
     pub(super) fn like(&mut self, before: &str, after: &str) {
         self.skip_small();
         let text = match self.peek() {
             Some(What::Quoted(text)) => text.clone(),
-            Some(What::Mention(_) | What::Unknown) if self.text().chars().count() <= 2 => {
+            Some(What::Mention(_) | What::Unknown)
+                if self.text().chars().count() <= 2 || self.names_a_word() =>
+            {
                 self.text()
             }
             _ => {
