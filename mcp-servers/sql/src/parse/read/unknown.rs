@@ -67,7 +67,17 @@ impl Reader<'_> {
                     | Role::Some
             ))
         );
-        if verb {
+        // "that are operating and": no verb between two things, but something they are.
+        let predicate = matches!(
+            before.map(|chunk| &chunk.what),
+            Some(What::Role(Role::Be | Role::Not))
+        ) && matches!(
+            self.ahead(1),
+            None | Some(What::Role(Role::Stop | Role::And | Role::Comma | Role::Or))
+        );
+        if verb && predicate {
+            self.doubt(price::ODD * 0.6, format!("“{text}” is not known here"));
+        } else if verb {
             self.tape.pay(price::VERB);
         } else if !capital && after_table && before_more {
             self.tape.pay(price::VERB * 3.0);
