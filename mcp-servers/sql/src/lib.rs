@@ -3,7 +3,7 @@
 //! Read it in this order:
 //! - [`Dialect`]: which SQL is spoken.
 //! - [`guard`]: what may be asked, and what is sent instead of what came.
-//! - [`database`]: who is asked; [`schema`]: what there is to ask about.
+//! - [`database`]: who is asked; [`schema`]: what there is to ask about; [`values`]: where a value is.
 //! - [`source`]: one database behind the guard and within limits.
 //! - [`link`]: which tables a question is about.
 //! - [`semantics`]: what people mean by the figures they ask for; [`library`]: questions answered
@@ -11,7 +11,6 @@
 //! - [`chart`]: how an answer is shown.
 //! - [`catalogue`]: the databases with all that is known of them; [`server`]: six MCP tools over it.
 //! - [`grammar`]: SQL over some tables, for engines that can hold a model to it.
-//! - [`database`]: who is asked; [`schema`]: what there is to ask about; [`values`]: where a value is.
 //! - [`parse`]: a question read without a language model, or left to others.
 //! - [`measure`]: how good it is, on questions whose answers are known.
 
