@@ -131,7 +131,8 @@ impl DatabaseConfig {
 
     /// The passwords in its address.
     fn secrets(&self) -> Vec<String> {
-        self.address().map_or(Vec::new(), |address| passwords(&address))
+        self.address()
+            .map_or(Vec::new(), |address| passwords(&address))
     }
 }
 

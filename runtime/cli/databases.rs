@@ -117,7 +117,9 @@ pub(crate) async fn meanings(config: &VectorConfig) -> anyhow::Result<Arc<Meanin
     let embedder = workplace::embedder(config).await?;
     let home = workplace::home();
     std::fs::create_dir_all(&home).with_context(|| format!("cannot make {}", home.display()))?;
-    Ok(Arc::new(Meanings::new(embedder).kept_in(&home.join("meanings.db"))))
+    Ok(Arc::new(
+        Meanings::new(embedder).kept_in(&home.join("meanings.db")),
+    ))
 }
 
 /// Opens them.

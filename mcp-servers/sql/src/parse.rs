@@ -37,6 +37,10 @@ use facts::Facts;
 use link::Linker;
 
 /// Confidence from which a reading is an answer.
+///
+/// From `examples/measure_parser` on Spider's development questions: where rules were made, nine of
+/// ten answers above it are right, and 88 of 100 were on three databases that nobody had looked at.
+/// A lower one answers more and is wrong more often; 0.5 was right 83 times of 100 there.
 pub const THRESHOLD: f32 = 0.6;
 
 /// Longest question that is read, in bytes.

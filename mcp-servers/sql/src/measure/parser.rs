@@ -95,7 +95,8 @@ impl ParserFigures {
     }
 }
 
-/// What is left to others at thresholds from 0 to 1.
+/// What is left to others at thresholds from 0 to 1, closer to each other where most questions
+/// without answers lie.
 #[must_use]
 pub fn abstentions(outcomes: &[Outcome]) -> Vec<Abstention> {
     let left = |unanswerable: bool, threshold: f32| {
@@ -106,8 +107,11 @@ pub fn abstentions(outcomes: &[Outcome]) -> Vec<Abstention> {
         let left = of.filter(|outcome| outcome.reading.confidence < threshold);
         share(left.count(), all)
     };
-    let thresholds = (0_u8..=20).map(|step| f32::from(step) / 20.0);
+    let mut thresholds: Vec<f32> = (0_u8..=20).map(|step| f32::from(step) / 20.0).collect();
+    thresholds.extend([0.01, 0.02, 0.03]);
+    thresholds.sort_by(f32::total_cmp);
     thresholds
+        .into_iter()
         .map(|threshold| Abstention {
             threshold,
             true_abstention: left(true, threshold),
