@@ -16,6 +16,12 @@
 
 pub mod catalogue;
 pub mod chart;
+//! - [`database`]: who is asked; [`schema`]: what there is to ask about.
+//! - [`repair`]: a statement that fails, changed until it does not; [`choose`]: the answer among
+//!   several. Both ask through [`Asked`].
+//! - [`measure`]: how good it is, on questions whose answers are known.
+
+pub mod choose;
 pub mod database;
 pub mod grammar;
 pub mod guard;
@@ -23,13 +29,18 @@ pub mod library;
 pub mod link;
 pub mod measure;
 pub mod parse;
+pub mod repair;
 pub mod schema;
 pub mod semantics;
 pub mod server;
 pub mod source;
 pub mod values;
 
+mod asked;
 mod dialect;
+mod scopes;
+mod endings;
 mod words;
 
+pub use asked::{Asked, Failure};
 pub use dialect::Dialect;

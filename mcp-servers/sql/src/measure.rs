@@ -6,16 +6,24 @@
 //! - `linking`: whether the tables that answers need are found.
 //! - `parser`: how much the parser answers, and how much of that is right.
 //! - `execution`: whether two answers are the same.
+//! - `asking`: the databases of a folder.
+//! - `choice`: the answer chosen among several. `repair`: statements that fail, repaired.
 
+mod asking;
+mod choice;
 mod execution;
 mod folder;
 mod guarding;
 mod linking;
 mod parser;
+mod repair;
 mod variants;
 
+pub use asking::MeasureError;
+pub use choice::{ChoiceMeasure, ChoiceOf, Confidence, measure_choice};
 pub use execution::{same, sorts};
 pub use folder::{Folder, FolderError, Question};
 pub use guarding::{Guarding, guarding};
 pub use linking::{Linking, linking};
 pub use parser::{Abstention, Outcome, ParserFigures, Verdict, abstentions, outcomes};
+pub use repair::{RepairMeasure, RepairOf, measure_repair};

@@ -1,0 +1,284 @@
+//! The answer among several: statements that may answer a question are run, and what they give and
+//! how they are made decides between them. No model has a part in it.
+//!
+//! Read it in this order:
+//! - [`choice`]: each candidate is mended where it fails ([`crate::repair`]) and run; those with the
+//!   same rows stand together.
+//! - `question`: what the words of the question ask for. `reading`: what a statement does.
+//! - `signals`: signs that the one fits the other, and what they weigh.
+//!
+//! Rows win, not candidates: each candidate adds the exponential of its weight to its rows, so that
+//! two that agree count for more than one that looks better, and a little less than two that look
+//! as good.
+
+mod question;
+mod reading;
+mod signals;
+
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::asked::{Asked, Failure, parsed};
+use crate::database::Rows;
+use crate::measure::{same, sorts};
+use crate::repair::{Repaired, repair};
+use crate::scopes::Links;
+
+use question::Asking;
+use reading::Reading;
+use signals::{View, weigh};
+
+/// Most candidates that are run.
+const MOST: usize = 32;
+
+/// The candidate that is taken for the answer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Choice {
+    /// Which candidate it is, from nought.
+    pub index: usize,
+    /// The statement, mended where it had to be.
+    pub sql: String,
+    /// What it gives.
+    pub rows: Rows,
+    /// The share of candidates that give the same.
+    pub agreement: f64,
+    /// How probable it is, among these candidates, that these rows are the answer.
+    pub confidence: f64,
+    /// How much more probable than the next rows.
+    pub margin: f64,
+    /// All candidates, in their order.
+    pub considered: Vec<Considered>,
+}
+
+/// A candidate, and what became of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Considered {
+    /// The statement, mended where it had to be.
+    pub sql: String,
+    /// What was changed, in plain words.
+    pub changes: Vec<String>,
+    /// What it gave.
+    pub outcome: Outcome,
+    /// What its signs weigh together; more is better.
+    pub score: f64,
+    /// The signs, and how many there are of each.
+    pub signals: Vec<(&'static str, f64)>,
+}
+
+/// What a candidate gave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// So many rows.
+    Rows(usize),
+    /// No answer, for this reason.
+    Failed(String),
+}
+
+/// Why none is chosen.
+#[derive(Debug, Error)]
+pub enum ChoiceError {
+    /// There are none.
+    #[error("there is no candidate to choose from; give at least one statement")]
+    Nothing,
+    /// None has an answer.
+    #[error("none of {count} candidates has an answer; the first: {first}")]
+    NoAnswer {
+        /// How many there are.
+        count: usize,
+        /// What is wrong with the first.
+        first: Failure,
+    },
+    /// It is not for a statement that there is no answer.
+    #[error(transparent)]
+    Database(Failure),
+}
+
+/// The candidate that most probably answers a question. Of those that are as probable it is the
+/// first.
+///
+/// # Errors
+/// When none of them has an answer.
+pub async fn choice(
+    question: &str,
+    candidates: &[String],
+    asked: &Asked<'_>,
+) -> Result<Choice, ChoiceError> {
+    let mut tried = Vec::new();
+    for candidate in candidates.iter().take(MOST) {
+        match repair(Some(question), candidate, asked).await {
+            Err(failed) if !failed.failure.is_about_the_statement() => {
+                return Err(ChoiceError::Database(failed.failure));
+            }
+            outcome => tried.push(outcome),
+        }
+    }
+    let links = Links::of(asked.schema);
+    let read = |repaired: &Repaired| match parsed(&repaired.sql, asked.dialect()) {
+        Some(query) => Reading::of(&query, asked.schema, &links),
+        None => Reading::default(),
+    };
+    let answered: Vec<(usize, &Repaired, Reading)> = tried
+        .iter()
+        .enumerate()
+        .filter_map(|(index, tried)| Some((index, tried.as_ref().ok()?)))
+        .map(|(index, repaired)| (index, repaired, read(repaired)))
+        .collect();
+    let groups = groups(&answered, asked);
+    let peers: Vec<(&Reading, &Rows)> = answered
+        .iter()
+        .map(|(_, repaired, reading)| (reading, &repaired.rows))
+        .collect();
+    let asking = Asking::new(question);
+    let mut weighed = Vec::new();
+    for (place, (_, repaired, reading)) in answered.iter().enumerate() {
+        let group = groups.iter().find(|group| group.contains(&place));
+        weighed.push(weigh(&View {
+            asking: &asking,
+            reading,
+            rows: &repaired.rows,
+            schema: asked.schema,
+            links: &links,
+            peers: &peers,
+            candidates: tried.len(),
+            alike: group.map_or(1, Vec::len),
+            mended: repaired.mended,
+        }));
+    }
+    let weights: Vec<f64> = weighed.iter().map(|(_, weight)| *weight).collect();
+    let Some(won) = win(&groups, &weights) else {
+        return Err(none(tried));
+    };
+    let Some((index, repaired, _)) = answered.get(won.place) else {
+        return Err(ChoiceError::Nothing);
+    };
+    let count = |count: usize| u32::try_from(count).map_or(f64::MAX, f64::from);
+    let mut weighed = weighed.into_iter();
+    let considered = tried.iter().map(|tried| match tried {
+        Ok(repaired) => {
+            let (signals, score) = weighed.next().unwrap_or_default();
+            Considered {
+                sql: repaired.sql.clone(),
+                changes: repaired.changes.clone(),
+                outcome: Outcome::Rows(repaired.rows.rows.len()),
+                score,
+                signals,
+            }
+        }
+        Err(failed) => Considered {
+            sql: failed.sql.clone(),
+            changes: failed.changes.clone(),
+            outcome: Outcome::Failed(failed.failure.to_string()),
+            score: 0.0,
+            signals: Vec::new(),
+        },
+    });
+    Ok(Choice {
+        index: *index,
+        sql: repaired.sql.clone(),
+        rows: repaired.rows.clone(),
+        agreement: count(won.alike) / count(tried.len().max(1)),
+        confidence: won.confidence,
+        margin: won.margin,
+        considered: considered.collect(),
+    })
+}
+
+fn none(tried: Vec<Result<Repaired, crate::repair::Unrepaired>>) -> ChoiceError {
+    let count = tried.len();
+    let mut failed = tried.into_iter().filter_map(Result::err);
+    match failed.next() {
+        Some(first) => ChoiceError::NoAnswer { count, first: first.failure },
+        None => ChoiceError::Nothing,
+    }
+}
+
+/// Candidates by their rows: those of a group give the same, in the same order where both sort.
+fn groups(answered: &[(usize, &Repaired, Reading)], asked: &Asked<'_>) -> Vec<Vec<usize>> {
+    let mut groups: Vec<(Vec<usize>, &Repaired, bool)> = Vec::new();
+    for (place, (_, repaired, _)) in answered.iter().enumerate() {
+        let sorted = sorts(&repaired.sql, asked.dialect());
+        let known = groups.iter_mut().find(|(_, first, first_sorted)| {
+            same(&first.rows, &repaired.rows, sorted && *first_sorted)
+        });
+        match known {
+            Some((group, ..)) => group.push(place),
+            None => groups.push((vec![place], repaired, sorted)),
+        }
+    }
+    groups.into_iter().map(|(group, ..)| group).collect()
+}
+
+/// The group that wins, by the best of its candidates.
+struct Won {
+    place: usize,
+    alike: usize,
+    confidence: f64,
+    margin: f64,
+}
+
+fn win(groups: &[Vec<usize>], weights: &[f64]) -> Option<Won> {
+    let most = weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let weight = |place: &usize| weights.get(*place).copied().unwrap_or(f64::NEG_INFINITY);
+    let votes = |group: &Vec<usize>| -> f64 {
+        group.iter().map(|place| (weight(place) - most).exp()).sum()
+    };
+    let mut counted: Vec<(f64, &Vec<usize>)> =
+        groups.iter().map(|group| (votes(group), group)).collect();
+    let all: f64 = counted.iter().map(|(votes, _)| votes).sum();
+    // Stable: of groups that weigh the same the first stays first.
+    counted.sort_by(|one, other| other.0.total_cmp(&one.0));
+    let (votes, group) = counted.first()?;
+    let next = counted.get(1).map_or(0.0, |(votes, _)| *votes);
+    let mut best: Option<&usize> = None;
+    for place in *group {
+        if best.is_none_or(|best| weight(place) > weight(best)) {
+            best = Some(place);
+        }
+    }
+    Some(Won {
+        place: *best?,
+        alike: group.len(),
+        confidence: votes / all,
+        margin: (votes - next) / all,
+    })
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use crate::schema::{Column, ForeignKey, Schema, Table};
+
+    fn table(name: &str, columns: &[&str], foreign_keys: Vec<ForeignKey>) -> Table {
+        let column = |name: &&str| Column {
+            name: (*name).to_owned(),
+            kind: String::new(),
+            nullable: true,
+            comment: None,
+            samples: Vec::new(),
+        };
+        Table {
+            name: name.to_owned(),
+            view: false,
+            comment: None,
+            columns: columns.iter().map(column).collect(),
+            primary_key: vec!["id".to_owned()],
+            foreign_keys,
+            rows: None,
+        }
+    }
+
+    /// Singers who sing in concerts.
+    pub(crate) fn schema() -> Schema {
+        let singer = ForeignKey {
+            columns: vec!["singer_id".to_owned()],
+            table: "singer".to_owned(),
+            targets: vec!["id".to_owned()],
+        };
+        Schema {
+            tables: vec![
+                table("concert", &["id", "singer_id", "theme", "year"], vec![singer]),
+                table("singer", &["id", "name", "country", "age"], Vec::new()),
+            ],
+        }
+    }
+}

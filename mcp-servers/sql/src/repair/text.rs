@@ -1,0 +1,268 @@
+//! What stands around a statement, and what keeps it from being parsed.
+
+use crate::asked::parsed;
+use crate::dialect::Dialect;
+
+/// A change of the text: what it is called, and what it gives.
+type Change = (&'static str, fn(&str, Dialect) -> String);
+
+/// In the order in which they are tried; each stays once it changed something.
+const CHANGES: [Change; 10] = [
+    ("took the statement out of its fences", |text, _| unfenced(text)),
+    ("wrote plain quotes", |text, _| straight(text)),
+    ("took away what stands before the statement", |text, _| from_its_beginning(text)),
+    ("took away what stands after the statement", |text, _| to_its_end(text)),
+    ("wrote names in this database's quotes", quoted),
+    ("wrote LIMIT for TOP", |text, _| limited(text)),
+    ("wrote SELECT before it", |text, _| begun(text)),
+    ("closed what was open", |text, _| closed(text)),
+    ("took away its loose end", |text, _| without_loose_end(text)),
+    ("closed what was open", |text, _| closed(text)),
+];
+
+/// A text that can be parsed, and what was changed; `None` where nothing leads to one.
+pub(super) fn mend(text: &str, dialect: Dialect) -> Option<(String, Vec<String>)> {
+    let mut text = text.trim().to_owned();
+    let mut how = Vec::new();
+    for (what, change) in CHANGES {
+        let changed = change(&text, dialect).trim().to_owned();
+        if changed != text && !changed.is_empty() {
+            text = changed;
+            how.push(what.to_owned());
+            if parsed(&text, dialect).is_some() {
+                return Some((text, how));
+            }
+        }
+    }
+    None
+}
+
+/// What stands between the first two fences.
+fn unfenced(text: &str) -> String {
+    let Some((_, after)) = text.split_once("```") else {
+        return text.to_owned();
+    };
+    let inside = after.split_once("```").map_or(after, |(inside, _)| inside);
+    // The language stands behind the fence.
+    let first = inside.lines().next().unwrap_or_default().trim();
+    let language = !first.is_empty() && first.chars().all(char::is_alphanumeric);
+    if language && !first.eq_ignore_ascii_case("select") {
+        inside.trim_start().trim_start_matches(first).to_owned()
+    } else {
+        inside.to_owned()
+    }
+}
+
+fn straight(text: &str) -> String {
+    text.replace(['‘', '’', '‚'], "'").replace(['“', '”', '„'], "\"")
+}
+
+fn from_its_beginning(text: &str) -> String {
+    let begins = words(text).into_iter().find(|(_, word)| {
+        word.eq_ignore_ascii_case("select") || word.eq_ignore_ascii_case("with")
+    });
+    match begins {
+        Some((at, _)) => text.get(at..).unwrap_or(text).to_owned(),
+        None => text.to_owned(),
+    }
+}
+
+/// Up to the first semicolon or empty line outside of texts.
+fn to_its_end(text: &str) -> String {
+    let mut quote = None;
+    let mut newline = false;
+    for (at, character) in text.char_indices() {
+        match (quote, character) {
+            (Some(open), _) if character == open => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"' | '`') => quote = Some(character),
+            (None, ';') => return text.get(..at).unwrap_or(text).to_owned(),
+            (None, '\n') if newline => return text.get(..at).unwrap_or(text).to_owned(),
+            _ => {}
+        }
+        newline = character == '\n' || newline && character.is_whitespace();
+    }
+    text.to_owned()
+}
+
+/// Names in backticks or brackets in the quotes of the dialect.
+fn quoted(text: &str, dialect: Dialect) -> String {
+    let mut written = String::new();
+    let mut inside: Option<char> = None;
+    let mut before = ' ';
+    for character in text.chars() {
+        let name_may_begin = !before.is_alphanumeric() && before != ']' && before != ')';
+        match (inside, character) {
+            (Some('`'), '`') | (Some('['), ']') => {
+                inside = None;
+                written.push(dialect.quote());
+            }
+            (Some(open), _) => {
+                if character == open && open != '[' {
+                    inside = None;
+                }
+                written.push(character);
+            }
+            (None, '`') => {
+                inside = Some('`');
+                written.push(dialect.quote());
+            }
+            (None, '[') if name_may_begin => {
+                inside = Some('[');
+                written.push(dialect.quote());
+            }
+            (None, _) => {
+                if matches!(character, '\'' | '"') {
+                    inside = Some(character);
+                }
+                written.push(character);
+            }
+        }
+        before = character;
+    }
+    written
+}
+
+/// `SELECT TOP 3 a FROM t` as `SELECT a FROM t LIMIT 3`.
+fn limited(text: &str) -> String {
+    let words = words(text);
+    let select = words.first().filter(|(_, word)| word.eq_ignore_ascii_case("select"));
+    let top = words.iter().take(3).position(|(_, word)| word.eq_ignore_ascii_case("top"));
+    let (Some(_), Some(place)) = (select, top) else {
+        return text.to_owned();
+    };
+    let number = words.get(place.saturating_add(1));
+    let (Some((top, _)), Some((number, digits))) = (words.get(place), number) else {
+        return text.to_owned();
+    };
+    if !digits.chars().all(|digit| digit.is_ascii_digit()) {
+        return text.to_owned();
+    }
+    let before = text.get(..*top).unwrap_or_default();
+    let after = text.get(number.saturating_add(digits.len())..).unwrap_or_default();
+    let after = after.trim_start_matches([')', ' ']).trim_end_matches([';', ' ', '\n']);
+    format!("{before}{after} LIMIT {digits}")
+}
+
+fn begun(text: &str) -> String {
+    let known = ["select", "with", "insert", "update", "delete", "create", "drop", "alter"];
+    let words = words(text);
+    let first = words.first().map(|(_, word)| word.to_lowercase()).unwrap_or_default();
+    let reads = words.iter().any(|(_, word)| word.eq_ignore_ascii_case("from"));
+    if reads && !known.contains(&first.as_str()) {
+        format!("SELECT {text}")
+    } else {
+        text.to_owned()
+    }
+}
+
+/// With as many parentheses closed as were opened, and with the last text closed.
+fn closed(text: &str) -> String {
+    let mut kept = String::new();
+    let mut open = 0_usize;
+    let mut quote = None;
+    for character in text.chars() {
+        match (quote, character) {
+            (Some(opened), _) if character == opened => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"' | '`') => quote = Some(character),
+            (None, '(') => open = open.saturating_add(1),
+            (None, ')') if open == 0 => continue,
+            (None, ')') => open = open.saturating_sub(1),
+            _ => {}
+        }
+        kept.push(character);
+    }
+    kept.extend(quote);
+    kept.extend(std::iter::repeat_n(')', open));
+    kept
+}
+
+/// Without words at its end that something would have to follow.
+fn without_loose_end(text: &str) -> String {
+    let mut text = text.trim_end();
+    loop {
+        let trimmed = text.trim_end_matches([',', '=', '<', '>', '.', '(', ' ', '\n']);
+        let last = words(trimmed).pop();
+        let loose = ["where", "and", "or", "by", "order", "group", "having", "limit", "on", "join", "in", "as", "like", "not", "inner", "left", "union", "intersect", "except"];
+        match last {
+            Some((at, word)) if loose.contains(&word.to_lowercase().as_str()) && at > 0 => {
+                text = trimmed.get(..at).unwrap_or_default().trim_end();
+            }
+            _ => return trimmed.to_owned(),
+        }
+    }
+}
+
+/// The words of a text outside of quotes, each with where it begins.
+fn words(text: &str) -> Vec<(usize, &str)> {
+    let mut words = Vec::new();
+    let mut begun = None;
+    let mut quote = None;
+    for (at, character) in text.char_indices() {
+        let plain = quote.is_none() && (character.is_alphanumeric() || character == '_');
+        match (plain, begun) {
+            (true, None) => begun = Some(at),
+            (false, Some(from)) => {
+                words.push((from, text.get(from..at).unwrap_or_default()));
+                begun = None;
+            }
+            _ => {}
+        }
+        match (quote, character) {
+            (Some(open), _) if character == open => quote = None,
+            (None, '\'' | '"' | '`') => quote = Some(character),
+            _ => {}
+        }
+    }
+    if let Some(from) = begun {
+        words.push((from, text.get(from..).unwrap_or_default()));
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mend;
+    use crate::dialect::Dialect;
+
+    #[test]
+    fn what_stands_around_a_statement_is_taken_away() {
+        for text in [
+            "```sql\nSELECT a FROM t WHERE b = ';'\n```",
+            "Here it is:\n```\nSELECT a FROM t WHERE b = ';'\n```\nIt reads t.",
+            "The answer is SELECT a FROM t WHERE b = ';'; it reads t, and no more.",
+            "SQL: SELECT a FROM t WHERE b = ';'\n\nIt reads t.",
+            "a FROM t WHERE b = ';'",
+            "SELECT a FROM t WHERE b = ‘;’",
+            "SELECT a FROM t WHERE b = ';'; .030 sec",
+        ] {
+            let (mended, how) = mend(text, Dialect::Sqlite).unwrap_or_else(|| panic!("{text}"));
+            assert_eq!(mended, "SELECT a FROM t WHERE b = ';'", "{text}");
+            assert!(!how.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_is_open_is_closed_and_loose_ends_go() {
+        for (text, mended) in [
+            ("SELECT a FROM t WHERE b IN (SELECT c FROM u", "SELECT a FROM t WHERE b IN (SELECT c FROM u)"),
+            ("SELECT a FROM t)", "SELECT a FROM t"),
+            ("SELECT a FROM t WHERE b = 'x", "SELECT a FROM t WHERE b = 'x'"),
+            ("SELECT a FROM t WHERE", "SELECT a FROM t"),
+            ("SELECT a FROM t ORDER BY", "SELECT a FROM t"),
+        ] {
+            assert_eq!(mend(text, Dialect::Sqlite).unwrap().0, mended);
+        }
+        assert_eq!(mend("SELECT", Dialect::Sqlite), None);
+        assert_eq!(mend("", Dialect::Sqlite), None);
+    }
+
+    #[test]
+    fn other_databases_spell_limits_and_quotes_otherwise() {
+        assert_eq!(mend("SELECT TOP 3 a FROM t;", Dialect::Sqlite).unwrap().0, "SELECT a FROM t LIMIT 3");
+        assert_eq!(mend("SELECT DISTINCT TOP (3) a FROM t", Dialect::Sqlite).unwrap().0, "SELECT DISTINCT a FROM t LIMIT 3");
+        assert_eq!(mend("SELECT `a b` FROM t WHERE c = '`'", Dialect::Postgres).unwrap().0, "SELECT \"a b\" FROM t WHERE c = '`'");
+        assert_eq!(mend("SELECT [a b] FROM t", Dialect::Mysql).unwrap().0, "SELECT `a b` FROM t");
+    }
+}
