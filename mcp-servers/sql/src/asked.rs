@@ -1,6 +1,6 @@
 //! A database together with all that is needed to ask it.
 
-use sqlparser::ast::{Query, SetExpr, Select, Statement};
+use sqlparser::ast::{Query, Select, SetExpr, Statement};
 use sqlparser::parser::Parser;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
@@ -55,8 +55,14 @@ impl Asked<'_> {
     /// # Errors
     /// When it is refused, or the database does not answer.
     pub async fn rows(&self, sql: &str) -> Result<Rows, Failure> {
+        if self.cancel.is_cancelled() {
+            return Err(DatabaseError::Cancelled.into());
+        }
         let approved = self.guard.check(sql)?;
-        let rows = self.engine.query(&approved, self.limits, self.cancel).await?;
+        let rows = self
+            .engine
+            .query(&approved, self.limits, self.cancel)
+            .await?;
         Ok(rows)
     }
 

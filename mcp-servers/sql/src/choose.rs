@@ -131,17 +131,14 @@ pub async fn choice(
         .collect();
     let asking = Asking::new(question);
     let mut weighed = Vec::new();
-    for (place, (_, repaired, reading)) in answered.iter().enumerate() {
-        let group = groups.iter().find(|group| group.contains(&place));
+    for (_, repaired, reading) in &answered {
         weighed.push(weigh(&View {
             asking: &asking,
             reading,
             rows: &repaired.rows,
-            schema: asked.schema,
             links: &links,
             peers: &peers,
             candidates: tried.len(),
-            alike: group.map_or(1, Vec::len),
             mended: repaired.mended,
         }));
     }
@@ -188,7 +185,10 @@ fn none(tried: Vec<Result<Repaired, crate::repair::Unrepaired>>) -> ChoiceError 
     let count = tried.len();
     let mut failed = tried.into_iter().filter_map(Result::err);
     match failed.next() {
-        Some(first) => ChoiceError::NoAnswer { count, first: first.failure },
+        Some(first) => ChoiceError::NoAnswer {
+            count,
+            first: first.failure,
+        },
         None => ChoiceError::Nothing,
     }
 }
@@ -276,7 +276,11 @@ pub(crate) mod tests {
         };
         Schema {
             tables: vec![
-                table("concert", &["id", "singer_id", "theme", "year"], vec![singer]),
+                table(
+                    "concert",
+                    &["id", "singer_id", "theme", "year"],
+                    vec![singer],
+                ),
                 table("singer", &["id", "name", "country", "age"], Vec::new()),
             ],
         }

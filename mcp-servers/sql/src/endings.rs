@@ -69,7 +69,10 @@ mod tests {
         let year = ["song", "release", "year"];
         assert_eq!(words("Song_release_years"), year);
         assert_eq!(words("songReleaseYear"), year);
-        assert_eq!(words("the cities, 2nd classes"), ["the", "city", "2", "nd", "class"]);
+        assert_eq!(
+            words("the cities, 2nd classes"),
+            ["the", "city", "2", "nd", "class"]
+        );
         assert_eq!(words("ids"), ["id"]);
     }
 

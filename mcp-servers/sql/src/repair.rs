@@ -11,6 +11,8 @@
 //! - `literals`: texts that no row holds, written as the database writes them. This is done as well
 //!   where a statement succeeds: it is the usual reason for an answer without rows.
 //!
+//! Where nothing is found, joins by anything but keys are written anew by these.
+//!
 //! Whatever is changed, the guard sees the whole statement again before the database does.
 
 mod aggregates;
@@ -88,13 +90,27 @@ pub async fn repair(
                 seen.push(changed.clone());
                 sql = changed;
             }
-            None => return Err(Unrepaired { sql, changes, failure }),
+            None => {
+                return Err(Unrepaired {
+                    sql,
+                    changes,
+                    failure,
+                });
+            }
         }
         round = round.saturating_add(1);
     };
     let mended = !changes.is_empty();
-    let mut repaired = Repaired { sql, rows, changes, mended };
+    let mut repaired = Repaired {
+        sql,
+        rows,
+        changes,
+        mended,
+    };
     respell(&mut repaired, asked).await;
+    if nothing(&repaired.rows) {
+        rejoin(&mut repaired, asked).await;
+    }
     Ok(repaired)
 }
 
@@ -109,6 +125,30 @@ async fn respell(repaired: &mut Repaired, asked: &Asked<'_>) {
         repaired.sql = sql;
         repaired.rows = rows;
         repaired.changes.extend(how);
+    }
+}
+
+/// Joins tables by their keys, if the statement then finds something.
+async fn rejoin(repaired: &mut Repaired, asked: &Asked<'_>) {
+    let query = parsed(&repaired.sql, asked.dialect());
+    let mended = query.and_then(|query| joins::mend(&query, asked.schema, asked.dialect()));
+    if let Some(sql) = mended.and_then(|mended| written(&mended, asked))
+        && let Ok(rows) = asked.rows(&sql).await
+        && !nothing(&rows)
+    {
+        repaired.sql = sql;
+        repaired.rows = rows;
+        repaired
+            .changes
+            .push("joined the tables by their keys, as nothing was found".to_owned());
+    }
+}
+
+/// No rows, none with a value, or a count of zero.
+pub(crate) fn nothing(rows: &Rows) -> bool {
+    match rows.rows.as_slice() {
+        [row] if matches!(row.as_slice(), [value] if value.as_f64() == Some(0.0)) => true,
+        rows => rows.iter().flatten().all(serde_json::Value::is_null),
     }
 }
 
@@ -155,7 +195,8 @@ fn ident(name: &str, dialect: Dialect) -> Ident {
         let small = dialect != Dialect::Postgres || !character.is_uppercase();
         small && (character.is_ascii_alphanumeric() || character == '_')
     };
-    let is_word = name.chars().all(plain) && !name.starts_with(|first: char| first.is_ascii_digit());
+    let is_word =
+        name.chars().all(plain) && !name.starts_with(|first: char| first.is_ascii_digit());
     if is_word && !RESERVED.contains(&name.to_lowercase().as_str()) {
         Ident::new(name)
     } else {

@@ -8,8 +8,8 @@ mod links;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Expr, Ident, JoinConstraint, JoinOperator, ObjectName, Query, Select, SelectItem, SetExpr,
-    TableFactor, TableWithJoins, VisitMut, VisitorMut,
+    BinaryOperator, Expr, Ident, JoinConstraint, JoinOperator, ObjectName, Query, Select,
+    SelectItem, SetExpr, TableFactor, TableWithJoins, VisitMut, VisitorMut,
 };
 
 use crate::asked::first_select;
@@ -48,7 +48,9 @@ impl Source {
 
     pub(crate) fn has(&self, column: &str) -> bool {
         let same = |name: &String| name.eq_ignore_ascii_case(column);
-        self.columns.as_ref().is_some_and(|columns| columns.iter().any(same))
+        self.columns
+            .as_ref()
+            .is_some_and(|columns| columns.iter().any(same))
     }
 }
 
@@ -91,16 +93,25 @@ pub(crate) fn meaning(scopes: &[Scope], source: Option<&Ident>, name: &Ident) ->
         };
     }
     for scope in scopes.iter().rev() {
-        let having = scope.sources.iter().filter(|source| source.has(&name.value));
+        let having = scope
+            .sources
+            .iter()
+            .filter(|source| source.has(&name.value));
         let mut having: Vec<Source> = having.cloned().collect();
-        let shared = scope.shared.iter().any(|shared| shared.eq_ignore_ascii_case(&name.value));
+        let shared = scope
+            .shared
+            .iter()
+            .any(|shared| shared.eq_ignore_ascii_case(&name.value));
         if having.len() > 1 && !shared {
             return Meaning::Several(having);
         }
         if !having.is_empty() {
             return Meaning::Column(having.swap_remove(0));
         }
-        let given = scope.given.iter().any(|given| given.eq_ignore_ascii_case(&name.value));
+        let given = scope
+            .given
+            .iter()
+            .any(|given| given.eq_ignore_ascii_case(&name.value));
         if given || scope.sources.iter().any(|source| source.columns.is_none()) {
             return Meaning::Other;
         }
@@ -126,7 +137,11 @@ pub(crate) fn each_expression(
 }
 
 /// The scope of one select, without the ones around it.
-pub(crate) fn scope(select: &Select, schema: &Schema, with: &[(String, Option<Vec<String>>)]) -> Scope {
+pub(crate) fn scope(
+    select: &Select,
+    schema: &Schema,
+    with: &[(String, Option<Vec<String>>)],
+) -> Scope {
     let mut scope = Scope::default();
     for from in &select.from {
         of_factor(&from.relation, schema, with, &mut scope);
@@ -137,7 +152,10 @@ pub(crate) fn scope(select: &Select, schema: &Schema, with: &[(String, Option<Ve
                     scope.shared.extend(columns.iter().map(last));
                 }
                 Some(JoinConstraint::Natural) => {
-                    let names = scope.sources.iter().filter_map(|source| source.columns.clone());
+                    let names = scope
+                        .sources
+                        .iter()
+                        .filter_map(|source| source.columns.clone());
                     let names: Vec<String> = names.flatten().collect();
                     scope.shared.extend(names);
                 }
@@ -176,6 +194,24 @@ pub(crate) fn is_outer(join: &JoinOperator) -> bool {
     )
 }
 
+/// The equalities that a condition is made of.
+pub(crate) fn equalities(condition: &Expr) -> Vec<(&Expr, &Expr)> {
+    match condition {
+        Expr::Nested(inside) => equalities(inside),
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::And,
+            right,
+        } => [equalities(left), equalities(right)].concat(),
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::Eq,
+            right,
+        } => vec![(left, right)],
+        _ => Vec::new(),
+    }
+}
+
 /// The last word of a name.
 pub(crate) fn last(name: &ObjectName) -> String {
     let part = name.0.last().and_then(|part| part.as_ident());
@@ -189,19 +225,33 @@ fn of_factor(
     scope: &mut Scope,
 ) {
     match factor {
-        TableFactor::Table { name, alias, args, .. } => {
+        TableFactor::Table {
+            name, alias, args, ..
+        } => {
             let asked = last(name);
             let named = alias.as_ref().map(|alias| alias.name.clone());
-            let given = with.iter().find(|(given, _)| given.eq_ignore_ascii_case(&asked));
-            let whole: Vec<String> =
-                name.0.iter().filter_map(|part| part.as_ident()).map(|part| part.value.clone()).collect();
-            let table = schema.table(&whole.join(".")).or_else(|| schema.table(&asked));
+            let given = with
+                .iter()
+                .find(|(given, _)| given.eq_ignore_ascii_case(&asked));
+            let whole: Vec<String> = name
+                .0
+                .iter()
+                .filter_map(|part| part.as_ident())
+                .map(|part| part.value.clone())
+                .collect();
+            let table = schema
+                .table(&whole.join("."))
+                .or_else(|| schema.table(&asked));
             let table = table.filter(|_| given.is_none() && args.is_none());
             let columns = match (given, table) {
                 (Some((_, columns)), _) => columns.clone(),
-                (None, Some(table)) => {
-                    Some(table.columns.iter().map(|column| column.name.clone()).collect())
-                }
+                (None, Some(table)) => Some(
+                    table
+                        .columns
+                        .iter()
+                        .map(|column| column.name.clone())
+                        .collect(),
+                ),
                 (None, None) => None,
             };
             let unknown = given.is_none() && table.is_none() && args.is_none();
@@ -212,13 +262,19 @@ fn of_factor(
                 asked: (unknown || table.is_some()).then_some(asked),
             });
         }
-        TableFactor::Derived { subquery, alias, .. } => scope.sources.push(Source {
-            name: alias.as_ref().map_or_else(|| Ident::new(""), |alias| alias.name.clone()),
+        TableFactor::Derived {
+            subquery, alias, ..
+        } => scope.sources.push(Source {
+            name: alias
+                .as_ref()
+                .map_or_else(|| Ident::new(""), |alias| alias.name.clone()),
             table: None,
             columns: names(subquery),
             asked: None,
         }),
-        TableFactor::NestedJoin { table_with_joins, .. } => {
+        TableFactor::NestedJoin {
+            table_with_joins, ..
+        } => {
             let TableWithJoins { relation, joins } = &**table_with_joins;
             of_factor(relation, schema, with, scope);
             for join in joins {

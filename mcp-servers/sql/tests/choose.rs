@@ -91,15 +91,24 @@ impl Library {
     async fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("library.sqlite");
-        rusqlite::Connection::open(&path).unwrap().execute_batch(LIBRARY).unwrap();
+        rusqlite::Connection::open(&path)
+            .unwrap()
+            .execute_batch(LIBRARY)
+            .unwrap();
         let inner = Sqlite::open(&path, Rules::default()).await.unwrap();
         let schema = inner.schema().await.unwrap();
         Self {
             _folder: folder,
-            engine: Watched { inner, sent: Mutex::default() },
+            engine: Watched {
+                inner,
+                sent: Mutex::default(),
+            },
             guard: Guard::new(Dialect::Sqlite, Rules::default()).unwrap(),
             schema,
-            limits: Limits { time: Duration::from_secs(2), ..Limits::default() },
+            limits: Limits {
+                time: Duration::from_secs(2),
+                ..Limits::default()
+            },
             cancel: CancellationToken::new(),
         }
     }
@@ -134,30 +143,89 @@ async fn what_fails_is_repaired() {
         ("", "SELECT max(pages FROM books", json!([[590]])),
         // Tables in other numbers, and of other libraries.
         ("", "SELECT count(*) FROM book", json!([[4]])),
-        ("How many authors are there?", "SELECT count(*) FROM writer", json!([[3]])),
+        (
+            "How many authors are there?",
+            "SELECT count(*) FROM writer",
+            json!([[3]]),
+        ),
         // Columns: misspelt, of another table of the statement, of another table.
-        ("", "SELECT titel FROM books WHERE year = 1928", json!([["Orlando"]])),
+        (
+            "",
+            "SELECT titel FROM books WHERE year = 1928",
+            json!([["Orlando"]]),
+        ),
         ("", "SELECT id FROM books WHERE year = 1928", json!([[10]])),
-        ("", "SELECT b.name FROM books AS b JOIN authors AS a ON b.author = a.author_id WHERE b.year = 1832", json!([["Sand"]])),
-        ("", "SELECT books.title FROM books AS b WHERE b.year = 1880", json!([["Nana"]])),
-        ("", "SELECT title FROM books WHERE name = 'Sand'", json!([["Indiana"]])),
-        ("", "SELECT DISTINCT name FROM authors WHERE reader = 'Bob'", json!([["Zola"]])),
+        (
+            "",
+            "SELECT b.name FROM books AS b JOIN authors AS a ON b.author = a.author_id WHERE b.year = 1832",
+            json!([["Sand"]]),
+        ),
+        (
+            "",
+            "SELECT books.title FROM books AS b WHERE b.year = 1880",
+            json!([["Nana"]]),
+        ),
+        (
+            "",
+            "SELECT title FROM books WHERE name = 'Sand'",
+            json!([["Indiana"]]),
+        ),
+        (
+            "",
+            "SELECT DISTINCT name FROM authors WHERE reader = 'Bob'",
+            json!([["Zola"]]),
+        ),
         // Names that could be of two.
-        ("", "SELECT DISTINCT book_id FROM books JOIN loans ON books.book_id = loans.book_id WHERE reader = 'Bob'", json!([[11]])),
+        (
+            "",
+            "SELECT DISTINCT book_id FROM books JOIN loans ON books.book_id = loans.book_id WHERE reader = 'Bob'",
+            json!([[11]]),
+        ),
         // A join by what is not there.
-        ("", "SELECT DISTINCT a.name FROM authors AS a JOIN loans AS l ON a.author_id = l.author_id", json!([["Woolf"], ["Zola"]])),
+        (
+            "",
+            "SELECT DISTINCT a.name FROM authors AS a JOIN loans AS l ON a.author_id = l.author_id",
+            json!([["Woolf"], ["Zola"]]),
+        ),
         // A join that is missing, in a subquery.
-        ("", "SELECT count(*) FROM loans WHERE book_id IN (SELECT book_id FROM books WHERE name = 'Woolf')", json!([[1]])),
+        (
+            "",
+            "SELECT count(*) FROM loans WHERE book_id IN (SELECT book_id FROM books WHERE name = 'Woolf')",
+            json!([[1]]),
+        ),
         // A column that holds the value it is compared with.
-        ("", "SELECT title FROM books WHERE writer = 'Emile Zola' AND year = 1880", json!([["Nana"]])),
+        (
+            "",
+            "SELECT title FROM books WHERE writer = 'Emile Zola' AND year = 1880",
+            json!([["Nana"]]),
+        ),
         // Functions and clauses of others.
-        ("", "SELECT count(*) FROM loans WHERE YEAR(day) = 2024", json!([[2]])),
-        ("", "SELECT TOP 1 title FROM books ORDER BY pages DESC", json!([["Germinal"]])),
+        (
+            "",
+            "SELECT count(*) FROM loans WHERE YEAR(day) = 2024",
+            json!([[2]]),
+        ),
+        (
+            "",
+            "SELECT TOP 1 title FROM books ORDER BY pages DESC",
+            json!([["Germinal"]]),
+        ),
         // Aggregates where there can be none.
-        ("", "SELECT author FROM books WHERE count(*) > 1 GROUP BY author", json!([[2]])),
-        ("", "SELECT book_id FROM loans GROUP BY book_id HAVING count(*) = (SELECT max(count(*)) FROM loans GROUP BY book_id)", json!([[11]])),
+        (
+            "",
+            "SELECT author FROM books WHERE count(*) > 1 GROUP BY author",
+            json!([[2]]),
+        ),
+        (
+            "",
+            "SELECT book_id FROM loans GROUP BY book_id HAVING count(*) = (SELECT max(count(*)) FROM loans GROUP BY book_id)",
+            json!([[11]]),
+        ),
     ] {
-        let repaired = library.repair(question, sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        let repaired = library
+            .repair(question, sql)
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error}"));
         assert_eq!(json!(repaired.rows.rows), rows, "{sql}: {}", repaired.sql);
         assert!(repaired.mended && !repaired.changes.is_empty(), "{sql}");
     }
@@ -167,13 +235,38 @@ async fn what_fails_is_repaired() {
 async fn texts_that_no_row_holds_are_written_as_they_are_stored() {
     let library = Library::open().await;
     for (sql, rows) in [
-        ("SELECT count(*) FROM authors WHERE country = 'france'", json!([[2]])),
-        ("SELECT count(*) FROM authors WHERE country = \"FRANCE\"", json!([[2]])),
-        ("SELECT name FROM authors WHERE name = 'Virginia Woolf'", json!([["Woolf"]])),
-        ("SELECT name FROM authors WHERE full_title = 'Virginia-Woolf'", json!([["Woolf"]])),
-        ("SELECT title FROM books WHERE author = 'Sand'", json!([["Indiana"]])),
-        ("SELECT count(*) FROM books WHERE in_print = 'Yes'", json!([[2]])),
-        ("SELECT count(*) FROM authors WHERE country IN ('england', 'FRANCE')", json!([[3]])),
+        (
+            "SELECT count(*) FROM authors WHERE country = 'france'",
+            json!([[2]]),
+        ),
+        (
+            "SELECT count(*) FROM authors WHERE country = \"FRANCE\"",
+            json!([[2]]),
+        ),
+        (
+            "SELECT name FROM authors WHERE name = 'Virginia Woolf'",
+            json!([["Woolf"]]),
+        ),
+        (
+            "SELECT name FROM authors WHERE full_title = 'Virginia-Woolf'",
+            json!([["Woolf"]]),
+        ),
+        (
+            "SELECT title FROM books WHERE author = 'Sand'",
+            json!([["Indiana"]]),
+        ),
+        (
+            "SELECT count(*) FROM books WHERE in_print = 'Yes'",
+            json!([[2]]),
+        ),
+        (
+            "SELECT title FROM books WHERE in_print = 'False' AND year = 1832",
+            json!([["Indiana"]]),
+        ),
+        (
+            "SELECT count(*) FROM authors WHERE country IN ('england', 'FRANCE')",
+            json!([[3]]),
+        ),
     ] {
         let repaired = library.repair("", sql).await.unwrap();
         assert_eq!(json!(repaired.rows.rows), rows, "{sql}: {}", repaired.sql);
@@ -188,6 +281,17 @@ async fn texts_that_no_row_holds_are_written_as_they_are_stored() {
         let repaired = library.repair("", sql).await.unwrap();
         assert_eq!((repaired.sql.as_str(), repaired.changes.len()), (sql, 0));
     }
+}
+
+#[tokio::test]
+async fn joins_by_anything_but_keys_are_written_anew_where_nothing_is_found() {
+    let library = Library::open().await;
+    let stray = "SELECT title FROM books JOIN loans ON books.book_id = loans.loan_id";
+    let repaired = library.repair("", stray).await.unwrap();
+    assert_eq!(repaired.rows.rows.len(), 3, "{}", repaired.sql);
+    assert_eq!(repaired.changes.len(), 1);
+    let found = "SELECT title FROM books JOIN loans ON books.book_id = loans.loan_id + 9";
+    assert_eq!(library.repair("", found).await.unwrap().sql, found);
 }
 
 #[tokio::test]
@@ -213,29 +317,132 @@ async fn rows_that_most_agree_on_are_chosen_unless_they_do_not_fit() {
     let many = "SELECT count(*) FROM books";
     for (question, candidates, chosen) in [
         // Most agree.
-        ("How many books are there?", vec!["SELECT count(*) FROM loans", many, many], 1),
+        (
+            "How many books are there?",
+            vec!["SELECT count(*) FROM loans", many, many],
+            1,
+        ),
         // Nothing is no answer where something is.
-        ("Which books have more than 550 pages?", vec!["SELECT title FROM books WHERE pages > 5500", "SELECT title FROM books WHERE pages > 550"], 1),
+        (
+            "Which books have more than 550 pages?",
+            vec![
+                "SELECT title FROM books WHERE pages > 5500",
+                "SELECT title FROM books WHERE pages > 550",
+            ],
+            1,
+        ),
         // More than was asked for.
-        ("What is the title of the longest book?", vec!["SELECT book_id, title, pages FROM books ORDER BY pages DESC LIMIT 1", "SELECT title FROM books ORDER BY pages DESC LIMIT 1"], 1),
-        ("List the titles of all books.", vec!["SELECT * FROM books", "SELECT title FROM books"], 1),
+        (
+            "What is the title of the longest book?",
+            vec![
+                "SELECT book_id, title, pages FROM books ORDER BY pages DESC LIMIT 1",
+                "SELECT title FROM books ORDER BY pages DESC LIMIT 1",
+            ],
+            1,
+        ),
+        (
+            "List the titles of all books.",
+            vec!["SELECT * FROM books", "SELECT title FROM books"],
+            1,
+        ),
         // One number, different ones, an average.
-        ("How many books are there?", vec!["SELECT title FROM books", many], 1),
-        ("Show the different countries of authors.", vec!["SELECT country FROM authors", "SELECT DISTINCT country FROM authors"], 1),
-        ("What is the average number of pages?", vec!["SELECT sum(pages) FROM books", "SELECT avg(pages) FROM books"], 1),
+        (
+            "How many books are there?",
+            vec!["SELECT title FROM books", many],
+            1,
+        ),
+        (
+            "Show the different countries of authors.",
+            vec![
+                "SELECT country FROM authors",
+                "SELECT DISTINCT country FROM authors",
+            ],
+            1,
+        ),
+        (
+            "What is the average number of pages?",
+            vec![
+                "SELECT sum(pages) FROM books",
+                "SELECT avg(pages) FROM books",
+            ],
+            1,
+        ),
         // The thing, not its key in another table.
-        ("Which author has most books?", vec!["SELECT author FROM books GROUP BY author ORDER BY count(*) DESC LIMIT 1", "SELECT authors.name FROM books JOIN authors ON books.author = authors.author_id GROUP BY authors.author_id ORDER BY count(*) DESC LIMIT 1"], 1),
+        (
+            "Which author has most books?",
+            vec![
+                "SELECT author FROM books GROUP BY author ORDER BY count(*) DESC LIMIT 1",
+                "SELECT authors.name FROM books JOIN authors ON books.author = authors.author_id GROUP BY authors.author_id ORDER BY count(*) DESC LIMIT 1",
+            ],
+            1,
+        ),
         // Joins: of two keys that have nothing to do with each other, with rows that have no partner.
-        ("Which readers borrowed Orlando?", vec!["SELECT reader FROM loans JOIN books ON loans.loan_id = books.book_id - 9 WHERE title = 'Nana'", "SELECT reader FROM loans JOIN books ON loans.book_id = books.book_id WHERE title = 'Orlando'"], 1),
-        ("Show each author's number of books.", vec!["SELECT name, count(book_id) FROM authors LEFT JOIN books ON author = author_id AND year > 1900 GROUP BY author_id", "SELECT name, count(*) FROM authors JOIN books ON author = author_id GROUP BY author_id"], 1),
+        (
+            "Which readers borrowed Orlando?",
+            vec![
+                "SELECT reader FROM loans JOIN books ON loans.loan_id = books.book_id - 9 WHERE title = 'Nana'",
+                "SELECT reader FROM loans JOIN books ON loans.book_id = books.book_id WHERE title = 'Orlando'",
+            ],
+            1,
+        ),
+        (
+            "Show each author's number of books.",
+            vec![
+                "SELECT name, count(book_id) FROM authors LEFT JOIN books ON author = author_id AND year > 1900 GROUP BY author_id",
+                "SELECT name, count(*) FROM authors JOIN books ON author = author_id GROUP BY author_id",
+            ],
+            1,
+        ),
         // Conditions.
-        ("Which readers borrowed both Orlando and Nana?", vec!["SELECT DISTINCT reader FROM loans JOIN books ON loans.book_id = books.book_id WHERE title IN ('Orlando', 'Nana')", "SELECT reader FROM loans JOIN books ON loans.book_id = books.book_id WHERE title = 'Orlando' INTERSECT SELECT reader FROM loans JOIN books ON loans.book_id = books.book_id WHERE title = 'Nana'"], 1),
-        ("Titles of books with at least 500 pages?", vec!["SELECT title FROM books WHERE pages > 500", "SELECT title FROM books WHERE pages >= 500"], 1),
-        ("Titles of books that were never borrowed?", vec!["SELECT title FROM books WHERE book_id IN (SELECT book_id FROM loans)", "SELECT title FROM books WHERE book_id NOT IN (SELECT book_id FROM loans)"], 1),
-        ("Titles that contain the letter d?", vec!["SELECT title FROM books WHERE title = 'Nana'", "SELECT title FROM books WHERE title LIKE '%d%'"], 1),
+        (
+            "Which readers borrowed both Orlando and Nana?",
+            vec![
+                "SELECT DISTINCT reader FROM loans JOIN books ON loans.book_id = books.book_id WHERE title IN ('Orlando', 'Nana')",
+                "SELECT reader FROM loans JOIN books ON loans.book_id = books.book_id WHERE title = 'Orlando' INTERSECT SELECT reader FROM loans JOIN books ON loans.book_id = books.book_id WHERE title = 'Nana'",
+            ],
+            1,
+        ),
+        (
+            "Titles of books with at least 500 pages?",
+            vec![
+                "SELECT title FROM books WHERE pages > 500",
+                "SELECT title FROM books WHERE pages >= 500",
+            ],
+            1,
+        ),
+        (
+            "Titles of books that were never borrowed?",
+            vec![
+                "SELECT title FROM books WHERE book_id IN (SELECT book_id FROM loans)",
+                "SELECT title FROM books WHERE book_id NOT IN (SELECT book_id FROM loans)",
+            ],
+            1,
+        ),
+        (
+            "Titles that contain the letter d?",
+            vec![
+                "SELECT title FROM books WHERE title = 'Nana'",
+                "SELECT title FROM books WHERE title LIKE '%d%'",
+            ],
+            1,
+        ),
         // Orders.
-        ("List the titles of books in descending order of pages.", vec!["SELECT title FROM books ORDER BY pages", "SELECT title FROM books ORDER BY pages DESC"], 1),
-        ("What is the title of the book with the fewest pages?", vec!["SELECT title FROM books ORDER BY pages DESC LIMIT 1", "SELECT title FROM books ORDER BY pages LIMIT 1"], 1),
+        (
+            "List the titles of books in descending order of pages.",
+            vec![
+                "SELECT title FROM books ORDER BY pages",
+                "SELECT title FROM books ORDER BY pages DESC",
+            ],
+            1,
+        ),
+        (
+            "What is the title of the book with the fewest pages?",
+            vec![
+                "SELECT title FROM books ORDER BY pages DESC LIMIT 1",
+                "SELECT title FROM books ORDER BY pages LIMIT 1",
+            ],
+            1,
+        ),
     ] {
         let choice = library.choice(question, &candidates).await.unwrap();
         assert_eq!(choice.index, chosen, "{question}: {:#?}", choice.considered);
@@ -252,11 +459,17 @@ async fn the_first_of_equals_is_chosen_and_what_fails_is_told() {
     assert_eq!(choice.index, 1);
     assert!((choice.agreement - 1.0 / 3.0).abs() < 1e-9);
     let failed = &choice.considered[0].outcome;
-    assert!(matches!(failed, Outcome::Failed(why) if why.contains("spaceships")), "{failed:?}");
+    assert!(
+        matches!(failed, Outcome::Failed(why) if why.contains("spaceships")),
+        "{failed:?}"
+    );
     assert_eq!(choice.considered[1].outcome, Outcome::Rows(1));
 
     let error = library.choice("", &candidates[..1]).await.unwrap_err();
-    assert!(matches!(error, ChoiceError::NoAnswer { count: 1, .. }), "{error}");
+    assert!(
+        matches!(error, ChoiceError::NoAnswer { count: 1, .. }),
+        "{error}"
+    );
     let error = library.choice("", &[]).await.unwrap_err();
     assert!(matches!(error, ChoiceError::Nothing));
     library.cancel.cancel();
@@ -269,38 +482,69 @@ async fn a_folder_is_measured() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("database")).unwrap();
     let file = folder.path().join("database/library.sqlite");
-    rusqlite::Connection::open(&file).unwrap().execute_batch(LIBRARY).unwrap();
+    rusqlite::Connection::open(&file)
+        .unwrap()
+        .execute_batch(LIBRARY)
+        .unwrap();
     let line = |question: &str, gold: &str, predictions: Value| {
         json!({"db_id": "library", "question": question, "query": gold, "predictions": predictions})
             .to_string()
     };
     let french = "SELECT count(*) FROM authors WHERE country = 'France'";
     let lines = [
-        line("How many authors are from France?", french, json!({
-            "a": "SELECT count(*) FROM authors WHERE country = 'france'",
-            "b": "SELECT count(*) FROM authors WHERE country = 'FRANCE'",
-            "c": french,
-        })),
-        line("How many books are there?", "SELECT count(*) FROM books", json!({
-            "a": "SELECT count(*) FROM bookz",
-            "b": "SELECT count(*) FROM loans",
-            "c": "SELECT count(*) FROM books",
-        })),
+        line(
+            "How many authors are from France?",
+            french,
+            json!({
+                "a": "SELECT count(*) FROM authors WHERE country = 'france'",
+                "b": "SELECT count(*) FROM authors WHERE country = 'FRANCE'",
+                "c": french,
+            }),
+        ),
+        line(
+            "How many books are there?",
+            "SELECT count(*) FROM books",
+            json!({
+                "a": "SELECT count(*) FROM bookz",
+                "b": "SELECT count(*) FROM loans",
+                "c": "SELECT count(*) FROM books",
+            }),
+        ),
     ];
     fs::write(folder.path().join("questions.jsonl"), lines.join("\n")).unwrap();
     let folder = Folder::read(folder.path()).unwrap();
     let choice = measure_choice(&folder).await.unwrap();
-    assert_eq!((choice.questions, choice.ex, choice.majority_ex, choice.oracle_ex), (2, 100.0, 0.0, 100.0));
+    assert_eq!(
+        (
+            choice.questions,
+            choice.ex,
+            choice.majority_ex,
+            choice.oracle_ex
+        ),
+        (2, 100.0, 0.0, 100.0)
+    );
     let repair = measure_repair(&folder, None).await.unwrap();
-    assert_eq!((repair.system.as_str(), repair.ex_before, repair.ex_after), ("a", 0.0, 100.0));
-    assert_eq!((repair.errors_before, repair.errors_after, repair.lost), (1, 0, 0));
+    assert_eq!(
+        (repair.system.as_str(), repair.ex_before, repair.ex_after),
+        ("a", 0.0, 100.0)
+    );
+    assert_eq!(
+        (repair.errors_before, repair.errors_after, repair.lost),
+        (1, 0, 0)
+    );
     let repair = measure_repair(&folder, Some("c")).await.unwrap();
-    assert_eq!((repair.system.as_str(), repair.ex_before, repair.lost), ("c", 100.0, 0));
+    assert_eq!(
+        (repair.system.as_str(), repair.ex_before, repair.lost),
+        ("c", 100.0, 0)
+    );
 }
 
 /// Statements of all kinds, mixed from pieces of attacks, honest statements and this library's.
 fn anything() -> impl Strategy<Value = String> {
-    let texts = [include_str!("attacks/sqlite.txt"), include_str!("honest/sqlite.txt")];
+    let texts = [
+        include_str!("attacks/sqlite.txt"),
+        include_str!("honest/sqlite.txt"),
+    ];
     let mut pieces: Vec<String> = texts
         .into_iter()
         .flat_map(statements)

@@ -49,13 +49,18 @@ const OF_TIME: [&str; 12] = [
 
 impl Asking {
     pub(super) fn new(question: &str) -> Self {
-        let plain = question.to_lowercase().replace("n't", " not").replace("n’t", " not");
+        let plain = question
+            .to_lowercase()
+            .replace("n't", " not")
+            .replace("n’t", " not");
         let plain = plain_words(&plain);
         let named = |word: &String| {
             let known = NUMBERS.iter().find(|(name, _)| name == word);
             match known {
                 Some((_, digits)) => Some((*digits).to_owned()),
-                None => word.starts_with(|first: char| first.is_ascii_digit()).then(|| word.clone()),
+                None => word
+                    .starts_with(|first: char| first.is_ascii_digit())
+                    .then(|| word.clone()),
             }
         };
         Self {
@@ -68,34 +73,62 @@ impl Asking {
 
     /// Whether any of these words or phrases is in it, as whole words.
     pub(super) fn says(&self, phrases: &[&str]) -> bool {
-        phrases.iter().any(|phrase| self.text.contains(&format!(" {phrase} ")))
+        phrases
+            .iter()
+            .any(|phrase| self.text.contains(&format!(" {phrase} ")))
     }
 
     /// Whether any of these beginnings of words is in it.
     fn hints(&self, beginnings: &[&str]) -> bool {
-        beginnings.iter().any(|start| self.text.contains(&format!(" {start}")))
+        beginnings
+            .iter()
+            .any(|start| self.text.contains(&format!(" {start}")))
     }
 
     fn begins(&self, phrases: &[&str]) -> bool {
-        phrases.iter().any(|phrase| self.text.starts_with(&format!(" {phrase} ")))
+        phrases
+            .iter()
+            .any(|phrase| self.text.starts_with(&format!(" {phrase} ")))
     }
 
     /// Whether it asks how many there are of something.
     pub(super) fn counts(&self) -> bool {
         self.says(&[
-            "how many", "number", "numbers", "count", "counts", "total", "amount", "how often",
-            "times", "how much",
+            "how many",
+            "number",
+            "numbers",
+            "count",
+            "counts",
+            "total",
+            "amount",
+            "how often",
+            "times",
+            "how much",
         ])
     }
 
     /// Whether one number answers it.
     pub(super) fn asks_one_number(&self) -> bool {
         let begins = self.begins(&[
-            "how many", "what is the number of", "what is the total number of", "count",
-            "find the number of", "give the number of", "return the number of",
-            "show the number of", "what is the average",
+            "how many",
+            "what is the number of",
+            "what is the total number of",
+            "count",
+            "find the number of",
+            "give the number of",
+            "return the number of",
+            "show the number of",
+            "what is the average",
         ]);
-        let more = ["and what", "and how", "and their", "and the", "for all", "different", "group"];
+        let more = [
+            "and what",
+            "and how",
+            "and their",
+            "and the",
+            "for all",
+            "different",
+            "group",
+        ];
         begins && !self.says_each() && !self.says(&more)
     }
 
@@ -123,15 +156,34 @@ impl Asking {
     pub(super) fn says_several(&self) -> bool {
         self.says_each()
             || self.says_order()
-            || self.says(&["all", "list", "more than", "at least", "less than", "fewer than"])
-            || self.says(&["at most", "first name", "first names", "last name", "last names"])
+            || self.says(&[
+                "all",
+                "list",
+                "more than",
+                "at least",
+                "less than",
+                "fewer than",
+            ])
+            || self.says(&[
+                "at most",
+                "first name",
+                "first names",
+                "last name",
+                "last names",
+            ])
             || self.hints(&["top "])
     }
 
     /// Whether it asks for an order of rows.
     pub(super) fn says_order(&self) -> bool {
-        self.hints(&["order", "sort", "alphabetic", "lexicographic", "ascend", "descend"])
-            || self.says(&["ranked", "decreasing", "increasing", "reverse", "reversed"])
+        self.hints(&[
+            "order",
+            "sort",
+            "alphabetic",
+            "lexicographic",
+            "ascend",
+            "descend",
+        ]) || self.says(&["ranked", "decreasing", "increasing", "reverse", "reversed"])
             || (self.says(&["from the"]) && self.says(&["to the"]) && self.says_extreme())
     }
 
@@ -151,8 +203,20 @@ impl Asking {
     /// Whether it asks for what is not so.
     pub(super) fn denies(&self) -> bool {
         self.says(&[
-            "not", "never", "without", "no", "neither", "nor", "except", "none", "excluding",
-            "nothing", "other than", "unable", "cannot", "but",
+            "not",
+            "never",
+            "without",
+            "no",
+            "neither",
+            "nor",
+            "except",
+            "none",
+            "excluding",
+            "nothing",
+            "other than",
+            "unable",
+            "cannot",
+            "but",
         ])
     }
 
@@ -164,30 +228,48 @@ impl Asking {
     /// Whether it asks for a part of a text.
     pub(super) fn asks_part(&self) -> bool {
         self.hints(&["contain", "substring", "prefix", "suffix"])
-            || self.says(&["the letter", "the word", "starts with", "start with", "ends with"])
+            || self.says(&[
+                "the letter",
+                "the word",
+                "starts with",
+                "start with",
+                "ends with",
+            ])
             || self.says(&["end with", "begins with", "begin with", "starting with"])
     }
 
     /// Whether it may ask for a part of a text.
     pub(super) fn may_ask_part(&self) -> bool {
-        let more = ["includ", "like", "string", "phrase", "having", "start", "begin", "end"];
+        let more = [
+            "includ", "like", "string", "phrase", "having", "start", "begin", "end",
+        ];
         self.asks_part() || self.hints(&more) || self.says(&["word", "letter", "has the", "in its"])
     }
 
-    /// Whether it asks for a key by such a name.
-    pub(super) fn asks_key(&self) -> bool {
-        let named = ["id", "identifier", "number", "code", "key"];
-        named.iter().any(|word| self.words.contains(*word))
+    /// Whether it asks for all that is known of something.
+    pub(super) fn asks_everything(&self) -> bool {
+        self.says(&[
+            "everything",
+            "all information",
+            "all the information",
+            "all columns",
+        ]) || self.says(&[
+            "all details",
+            "all the details",
+            "full details",
+            "complete information",
+        ])
     }
 
-    /// Whether it asks for groups.
-    pub(super) fn may_group(&self) -> bool {
-        self.says_each()
-            || self.says_extreme()
-            || self.says_different()
-            || self.counts()
-            || self.says(&["all", "more", "fewer", "less", "corresponding", "by", "only"])
-            || self.says(&["exactly", "both"])
+    /// Whether it asks for a key by such a name; a number of things is none.
+    pub(super) fn asks_key(&self) -> bool {
+        let named = ["id", "identifier", "code", "key"];
+        let number = ["number", "numbers"].iter().any(|word| {
+            let word = format!(" {word} ");
+            let mut after = self.text.split(word.as_str()).skip(1);
+            after.any(|rest| !rest.starts_with("of "))
+        });
+        number || named.iter().any(|word| self.words.contains(*word))
     }
 
     /// Whether it asks for an average.
@@ -198,7 +280,9 @@ impl Asking {
     /// Whether it speaks of what an aggregate does.
     pub(super) fn may_ask_for(&self, aggregate: &str) -> bool {
         match aggregate {
-            "max" => self.says(&LARGEST) || self.says(&["last", "max", "recent", "most recent", "high"]),
+            "max" => {
+                self.says(&LARGEST) || self.says(&["last", "max", "recent", "most recent", "high"])
+            }
             "min" => self.says(&SMALLEST) || self.says(&["first", "min", "low", "less"]),
             "avg" => self.says_average(),
             "sum" => self.counts() || self.says(&["sum", "all", "overall", "combined"]),
@@ -216,9 +300,10 @@ impl Asking {
         let Some((_, rest)) = self.text.split_once(&format!(" {one} ")) else {
             return false;
         };
-        let Some((between, _)) = format!(" {rest}").split_once(&format!(" {other} ")).map(
-            |(between, after)| (between.to_owned(), after.to_owned()),
-        ) else {
+        let Some((between, _)) = format!(" {rest}")
+            .split_once(&format!(" {other} "))
+            .map(|(between, after)| (between.to_owned(), after.to_owned()))
+        else {
             return false;
         };
         let between: Vec<&str> = between.split_whitespace().collect();
@@ -227,23 +312,63 @@ impl Asking {
 
     /// Comparisons it speaks of.
     pub(super) fn at_least(&self) -> bool {
-        self.says(&["at least", "no less", "or more", "no fewer", "not less", "minimum of", "since"])
-            || self.says(&["or later", "or above", "or higher", "or older"])
+        self.says(&[
+            "at least",
+            "no less",
+            "or more",
+            "no fewer",
+            "not less",
+            "minimum of",
+            "since",
+        ]) || self.says(&["or later", "or above", "or higher", "or older"])
     }
 
     pub(super) fn more_than(&self) -> bool {
-        self.says(&["more than", "greater", "above", "over", "after", "older than", "larger than"])
-            || self.says(&["higher than", "exceed", "exceeds", "exceeding", "bigger than", "longer than"])
+        self.says(&[
+            "more than",
+            "greater",
+            "above",
+            "over",
+            "after",
+            "older than",
+            "larger than",
+        ]) || self.says(&[
+            "higher than",
+            "exceed",
+            "exceeds",
+            "exceeding",
+            "bigger than",
+            "longer than",
+        ])
     }
 
     pub(super) fn at_most(&self) -> bool {
-        self.says(&["at most", "no more", "or less", "or fewer", "not more", "up to", "or earlier"])
-            || self.says(&["or before", "or below"])
+        self.says(&[
+            "at most",
+            "no more",
+            "or less",
+            "or fewer",
+            "not more",
+            "up to",
+            "or earlier",
+        ]) || self.says(&["or before", "or below"])
     }
 
     pub(super) fn less_than(&self) -> bool {
-        self.says(&["less than", "fewer than", "lower than", "younger than", "smaller than", "under"])
-            || self.says(&["lighter than", "shorter than", "earlier than", "below", "before"])
+        self.says(&[
+            "less than",
+            "fewer than",
+            "lower than",
+            "younger than",
+            "smaller than",
+            "under",
+        ]) || self.says(&[
+            "lighter than",
+            "shorter than",
+            "earlier than",
+            "below",
+            "before",
+        ])
     }
 }
 
@@ -279,6 +404,13 @@ mod tests {
         let asking = Asking::new("Who likes 'red wine' and also likes Beer?");
         assert!(asking.joins_by_and("red wine", "beer"));
         assert!(!Asking::new("Who likes wine or beer?").joins_by_and("wine", "beer"));
+    }
+
+    #[test]
+    fn a_number_of_things_is_no_key() {
+        assert!(!Asking::new("Which city has the most number of parks?").asks_key());
+        assert!(Asking::new("Give the ids of cities").asks_key());
+        assert!(Asking::new("Give the flight numbers").asks_key());
     }
 
     #[test]

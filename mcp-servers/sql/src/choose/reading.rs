@@ -1,6 +1,6 @@
 //! What a statement does, as far as a question can speak of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use sqlparser::ast::{
     BinaryOperator, Distinct, DuplicateTreatment, Expr, Function, FunctionArguments, GroupByExpr,
@@ -11,7 +11,8 @@ use sqlparser::ast::{
 use crate::asked::first_select;
 use crate::schema::Schema;
 use crate::scopes::{
-    Links, Meaning, Scope, column_name, constraint, each_expression, is_outer, meaning, scope,
+    Links, Meaning, Scope, column_name, constraint, each_expression, equalities, is_outer, meaning,
+    scope,
 };
 use crate::endings::squashed;
 
@@ -67,8 +68,6 @@ pub(super) struct Reading {
     pub keys_joined: usize,
     /// Joins without any condition.
     pub crossed: usize,
-    /// Tables at the end of a join of which nothing is used.
-    pub idle: usize,
 }
 
 impl Reading {
@@ -101,7 +100,9 @@ impl Reading {
         for item in &select.projection {
             self.items.push(match item {
                 SelectItem::UnnamedExpr(expression)
-                | SelectItem::ExprWithAlias { expr: expression, .. } => of(expression, &scopes),
+                | SelectItem::ExprWithAlias {
+                    expr: expression, ..
+                } => of(expression, &scopes),
                 SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..) => Item::Everything,
                 SelectItem::ExprWithAliases { expr, .. } => Item::Other(expr.to_string()),
             });
@@ -122,7 +123,9 @@ impl Reading {
         match body {
             SetExpr::Select(select) => self.select(select, schema, links),
             SetExpr::Query(query) => self.body(&query.body, schema, links),
-            SetExpr::SetOperation { left, op, right, .. } => {
+            SetExpr::SetOperation {
+                left, op, right, ..
+            } => {
                 self.sets.insert(op.to_string());
                 if matches!(op, SetOperator::Except | SetOperator::Minus) {
                     self.does.insert(Does::Denies);
@@ -136,18 +139,22 @@ impl Reading {
 
     fn select(&mut self, select: &Select, schema: &Schema, links: &Links) {
         let scope = scope(select, schema, &[]);
-        self.tables.extend(scope.sources.iter().filter_map(|source| source.table.clone()));
+        self.tables.extend(
+            scope
+                .sources
+                .iter()
+                .filter_map(|source| source.table.clone()),
+        );
         self.having |= select.having.is_some();
         if select.distinct.is_some() {
             self.does.insert(Does::Deduplicates);
         }
-        let mut joined: BTreeMap<String, usize> = BTreeMap::new();
         for join in select.from.iter().flat_map(|from| &from.joins) {
             self.outer |= is_outer(&join.join_operator);
             match constraint(&join.join_operator) {
                 Some(JoinConstraint::On(condition)) => {
                     for (one, other) in equalities(condition) {
-                        self.pair(one, other, &scope, schema, links, &mut joined);
+                        self.pair(one, other, &scope, schema, links);
                     }
                 }
                 Some(JoinConstraint::None) if select.selection.is_none() => {
@@ -156,19 +163,10 @@ impl Reading {
                 _ => {}
             }
         }
-        self.idle = self.idle.saturating_add(idle(select, &scope, &joined));
     }
 
     /// Two columns that a join takes for the same.
-    fn pair(
-        &mut self,
-        one: &Expr,
-        other: &Expr,
-        scope: &Scope,
-        schema: &Schema,
-        links: &Links,
-        joined: &mut BTreeMap<String, usize>,
-    ) {
+    fn pair(&mut self, one: &Expr, other: &Expr, scope: &Scope, schema: &Schema, links: &Links) {
         let scopes = std::slice::from_ref(scope);
         let column = |expression: &Expr| {
             let (source, name) = column_name(expression)?;
@@ -180,12 +178,10 @@ impl Reading {
         let (Some((one, key)), Some((other, target))) = (column(one), column(other)) else {
             return;
         };
-        for source in [&one, &other] {
-            let times = joined.entry(source.name.value.to_lowercase()).or_default();
-            *times = times.saturating_add(1);
-        }
         let own = |table: &str, key: &str| {
-            let keys = schema.table(table).map(|table| table.primary_key.as_slice());
+            let keys = schema
+                .table(table)
+                .map(|table| table.primary_key.as_slice());
             matches!(keys, Some([own]) if own.eq_ignore_ascii_case(key))
         };
         if let (Some(from), Some(to)) = (&one.table, &other.table)
@@ -213,13 +209,23 @@ impl Reading {
                 };
                 self.does.insert(does);
             }
-            Expr::UnaryOp { op: UnaryOperator::Not, .. } | Expr::IsNull(_) => {
+            Expr::UnaryOp {
+                op: UnaryOperator::Not,
+                ..
+            }
+            | Expr::IsNull(_) => {
                 self.does.insert(Does::Denies);
             }
             Expr::InList { negated, .. } => {
-                self.does.insert(if *negated { Does::Denies } else { Does::Chooses });
+                self.does.insert(if *negated {
+                    Does::Denies
+                } else {
+                    Does::Chooses
+                });
             }
-            Expr::InSubquery { negated, subquery, .. } => {
+            Expr::InSubquery {
+                negated, subquery, ..
+            } => {
                 if *negated {
                     self.does.insert(Does::Denies);
                 }
@@ -320,53 +326,6 @@ fn grouped(select: &Select) -> bool {
     !matches!(&select.group_by, GroupByExpr::Expressions(by, _) if by.is_empty())
 }
 
-/// The equalities that a condition is made of.
-pub(super) fn equalities(condition: &Expr) -> Vec<(&Expr, &Expr)> {
-    match condition {
-        Expr::Nested(inside) => equalities(inside),
-        Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
-            [equalities(left), equalities(right)].concat()
-        }
-        Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => vec![(left, right)],
-        _ => Vec::new(),
-    }
-}
-
-/// How many tables hang at one join alone, with nothing of them used but the join's column.
-fn idle(select: &Select, scope: &Scope, joined: &BTreeMap<String, usize>) -> usize {
-    let everything = select.projection.iter().any(|item| {
-        matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..))
-    });
-    if everything || joined.is_empty() {
-        return 0;
-    }
-    let mut without = select.clone();
-    for from in &mut without.from {
-        from.joins.clear();
-    }
-    let said = without.to_string();
-    let unused = |source: &&crate::scopes::Source| {
-        let name = &source.name.value;
-        let qualified = format!("{name}.").to_lowercase();
-        let columns = source.columns.iter().flatten();
-        let bare = columns.filter(|column| {
-            let others = scope.sources.iter().filter(|other| other.has(column)).count();
-            others == 1 && has_word(&said, column)
-        });
-        source.table.is_some()
-            && joined.get(&name.to_lowercase()) == Some(&1)
-            && !said.to_lowercase().contains(&qualified)
-            && bare.count() == 0
-    };
-    scope.sources.iter().filter(unused).count()
-}
-
-fn has_word(text: &str, word: &str) -> bool {
-    let plain = |character: char| character.is_alphanumeric() || character == '_';
-    let mut words = text.split(|character: char| !plain(character));
-    words.any(|found| found.eq_ignore_ascii_case(word))
-}
-
 #[cfg(test)]
 mod tests {
     use super::{Does, Item, Reading};
@@ -383,19 +342,24 @@ mod tests {
 
     #[test]
     fn a_select_list_is_read_with_the_tables_of_its_columns() {
-        let read = read("SELECT s.name, count(DISTINCT c.id), max(year) FROM singer s JOIN concert c ON c.singer_id = s.id");
-        let name = Item::Column { table: Some("singer".to_owned()), name: "name".to_owned() };
+        let read = read(
+            "SELECT s.name, count(DISTINCT c.id), max(year) FROM singer s JOIN concert c ON c.singer_id = s.id",
+        );
+        let name = Item::Column {
+            table: Some("singer".to_owned()),
+            name: "name".to_owned(),
+        };
         assert_eq!(read.items.first(), Some(&name));
         assert_eq!(read.items.get(1), Some(&Item::Count { distinct: true }));
         assert!(read.does.contains(&Does::Deduplicates));
-        assert_eq!((read.keys_joined, read.idle, read.crossed), (0, 0, 0));
+        assert_eq!((read.keys_joined, read.crossed), (0, 0));
         assert_eq!(read.tables.len(), 2);
     }
 
     #[test]
     fn joins_that_make_no_sense_are_seen() {
         let keys = read("SELECT s.name FROM singer s JOIN concert c ON c.id = s.id");
-        assert_eq!((keys.keys_joined, keys.idle), (1, 1));
+        assert_eq!(keys.keys_joined, 1);
         assert_eq!(read("SELECT name FROM singer, concert").crossed, 0);
         assert_eq!(read("SELECT name FROM singer JOIN concert").crossed, 1);
         assert!(read("SELECT name FROM singer LEFT JOIN concert ON singer_id = singer.id").outer);
@@ -403,10 +367,18 @@ mod tests {
 
     #[test]
     fn what_is_done_inside_of_subqueries_counts() {
-        let read = read("SELECT name FROM singer WHERE country = \"France\" AND id NOT IN (SELECT singer_id FROM concert WHERE year >= 2014 OR year < 3)");
+        let read = read(
+            "SELECT name FROM singer WHERE country = \"France\" AND id NOT IN (SELECT singer_id FROM concert WHERE year >= 2014 OR year < 3)",
+        );
         assert_eq!(read.texts, ["France"]);
         assert!(read.numbers.contains("2014") && read.tables.contains("concert"));
-        for does in [Does::Denies, Does::AtLeast, Does::Less, Does::Chooses, Does::Joins] {
+        for does in [
+            Does::Denies,
+            Does::AtLeast,
+            Does::Less,
+            Does::Chooses,
+            Does::Joins,
+        ] {
             assert!(read.does.contains(&does), "{does:?}");
         }
     }

@@ -43,7 +43,10 @@ pub(super) struct Opened {
 
 impl Opened {
     async fn new(name: &str, file: &Path) -> Result<Self, MeasureError> {
-        let failed = |error| MeasureError::Database { database: name.to_owned(), error };
+        let failed = |error| MeasureError::Database {
+            database: name.to_owned(),
+            error,
+        };
         let engine = Sqlite::open(file, Rules::default()).await.map_err(failed)?;
         let schema = engine.schema().await.map_err(failed)?;
         Ok(Self {
@@ -82,7 +85,9 @@ pub(super) struct Known<'a> {
 impl Known<'_> {
     /// Whether rows are those of an accepted statement.
     pub(super) fn is(&self, rows: &Rows) -> bool {
-        self.gold.iter().any(|(gold, ordered)| same(gold, rows, *ordered))
+        self.gold
+            .iter()
+            .any(|(gold, ordered)| same(gold, rows, *ordered))
     }
 }
 
@@ -117,7 +122,11 @@ pub(super) async fn known<'a>(
             gold.push((rows, sorts(sql, question.dialect)));
         }
     }
-    Some(Known { question, opened, gold })
+    Some(Known {
+        question,
+        opened,
+        gold,
+    })
 }
 
 /// A share in percent.

@@ -58,13 +58,20 @@ pub async fn measure_choice(folder: &Folder) -> Result<ChoiceMeasure, MeasureErr
     let opened = open(folder).await?;
     let mut measure = ChoiceMeasure::default();
     let mut sure = Vec::new();
-    for question in folder.questions.iter().filter(|question| !question.predictions.is_empty()) {
+    for question in folder
+        .questions
+        .iter()
+        .filter(|question| !question.predictions.is_empty())
+    {
         let Some(known) = known(question, &opened).await else {
             continue;
         };
         let candidates: Vec<String> = question.predictions.values().cloned().collect();
         let (majority, oracle) = counted(&known, &candidates).await;
-        let of = measure.databases.entry(question.database.clone()).or_default();
+        let of = measure
+            .databases
+            .entry(question.database.clone())
+            .or_default();
         let add = |count: &mut usize, is: bool| *count = count.saturating_add(usize::from(is));
         let chosen = choice(&question.question, &candidates, &known.opened.asked()).await;
         let right = chosen.as_ref().is_ok_and(|chosen| known.is(&chosen.rows));
@@ -101,9 +108,9 @@ async fn counted(known: &Known<'_>, candidates: &[String]) -> (bool, bool) {
             continue;
         };
         let sorted = sorts(sql, known.question.dialect);
-        let group = groups.iter_mut().find(|(first, first_sorted, _)| {
-            same(first, &rows, sorted && *first_sorted)
-        });
+        let group = groups
+            .iter_mut()
+            .find(|(first, first_sorted, _)| same(first, &rows, sorted && *first_sorted));
         match group {
             Some((.., count)) => *count = count.saturating_add(1),
             None => groups.push((rows, sorted, 1)),

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::measure::asking::{MeasureError, known, open, percent};
 use crate::measure::Folder;
+use crate::measure::asking::{MeasureError, known, open, percent};
 use crate::repair::repair;
 
 /// The system whose statements are repaired where there are several: the one that fails most often
@@ -60,15 +60,24 @@ pub async fn measure_repair(
     system: Option<&str>,
 ) -> Result<RepairMeasure, MeasureError> {
     let opened = open(folder).await?;
-    let systems = folder.questions.iter().flat_map(|question| question.predictions.keys());
+    let systems = folder
+        .questions
+        .iter()
+        .flat_map(|question| question.predictions.keys());
     let mut systems: Vec<&String> = systems.collect();
     systems.sort();
     let wanted = system.unwrap_or(MOST_FAILING);
-    let system = systems.iter().find(|system| system.as_str() == wanted).or(systems.first());
+    let system = systems
+        .iter()
+        .find(|system| system.as_str() == wanted)
+        .or(systems.first());
     let Some(system) = system else {
         return Err(MeasureError::Nothing);
     };
-    let mut measure = RepairMeasure { system: (*system).clone(), ..RepairMeasure::default() };
+    let mut measure = RepairMeasure {
+        system: (*system).clone(),
+        ..RepairMeasure::default()
+    };
     for question in &folder.questions {
         let Some(sql) = question.predictions.get(*system) else {
             continue;
@@ -80,8 +89,13 @@ pub async fn measure_repair(
         let before = asked.rows(sql).await;
         let after = repair(Some(&question.question), sql, &asked).await;
         let right_before = before.as_ref().is_ok_and(|rows| known.is(rows));
-        let right_after = after.as_ref().is_ok_and(|repaired| known.is(&repaired.rows));
-        let of = measure.databases.entry(question.database.clone()).or_default();
+        let right_after = after
+            .as_ref()
+            .is_ok_and(|repaired| known.is(&repaired.rows));
+        let of = measure
+            .databases
+            .entry(question.database.clone())
+            .or_default();
         let add = |count: &mut usize, is: bool| *count = count.saturating_add(usize::from(is));
         add(&mut of.questions, true);
         add(&mut of.right_before, right_before);

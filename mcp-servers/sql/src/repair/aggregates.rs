@@ -10,8 +10,16 @@ use sqlparser::ast::{
 
 use crate::dialect::Dialect;
 
-const AGGREGATES: [&str; 8] =
-    ["count", "sum", "avg", "min", "max", "total", "group_concat", "string_agg"];
+const AGGREGATES: [&str; 8] = [
+    "count",
+    "sum",
+    "avg",
+    "min",
+    "max",
+    "total",
+    "group_concat",
+    "string_agg",
+];
 
 /// Puts aggregates where they can be.
 pub(super) fn mend(query: &mut Query, dialect: Dialect, how: &mut Vec<String>) {
@@ -34,7 +42,8 @@ impl VisitorMut for Mending<'_> {
             return ControlFlow::Continue(());
         };
         if let Some((inside, down)) = unnested(select) {
-            self.how.push("sorted by an aggregate to find its end".to_owned());
+            self.how
+                .push("sorted by an aggregate to find its end".to_owned());
             if query.order_by.is_none() && query.limit_clause.is_none() {
                 query.order_by = Some(by(inside, down));
                 query.limit_clause = Some(LimitClause::LimitOffset {
@@ -49,11 +58,13 @@ impl VisitorMut for Mending<'_> {
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
         if moved(select) {
-            self.how.push("moved the condition on an aggregate to HAVING".to_owned());
+            self.how
+                .push("moved the condition on an aggregate to HAVING".to_owned());
         }
         // SQLite takes any row's value; MySQL does where it is told to.
         if self.dialect != Dialect::Sqlite && grouped(select) {
-            self.how.push("grouped by what is selected beside an aggregate".to_owned());
+            self.how
+                .push("grouped by what is selected beside an aggregate".to_owned());
         }
         ControlFlow::Continue(())
     }
@@ -63,7 +74,11 @@ impl VisitorMut for Mending<'_> {
 /// is to be taken.
 fn unnested(select: &mut Select) -> Option<(Expr, bool)> {
     for item in &mut select.projection {
-        let (SelectItem::UnnamedExpr(expression) | SelectItem::ExprWithAlias { expr: expression, .. }) = item else {
+        let (SelectItem::UnnamedExpr(expression)
+        | SelectItem::ExprWithAlias {
+            expr: expression, ..
+        }) = item
+        else {
             continue;
         };
         let Expr::Function(function) = &*expression else {
@@ -74,7 +89,9 @@ fn unnested(select: &mut Select) -> Option<(Expr, bool)> {
             "min" => false,
             _ => continue,
         };
-        if let Some(inside) = argument(function).filter(|inside| matches!(inside, Expr::Function(inside) if is_aggregate(inside))) {
+        if let Some(inside) = argument(function)
+            .filter(|inside| matches!(inside, Expr::Function(inside) if is_aggregate(inside)))
+        {
             let inside = inside.clone();
             *expression = inside.clone();
             return Some((inside, down));
@@ -89,7 +106,7 @@ fn moved(select: &mut Select) -> bool {
         return false;
     };
     let (aggregates, plain): (Vec<Expr>, Vec<Expr>) =
-        parts(selection).into_iter().partition(|part| has_aggregate(part));
+        parts(selection).into_iter().partition(has_aggregate);
     select.selection = joined(plain);
     let any = !aggregates.is_empty();
     if any {
@@ -105,18 +122,27 @@ fn grouped(select: &mut Select) -> bool {
         .projection
         .iter()
         .filter_map(|item| match item {
-            SelectItem::UnnamedExpr(expression) | SelectItem::ExprWithAlias { expr: expression, .. } => Some(expression),
+            SelectItem::UnnamedExpr(expression)
+            | SelectItem::ExprWithAlias {
+                expr: expression, ..
+            } => Some(expression),
             _ => None,
         })
         .collect();
     let GroupByExpr::Expressions(by, _) = &select.group_by else {
         return false;
     };
-    if by.is_empty() && !expressions.iter().any(|expression| has_aggregate(expression)) {
+    if by.is_empty()
+        && !expressions
+            .iter()
+            .any(|expression| has_aggregate(expression))
+    {
         return false;
     }
     let plain = expressions.iter().filter(|expression| {
-        !has_aggregate(expression) && !matches!(expression, Expr::Value(_)) && !by.contains(expression)
+        !has_aggregate(expression)
+            && !matches!(expression, Expr::Value(_))
+            && !by.contains(expression)
     });
     let plain: Vec<Expr> = plain.map(|expression| (*expression).clone()).collect();
     let any = !plain.is_empty();
@@ -129,7 +155,11 @@ fn grouped(select: &mut Select) -> bool {
 /// The conditions that a condition joins by AND.
 fn parts(condition: Expr) -> Vec<Expr> {
     match condition {
-        Expr::BinaryOp { left, op: BinaryOperator::And, right } => [parts(*left), parts(*right)].concat(),
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::And,
+            right,
+        } => [parts(*left), parts(*right)].concat(),
         other => vec![other],
     }
 }
@@ -144,11 +174,22 @@ fn joined(parts: Vec<Expr>) -> Option<Expr> {
 
 fn by(expression: Expr, down: bool) -> OrderBy {
     let options = OrderByOptions {
-        sort: Some(if down { OrderBySort::Desc } else { OrderBySort::Asc }),
+        sort: Some(if down {
+            OrderBySort::Desc
+        } else {
+            OrderBySort::Asc
+        }),
         nulls_first: None,
     };
-    let part = OrderByExpr { expr: expression, options, with_fill: None };
-    OrderBy { kind: OrderByKind::Expressions(vec![part]), interpolate: None }
+    let part = OrderByExpr {
+        expr: expression,
+        options,
+        with_fill: None,
+    };
+    OrderBy {
+        kind: OrderByKind::Expressions(vec![part]),
+        interpolate: None,
+    }
 }
 
 fn name(function: &Function) -> String {
@@ -218,7 +259,10 @@ mod tests {
     #[test]
     fn a_condition_on_an_aggregate_is_one_on_groups() {
         assert_eq!(
-            mended("SELECT a FROM t WHERE b = 1 AND count(*) > 2 GROUP BY a", Dialect::Sqlite),
+            mended(
+                "SELECT a FROM t WHERE b = 1 AND count(*) > 2 GROUP BY a",
+                Dialect::Sqlite
+            ),
             "SELECT a FROM t WHERE b = 1 GROUP BY a HAVING count(*) > 2"
         );
         let fine = "SELECT a FROM t WHERE b = (SELECT max(b) FROM t) AND max(a, b) = 1";
@@ -232,7 +276,10 @@ mod tests {
             "SELECT count(*), a FROM t GROUP BY a ORDER BY count(*) DESC LIMIT 1"
         );
         assert_eq!(
-            mended("SELECT a FROM t GROUP BY a HAVING count(*) = (SELECT min(count(*)) FROM t GROUP BY a)", Dialect::Sqlite),
+            mended(
+                "SELECT a FROM t GROUP BY a HAVING count(*) = (SELECT min(count(*)) FROM t GROUP BY a)",
+                Dialect::Sqlite
+            ),
             "SELECT a FROM t GROUP BY a HAVING count(*) = (SELECT count(*) FROM t GROUP BY a ORDER BY count(*) ASC LIMIT 1)"
         );
     }
@@ -243,6 +290,9 @@ mod tests {
             mended("SELECT a, b, count(*) FROM t GROUP BY a", Dialect::Postgres),
             "SELECT a, b, count(*) FROM t GROUP BY a, b"
         );
-        assert_eq!(mended("SELECT a, b FROM t", Dialect::Postgres), "SELECT a, b FROM t");
+        assert_eq!(
+            mended("SELECT a, b FROM t", Dialect::Postgres),
+            "SELECT a, b FROM t"
+        );
     }
 }

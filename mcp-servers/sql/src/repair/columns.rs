@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    BinaryOperator, Expr, Ident, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, Value, VisitMut,
-    VisitorMut,
+    BinaryOperator, Expr, Ident, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, Value,
+    VisitMut, VisitorMut,
 };
 
 use crate::asked::Asked;
@@ -67,9 +67,7 @@ impl VisitorMut for Mending<'_> {
         for given in query.with.iter().flat_map(|with| &with.cte_tables) {
             self.with.push((given.alias.name.value.clone(), None));
         }
-        let Query { body, order_by, .. } = query;
-        self.body(body, order_by.as_mut());
-        let inside = match &**body {
+        let inside = match &*query.body {
             SetExpr::Select(select) => scope(select, self.asked.schema, &self.with),
             _ => Scope::default(),
         };
@@ -77,13 +75,17 @@ impl VisitorMut for Mending<'_> {
         ControlFlow::Continue(())
     }
 
-    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+    // Inner queries first: a table that is joined outside must not answer for what is missing inside.
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
         self.outer.pop();
+        let Query { body, order_by, .. } = query;
+        self.body(body, order_by.as_mut());
         ControlFlow::Continue(())
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
-        self.outer.push(scope(select, self.asked.schema, &self.with));
+        self.outer
+            .push(scope(select, self.asked.schema, &self.with));
         ControlFlow::Continue(())
     }
 
@@ -128,10 +130,16 @@ impl Mending<'_> {
             let compared = compared(expression);
             for (expression, text) in compared {
                 if let Some((source, name)) = column_name(expression)
-                    && !matches!(meaning(&scopes, source, name), Meaning::Column(_) | Meaning::Other)
+                    && !matches!(
+                        meaning(&scopes, source, name),
+                        Meaning::Column(_) | Meaning::Other
+                    )
                 {
                     let known = (source.cloned(), name.clone(), text);
-                    if !unknown.iter().any(|(source, name, _)| *source == known.0 && *name == known.1) {
+                    if !unknown
+                        .iter()
+                        .any(|(source, name, _)| *source == known.0 && *name == known.1)
+                    {
                         unknown.push(known);
                     }
                 }
@@ -144,23 +152,35 @@ impl Mending<'_> {
         let mut written: Vec<((Option<Ident>, Ident), Expr)> = Vec::new();
         for (source, name, text) in unknown {
             let meant = meaning(&scopes, source.as_ref(), &name);
-            let Some(place) = self.place(&meant, source.as_ref(), &name, text.as_deref(), &here, &joins) else {
+            let Some(place) = self.place(
+                &meant,
+                source.as_ref(),
+                &name,
+                text.as_deref(),
+                &here,
+                &joins,
+            ) else {
                 continue;
             };
             let dialect = self.asked.dialect();
             let column = match place {
-                Place::Of(source, column) => Expr::CompoundIdentifier(vec![source, ident(&column, dialect)]),
+                Place::Of(source, column) => {
+                    Expr::CompoundIdentifier(vec![source, ident(&column, dialect)])
+                }
                 Place::Joined(table, column) => {
                     qualify(select, order.as_deref_mut(), &here);
                     let Some(source) = joins.add(select, &table) else {
                         continue;
                     };
-                    self.how.push(format!("joined `{table}`, which has `{column}`"));
+                    self.how
+                        .push(format!("joined `{table}`, which has `{column}`"));
                     Expr::CompoundIdentifier(vec![source, ident(&column, dialect)])
                 }
                 Place::Text => Expr::Value(Value::SingleQuotedString(name.value.clone()).into()),
             };
-            let was = source.as_ref().map_or_else(|| name.to_string(), |source| format!("{source}.{name}"));
+            let was = source
+                .as_ref()
+                .map_or_else(|| name.to_string(), |source| format!("{source}.{name}"));
             self.how.push(format!("wrote `{column}` for `{was}`"));
             written.push(((source, name), column));
         }
@@ -182,20 +202,27 @@ impl Mending<'_> {
         let broken = |condition: &Expr| {
             let mut broken = false;
             let mut condition = condition.clone();
-            let mut look = Own { depth: 0, call: &mut |expression: &mut Expr| {
-                if let Some((source, name)) = column_name(expression) {
-                    let near = |of: &Source| {
-                        let table = of.table.as_deref().and_then(|table| self.asked.schema.table(table));
-                        let column = table.and_then(|table| likeness::column(table, &name.value));
-                        column.is_some_and(|(_, likeness)| likeness >= SAME)
-                    };
-                    broken |= match meaning(&scopes, source, name) {
-                        Meaning::NotOf(of) => !near(&of),
-                        Meaning::Nothing => true,
-                        _ => false,
-                    };
-                }
-            }};
+            let mut look = Own {
+                depth: 0,
+                call: &mut |expression: &mut Expr| {
+                    if let Some((source, name)) = column_name(expression) {
+                        let near = |of: &Source| {
+                            let table = of
+                                .table
+                                .as_deref()
+                                .and_then(|table| self.asked.schema.table(table));
+                            let column =
+                                table.and_then(|table| likeness::column(table, &name.value));
+                            column.is_some_and(|(_, likeness)| likeness >= SAME)
+                        };
+                        broken |= match meaning(&scopes, source, name) {
+                            Meaning::NotOf(of) => !near(&of),
+                            Meaning::Nothing => true,
+                            _ => false,
+                        };
+                    }
+                },
+            };
             let ControlFlow::Continue(()) = condition.visit(&mut look) else {
                 return broken;
             };
@@ -203,7 +230,9 @@ impl Mending<'_> {
         };
         let mut any = false;
         for join in select.from.iter().flat_map(|from| &from.joins) {
-            if let Some(sqlparser::ast::JoinConstraint::On(condition)) = crate::scopes::constraint(&join.join_operator) {
+            if let Some(sqlparser::ast::JoinConstraint::On(condition)) =
+                crate::scopes::constraint(&join.join_operator)
+            {
                 any |= broken(condition);
             }
         }
@@ -237,10 +266,16 @@ impl Mending<'_> {
                 table.is_some_and(|table| table.eq_ignore_ascii_case(&source.value))
             })
         });
-        if let Some(named) = named.filter(|named| named.has(&name.value) && matches!(meant, Meaning::Nothing)) {
+        if let Some(named) =
+            named.filter(|named| named.has(&name.value) && matches!(meant, Meaning::Nothing))
+        {
             return Some(Place::Of(named.name.clone(), name.value.clone()));
         }
-        let having: Vec<&Source> = here.sources.iter().filter(|source| source.has(&name.value)).collect();
+        let having: Vec<&Source> = here
+            .sources
+            .iter()
+            .filter(|source| source.has(&name.value))
+            .collect();
         if let Some(only) = having.first() {
             let several: Vec<Source> = having.iter().map(|source| (*source).clone()).collect();
             let of = self.of_several(&several, &name.value).unwrap_or(only);
@@ -255,7 +290,8 @@ impl Mending<'_> {
             return Some(Place::Of(source, column));
         }
         let elsewhere = self.elsewhere(&name.value, source, joins);
-        if let Some((table, column, _)) = elsewhere.clone().filter(|(.., distance)| *distance <= 1) {
+        if let Some((table, column, _)) = elsewhere.clone().filter(|(.., distance)| *distance <= 1)
+        {
             return Some(Place::Joined(table, column));
         }
         if let Some((source, column, _)) = near {
@@ -270,9 +306,9 @@ impl Mending<'_> {
             return Some(Place::Of(source, column));
         }
         let stored = self.places.get(text?)?;
-        let reached = stored.iter().filter_map(|(table, column)| {
-            Some((joins.distance(table)?, table, column))
-        });
+        let reached = stored
+            .iter()
+            .filter_map(|(table, column)| Some((joins.distance(table)?, table, column)));
         let (distance, table, column) = reached.min_by_key(|(distance, ..)| *distance)?;
         if distance == 0 {
             let (source, _) = joins.joined.iter().find(|(_, known)| known == table)?;
@@ -294,16 +330,30 @@ impl Mending<'_> {
     }
 
     /// The nearest table by links that has a column of this name: itself, its column, how far.
-    fn elsewhere(&self, name: &str, source: Option<&Ident>, joins: &Joins<'_>) -> Option<(String, String, usize)> {
+    fn elsewhere(
+        &self,
+        name: &str,
+        source: Option<&Ident>,
+        joins: &Joins<'_>,
+    ) -> Option<(String, String, usize)> {
         let tables = self.asked.schema.tables.iter().filter_map(|table| {
             let column = table.column(name)?;
             let distance = joins.distance(&table.name)?;
             let named = source.is_some_and(|source| table.name.eq_ignore_ascii_case(&source.value));
-            let said = words(&table.name).iter().any(|word| self.question.contains(word));
+            let said = words(&table.name)
+                .iter()
+                .any(|word| self.question.contains(word));
             let is_key = self.links.of_column(&table.name, &column.name).is_some();
-            Some(((!named, distance, is_key, !said), table.name.clone(), column.name.clone(), distance))
+            Some((
+                (!named, distance, is_key, !said),
+                table.name.clone(),
+                column.name.clone(),
+                distance,
+            ))
         });
-        let best = tables.filter(|(.., distance)| *distance > 0).min_by_key(|(rank, ..)| *rank);
+        let best = tables
+            .filter(|(.., distance)| *distance > 0)
+            .min_by_key(|(rank, ..)| *rank);
         best.map(|(_, table, column, distance)| (table, column, distance))
     }
 }
@@ -332,7 +382,11 @@ fn compared(expression: &Expr) -> Vec<(&Expr, Option<String>)> {
         _ => None,
     };
     match expression {
-        Expr::BinaryOp { left, op: BinaryOperator::Eq, right } if text(right).is_some() => {
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::Eq,
+            right,
+        } if text(right).is_some() => {
             vec![(left, text(right))]
         }
         _ => vec![(expression, None)],
@@ -368,7 +422,8 @@ fn own(select: &mut Select, order: Option<&mut OrderBy>, call: &mut dyn FnMut(&m
         && let OrderByKind::Expressions(parts) = &mut order.kind
     {
         for part in parts {
-            let is_given = matches!(&part.expr, Expr::Identifier(name) if given.contains(&name.value));
+            let is_given =
+                matches!(&part.expr, Expr::Identifier(name) if given.contains(&name.value));
             if !is_given {
                 let _ = part.expr.visit(&mut own);
             }

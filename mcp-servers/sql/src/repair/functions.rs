@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    CastKind, DateTimeField, Expr, Fetch, Function, FunctionArg, FunctionArgExpr, FunctionArguments, LimitClause,
-    Query, Value, VisitMut, VisitorMut,
+    CastKind, Expr, Fetch, Function, FunctionArg, FunctionArgExpr, FunctionArguments, LimitClause,
+    Query, SetExpr, Top, TopQuantity, Value, VisitMut, VisitorMut,
 };
 use sqlparser::parser::Parser;
 
@@ -27,26 +27,46 @@ impl VisitorMut for Mending<'_> {
     type Break = ();
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        if let SetExpr::Select(select) = &mut *query.body
+            && let Some(Top {
+                with_ties: false,
+                percent: false,
+                quantity: Some(quantity),
+            }) = &select.top
+            && query.limit_clause.is_none()
+        {
+            let limit = match quantity {
+                TopQuantity::Expr(expression) => expression.clone(),
+                TopQuantity::Constant(number) => number_of(&number.to_string()),
+            };
+            query.limit_clause = Some(limited(limit));
+            select.top = None;
+            self.how.push("wrote LIMIT for TOP".to_owned());
+        }
         // PostgreSQL has it as well; SQLite and MySQL know LIMIT alone.
         if self.dialect != Dialect::Postgres
             && query.limit_clause.is_none()
-            && let Some(Fetch { with_ties: false, percent: false, quantity }) = &query.fetch
+            && let Some(Fetch {
+                with_ties: false,
+                percent: false,
+                quantity,
+            }) = &query.fetch
         {
-            let one = || Expr::Value(Value::Number("1".to_owned(), false).into());
-            query.limit_clause = Some(LimitClause::LimitOffset {
-                limit: Some(quantity.clone().unwrap_or_else(one)),
-                offset: None,
-                limit_by: Vec::new(),
-            });
+            let limit = quantity.clone().unwrap_or_else(|| number_of("1"));
+            query.limit_clause = Some(limited(limit));
             query.fetch = None;
             self.how.push("wrote LIMIT for FETCH".to_owned());
         }
         if self.dialect == Dialect::Postgres
-            && let Some(LimitClause::OffsetCommaLimit { offset, limit }) = query.limit_clause.clone()
+            && let Some(LimitClause::OffsetCommaLimit { offset, limit }) =
+                query.limit_clause.clone()
         {
             query.limit_clause = Some(LimitClause::LimitOffset {
                 limit: Some(limit),
-                offset: Some(sqlparser::ast::Offset { value: offset, rows: sqlparser::ast::OffsetRows::None }),
+                offset: Some(sqlparser::ast::Offset {
+                    value: offset,
+                    rows: sqlparser::ast::OffsetRows::None,
+                }),
                 limit_by: Vec::new(),
             });
             self.how.push("wrote OFFSET for a comma".to_owned());
@@ -64,10 +84,23 @@ impl VisitorMut for Mending<'_> {
         if let Ok(written) = parsed
             && written != *expression
         {
-            self.how.push(format!("wrote `{written}` for `{expression}`"));
+            self.how
+                .push(format!("wrote `{written}` for `{expression}`"));
             *expression = written;
         }
         ControlFlow::Continue(())
+    }
+}
+
+fn number_of(digits: &str) -> Expr {
+    Expr::Value(Value::Number(digits.to_owned(), false).into())
+}
+
+fn limited(limit: Expr) -> LimitClause {
+    LimitClause::LimitOffset {
+        limit: Some(limit),
+        offset: None,
+        limit_by: Vec::new(),
     }
 }
 
@@ -102,18 +135,32 @@ enum Meant {
 
 fn meant(expression: &Expr) -> Option<Meant> {
     match expression {
-        Expr::Extract { field, expr, .. } => Some(Meant::Part(part(&field.to_string())?, expr.to_string())),
-        Expr::ILike { negated, expr, pattern, any: false, escape_char: None } => {
-            Some(Meant::Like(expr.to_string(), pattern.to_string(), *negated))
+        Expr::Extract { field, expr, .. } => {
+            Some(Meant::Part(part(&field.to_string())?, expr.to_string()))
         }
-        Expr::Substring { expr, substring_from: Some(from), substring_for, .. } => {
+        Expr::ILike {
+            negated,
+            expr,
+            pattern,
+            any: false,
+            escape_char: None,
+        } => Some(Meant::Like(expr.to_string(), pattern.to_string(), *negated)),
+        Expr::Substring {
+            expr,
+            substring_from: Some(from),
+            substring_for,
+            ..
+        } => {
             let length = substring_for.iter().map(ToString::to_string);
             let arguments = [expr.to_string(), from.to_string()];
             Some(Meant::Slice(arguments.into_iter().chain(length).collect()))
         }
-        Expr::Cast { kind: CastKind::DoubleColon, expr, data_type, .. } => {
-            Some(Meant::Cast(expr.to_string(), data_type.to_string()))
-        }
+        Expr::Cast {
+            kind: CastKind::DoubleColon,
+            expr,
+            data_type,
+            ..
+        } => Some(Meant::Cast(expr.to_string(), data_type.to_string())),
         Expr::Function(function) if function.over.is_none() => of_function(function),
         _ => None,
     }
@@ -142,26 +189,42 @@ fn of_function(function: &Function) -> Option<Meant> {
     let owned = |text: &str| text.to_owned();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     Some(match (name.as_str(), arguments.as_slice()) {
-        ("year" | "month" | "day" | "hour" | "minute" | "second", [date]) => Meant::Part(name, owned(date)),
+        ("year" | "month" | "day" | "hour" | "minute" | "second", [date]) => {
+            Meant::Part(name, owned(date))
+        }
         ("dayofmonth", [date]) => Meant::Part(owned("day"), owned(date)),
-        ("datepart" | "date_part", [field, date]) => Meant::Part(part(field.trim_matches('\''))?, owned(date)),
+        ("datepart" | "date_part", [field, date]) => {
+            Meant::Part(part(field.trim_matches('\''))?, owned(date))
+        }
         ("now" | "getdate" | "sysdate" | "current_timestamp", []) => Meant::Now,
         ("curdate" | "today" | "current_date", []) => Meant::Today,
-        ("concat", several) if !several.is_empty() => Meant::Concat(several.iter().map(|text| owned(text)).collect()),
+        ("concat", several) if !several.is_empty() => {
+            Meant::Concat(several.iter().map(|text| owned(text)).collect())
+        }
         ("left", [text, count]) => Meant::Left(owned(text), owned(count)),
         ("right", [text, count]) => Meant::Right(owned(text), owned(count)),
-        ("len" | "char_length" | "character_length" | "length", [text]) => Meant::Length(owned(text)),
+        ("len" | "char_length" | "character_length" | "length", [text]) => {
+            Meant::Length(owned(text))
+        }
         ("substring" | "substr" | "mid", several) if several.len() > 1 => {
             Meant::Slice(several.iter().map(|text| owned(text)).collect())
         }
         ("isnull" | "nvl" | "ifnull", [value, other]) => Meant::Or(owned(value), owned(other)),
-        ("if" | "iif", [condition, one, other]) => Meant::If(owned(condition), owned(one), owned(other)),
-        ("date_trunc" | "datetrunc", [field, date]) => Meant::Start(part(field.trim_matches('\''))?, owned(date)),
+        ("if" | "iif", [condition, one, other]) => {
+            Meant::If(owned(condition), owned(one), owned(other))
+        }
+        ("date_trunc" | "datetrunc", [field, date]) => {
+            Meant::Start(part(field.trim_matches('\''))?, owned(date))
+        }
         ("strftime", [format, date]) => Meant::Format(owned(format), owned(date)),
         ("date_format", [date, format]) => Meant::Format(format.replace("%i", "%M"), owned(date)),
-        ("group_concat" | "string_agg", [text, between]) => Meant::Together(owned(text), owned(between)),
+        ("group_concat" | "string_agg", [text, between]) => {
+            Meant::Together(owned(text), owned(between))
+        }
         ("group_concat", [text]) => Meant::Together(owned(text), owned("','")),
-        ("stddev" | "stddev_pop" | "stdev" | "stdevp" | "std", [value]) => Meant::Deviation(owned(value)),
+        ("stddev" | "stddev_pop" | "stdev" | "stdevp" | "std", [value]) => {
+            Meant::Deviation(owned(value))
+        }
         ("datediff", [later, earlier]) => Meant::Days(owned(later), owned(earlier)),
         _ => return None,
     })
@@ -177,8 +240,6 @@ fn part(field: &str) -> Option<String> {
         "year" | "month" | "day" | "hour" | "minute" | "second" => field.as_str(),
         _ => return None,
     };
-    // The parser knows them as well.
-    let _: DateTimeField;
     Some(short.to_owned())
 }
 
@@ -212,7 +273,9 @@ fn by_sqlite(meant: &Meant) -> Option<String> {
         Meant::Length(text) => format!("length({text})"),
         Meant::Slice(arguments) => format!("substr({})", arguments.join(", ")),
         Meant::Or(value, other) => format!("ifnull({value}, {other})"),
-        Meant::If(condition, one, other) => format!("CASE WHEN {condition} THEN {one} ELSE {other} END"),
+        Meant::If(condition, one, other) => {
+            format!("CASE WHEN {condition} THEN {one} ELSE {other} END")
+        }
         Meant::Start(part, date) => {
             let form = match part.as_str() {
                 "year" => "%Y-01-01",
@@ -231,25 +294,39 @@ fn by_sqlite(meant: &Meant) -> Option<String> {
         Meant::Deviation(value) => {
             format!("sqrt(avg({value} * {value}) - avg({value}) * avg({value}))")
         }
-        Meant::Days(later, earlier) => format!("CAST(julianday({later}) - julianday({earlier}) AS INTEGER)"),
+        Meant::Days(later, earlier) => {
+            format!("CAST(julianday({later}) - julianday({earlier}) AS INTEGER)")
+        }
         Meant::Cast(value, kind) => format!("CAST({value} AS {kind})"),
     })
 }
 
 fn by_postgres(meant: &Meant) -> Option<String> {
     Some(match meant {
-        Meant::Part(part, date) => format!("EXTRACT({} FROM CAST({date} AS TIMESTAMP))", part.to_uppercase()),
+        Meant::Part(part, date) => format!(
+            "EXTRACT({} FROM CAST({date} AS TIMESTAMP))",
+            part.to_uppercase()
+        ),
         Meant::Today => "CURRENT_DATE".to_owned(),
         Meant::Now => "CURRENT_TIMESTAMP".to_owned(),
         Meant::Length(text) => format!("length({text})"),
         Meant::Slice(arguments) => format!("substr({})", arguments.join(", ")),
         Meant::Or(value, other) => format!("COALESCE({value}, {other})"),
-        Meant::If(condition, one, other) => format!("CASE WHEN {condition} THEN {one} ELSE {other} END"),
-        Meant::Format(form, date) => format!("to_char(CAST({date} AS TIMESTAMP), {})", letters(form)?),
+        Meant::If(condition, one, other) => {
+            format!("CASE WHEN {condition} THEN {one} ELSE {other} END")
+        }
+        Meant::Format(form, date) => {
+            format!("to_char(CAST({date} AS TIMESTAMP), {})", letters(form)?)
+        }
         Meant::Together(text, between) => format!("string_agg(CAST({text} AS TEXT), {between})"),
         Meant::Deviation(value) => format!("stddev_pop({value})"),
         Meant::Days(later, earlier) => format!("(CAST({later} AS DATE) - CAST({earlier} AS DATE))"),
-        Meant::Concat(_) | Meant::Left(..) | Meant::Right(..) | Meant::Start(..) | Meant::Like(..) | Meant::Cast(..) => return None,
+        Meant::Concat(_)
+        | Meant::Left(..)
+        | Meant::Right(..)
+        | Meant::Start(..)
+        | Meant::Like(..)
+        | Meant::Cast(..) => return None,
     })
 }
 
@@ -261,7 +338,9 @@ fn by_mysql(meant: &Meant) -> Option<String> {
         Meant::Length(text) => format!("char_length({text})"),
         Meant::Slice(arguments) => format!("substr({})", arguments.join(", ")),
         Meant::Or(value, other) => format!("ifnull({value}, {other})"),
-        Meant::If(condition, one, other) => format!("CASE WHEN {condition} THEN {one} ELSE {other} END"),
+        Meant::If(condition, one, other) => {
+            format!("CASE WHEN {condition} THEN {one} ELSE {other} END")
+        }
         Meant::Start(part, date) => {
             let form = match part.as_str() {
                 "year" => "%Y-01-01",
@@ -293,8 +372,17 @@ fn by_mysql(meant: &Meant) -> Option<String> {
 
 /// A format of `strftime` in the letters of `to_char`.
 fn letters(form: &str) -> Option<String> {
-    let pairs = [("%Y", "YYYY"), ("%m", "MM"), ("%d", "DD"), ("%H", "HH24"), ("%M", "MI"), ("%S", "SS")];
-    let written = pairs.iter().fold(form.to_owned(), |form, (mark, letters)| form.replace(mark, letters));
+    let pairs = [
+        ("%Y", "YYYY"),
+        ("%m", "MM"),
+        ("%d", "DD"),
+        ("%H", "HH24"),
+        ("%M", "MI"),
+        ("%S", "SS"),
+    ];
+    let written = pairs.iter().fold(form.to_owned(), |form, (mark, letters)| {
+        form.replace(mark, letters)
+    });
     (!written.contains('%')).then_some(written)
 }
 
@@ -308,21 +396,31 @@ mod tests {
         let mut query = parsed(&format!("SELECT {sql} FROM t"), dialect).unwrap();
         mend(&mut query, dialect, &mut Vec::new());
         let sql = query.to_string();
-        sql.strip_prefix("SELECT ").unwrap().strip_suffix(" FROM t").unwrap().to_owned()
+        sql.strip_prefix("SELECT ")
+            .unwrap()
+            .strip_suffix(" FROM t")
+            .unwrap()
+            .to_owned()
     }
 
     #[test]
     fn sqlite_writes_what_others_have_functions_for() {
         for (sql, written) in [
             ("YEAR(a)", "CAST(strftime('%Y', a) AS INTEGER)"),
-            ("EXTRACT(MONTH FROM a)", "CAST(strftime('%m', a) AS INTEGER)"),
+            (
+                "EXTRACT(MONTH FROM a)",
+                "CAST(strftime('%m', a) AS INTEGER)",
+            ),
             ("DATEPART(yyyy, a)", "CAST(strftime('%Y', a) AS INTEGER)"),
             ("CONCAT(a, ' ', b)", "(a || ' ' || b)"),
             ("NOW()", "datetime('now')"),
-            ("LEFT(a, 2)", "substr(a, 1, 2)"),
+            ("LEFT(a, 2)", "SUBSTR(a, 1, 2)"),
             ("LEN(UPPER(a))", "length(UPPER(a))"),
             ("ISNULL(a, 0)", "ifnull(a, 0)"),
-            ("IF(a > 1, 'x', 'y')", "CASE WHEN a > 1 THEN 'x' ELSE 'y' END"),
+            (
+                "IF(a > 1, 'x', 'y')",
+                "CASE WHEN a > 1 THEN 'x' ELSE 'y' END",
+            ),
             ("DATE_TRUNC('month', a)", "strftime('%Y-%m-01', a)"),
             ("STDDEV(a)", "sqrt(avg(a * a) - avg(a) * avg(a))"),
             ("a ILIKE 'x%'", "a LIKE 'x%'"),
@@ -337,7 +435,10 @@ mod tests {
         for (sql, written) in [
             ("YEAR(a)", "EXTRACT(YEAR FROM CAST(a AS TIMESTAMP))"),
             ("IFNULL(a, 0)", "COALESCE(a, 0)"),
-            ("STRFTIME('%Y-%m', a)", "to_char(CAST(a AS TIMESTAMP), 'YYYY-MM')"),
+            (
+                "STRFTIME('%Y-%m', a)",
+                "to_char(CAST(a AS TIMESTAMP), 'YYYY-MM')",
+            ),
             ("GROUP_CONCAT(a)", "string_agg(CAST(a AS TEXT), ',')"),
         ] {
             assert_eq!(mended(sql, Dialect::Postgres), written, "{sql}");
@@ -353,8 +454,14 @@ mod tests {
 
     #[test]
     fn a_number_of_rows_is_said_with_limit() {
-        let mut query = parsed("SELECT a FROM t FETCH FIRST 3 ROWS ONLY", Dialect::Sqlite).unwrap();
-        mend(&mut query, Dialect::Sqlite, &mut Vec::new());
-        assert_eq!(query.to_string(), "SELECT a FROM t LIMIT 3");
+        for sql in [
+            "SELECT a FROM t FETCH FIRST 3 ROWS ONLY",
+            "SELECT TOP 3 a FROM t",
+            "SELECT TOP (3) a FROM t",
+        ] {
+            let mut query = parsed(sql, Dialect::Sqlite).unwrap();
+            mend(&mut query, Dialect::Sqlite, &mut Vec::new());
+            assert_eq!(query.to_string(), "SELECT a FROM t LIMIT 3");
+        }
     }
 }

@@ -2,12 +2,14 @@
 //! conditions that name what is not there.
 
 use sqlparser::ast::{
-    BinaryOperator, Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, Select, TableFactor,
+    BinaryOperator, Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, Query, Select,
+    SetExpr, TableFactor,
 };
 
 use crate::dialect::Dialect;
 use crate::repair::ident;
-use crate::scopes::{Link, Links, Scope};
+use crate::schema::Schema;
+use crate::scopes::{Link, Links, Meaning, Scope, column_name, equalities, meaning, scope};
 
 /// A select whose joins are being changed.
 pub(super) struct Joins<'a> {
@@ -23,7 +25,11 @@ impl<'a> Joins<'a> {
             let table = source.table.clone()?;
             Some((source.name.clone(), table))
         });
-        Self { links, dialect, joined: tables.collect() }
+        Self {
+            links,
+            dialect,
+            joined: tables.collect(),
+        }
     }
 
     /// How many links lead to a table from those that are joined.
@@ -38,20 +44,32 @@ impl<'a> Joins<'a> {
         let path = self.links.path(&from, table)?;
         let last = select.from.last_mut()?;
         for link in path {
-            let joined = |end: &str| self.joined.iter().any(|(_, table)| table.eq_ignore_ascii_case(end));
-            let new = if joined(&link.from) { link.to.clone() } else { link.from.clone() };
-            let parts = new.split('.').map(|part| ident(part, self.dialect));
-            let name = ObjectName::from(parts.collect::<Vec<_>>());
-            let named = ident(new.rsplit('.').next().unwrap_or(&new), self.dialect);
-            self.joined.push((named, new));
-            let condition = self.condition(&link)?;
-            last.joins.push(Join {
-                relation: plain_table(name),
-                global: false,
-                join_operator: JoinOperator::Join(JoinConstraint::On(condition)),
-            });
+            last.joins.push(self.step(&link)?);
         }
         self.named(table)
+    }
+
+    /// The join of a table that is one link away.
+    fn step(&mut self, link: &Link) -> Option<Join> {
+        let joined = |end: &str| {
+            self.joined
+                .iter()
+                .any(|(_, table)| table.eq_ignore_ascii_case(end))
+        };
+        let new = if joined(&link.from) {
+            link.to.clone()
+        } else {
+            link.from.clone()
+        };
+        let parts = new.split('.').map(|part| ident(part, self.dialect));
+        let name = ObjectName::from(parts.collect::<Vec<_>>());
+        let named = ident(new.rsplit('.').next().unwrap_or(&new), self.dialect);
+        self.joined.push((named, new));
+        Some(Join {
+            relation: plain_table(name),
+            global: false,
+            join_operator: JoinOperator::Join(JoinConstraint::On(self.condition(link)?)),
+        })
     }
 
     fn named(&self, table: &str) -> Option<Ident> {
@@ -87,10 +105,17 @@ pub(super) fn reconnect(
         return false;
     };
     let mut sources = scope.sources.iter();
-    let Some((first, table)) = sources.next().and_then(|source| Some((&source.name, source.table.clone()?))) else {
+    let Some((first, table)) = sources
+        .next()
+        .and_then(|source| Some((&source.name, source.table.clone()?)))
+    else {
         return false;
     };
-    let mut joins = Joins { links, dialect, joined: vec![(first.clone(), table)] };
+    let mut joins = Joins {
+        links,
+        dialect,
+        joined: vec![(first.clone(), table)],
+    };
     let mut written: Vec<Join> = Vec::new();
     // One source for each join, in the same order, where all are plain tables.
     if scope.sources.len() != from.joins.len().saturating_add(1) {
@@ -102,7 +127,10 @@ pub(super) fn reconnect(
         };
         let mut join = join.clone();
         let condition = match &mut join.join_operator {
-            JoinOperator::Join(constraint) | JoinOperator::Inner(constraint) | JoinOperator::Left(constraint) | JoinOperator::LeftOuter(constraint) => constraint,
+            JoinOperator::Join(constraint)
+            | JoinOperator::Inner(constraint)
+            | JoinOperator::Left(constraint)
+            | JoinOperator::LeftOuter(constraint) => constraint,
             _ => return false,
         };
         let is_broken = match &*condition {
@@ -111,7 +139,11 @@ pub(super) fn reconnect(
             _ => return false,
         };
         if is_broken {
-            let from: Vec<String> = joins.joined.iter().map(|(_, table)| table.clone()).collect();
+            let from: Vec<String> = joins
+                .joined
+                .iter()
+                .map(|(_, table)| table.clone())
+                .collect();
             let Some(mut path) = links.path(&from, &table) else {
                 return false;
             };
@@ -119,19 +151,10 @@ pub(super) fn reconnect(
                 return false;
             };
             for link in path {
-                let joined = joins.joined.iter().any(|(_, known)| known.eq_ignore_ascii_case(&link.from));
-                let new = if joined { link.to.clone() } else { link.from.clone() };
-                let parts = new.split('.').map(|part| ident(part, dialect));
-                let name = ObjectName::from(parts.collect::<Vec<_>>());
-                joins.joined.push((ident(new.rsplit('.').next().unwrap_or(&new), dialect), new));
-                let Some(condition) = joins.condition(&link) else {
+                let Some(join) = joins.step(&link) else {
                     return false;
                 };
-                written.push(Join {
-                    relation: plain_table(name),
-                    global: false,
-                    join_operator: JoinOperator::Join(JoinConstraint::On(condition)),
-                });
+                written.push(join);
             }
             joins.joined.push((source.name.clone(), table));
             let Some(on) = joins.condition(&last) else {
@@ -145,6 +168,38 @@ pub(super) fn reconnect(
     }
     from.joins = written;
     true
+}
+
+/// Writes joins anew by which nothing could be found, although their tables hang together otherwise.
+pub(super) fn mend(query: &Query, schema: &Schema, dialect: Dialect) -> Option<Query> {
+    let links = Links::of(schema);
+    let mut mended = query.clone();
+    let SetExpr::Select(select) = &mut *mended.body else {
+        return None;
+    };
+    let here = scope(select, schema, &[]);
+    let stray = |condition: &Expr| {
+        let parts = equalities(condition);
+        let column = |expression: &Expr| {
+            let (source, name) = column_name(expression)?;
+            match meaning(std::slice::from_ref(&here), source, name) {
+                Meaning::Column(source) => Some((source.table?, name.value.clone())),
+                _ => None,
+            }
+        };
+        parts
+            .iter()
+            .any(|(one, other)| match (column(one), column(other)) {
+                (Some(one), Some(other)) => {
+                    let (table, to) = (one.0.clone(), other.0.clone());
+                    let joined = links.join((&one.0, &one.1), (&other.0, &other.1));
+                    table != to && !joined && links.path(&[table], &to).is_some()
+                }
+                _ => false,
+            })
+    };
+    let stands = reconnect(select, &here, &links, dialect, &stray);
+    (stands && mended != *query).then_some(mended)
 }
 
 fn plain_table(name: ObjectName) -> TableFactor {

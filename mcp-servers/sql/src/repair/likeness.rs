@@ -42,7 +42,11 @@ fn of_column(table: &Table, wanted: &str, column: &str) -> f64 {
         return 0.98;
     }
     let without = |words: &[String], those: &[String]| -> Vec<String> {
-        words.iter().filter(|word| !those.contains(word)).cloned().collect()
+        words
+            .iter()
+            .filter(|word| !those.contains(word))
+            .cloned()
+            .collect()
     };
     // `id` of a table is `singer_id`, and the other way round.
     if !want.is_empty() && (without(&have, &of) == want || without(&want, &of) == have) {
@@ -51,19 +55,25 @@ fn of_column(table: &Table, wanted: &str, column: &str) -> f64 {
     if want == ["id"] && table.primary_key.iter().any(|key| key == column) {
         return 0.9;
     }
-    let ends = |words: &[String]| without(words, &["id".to_owned(), "name".to_owned(), "code".to_owned()]);
+    let ends = |words: &[String]| {
+        let end =
+            |word: &&String| !matches!(word.as_str(), "id" | "code" | "name" | "title" | "label");
+        words.iter().filter(end).cloned().collect::<Vec<_>>()
+    };
     let (want_end, have_end) = (ends(&want), ends(&have));
     if !want_end.is_empty() && want_end == have_end {
         // What is called after a thing is rather its name than its key.
         let key = have.contains(&"id".to_owned()) && !want.contains(&"id".to_owned());
         return if key { 0.8 } else { 0.86 };
     }
-    let is_name = |words: &[String]| words.iter().any(|word| NAMES.contains(&word.as_str()));
-    if is_name(&want) && is_name(&have) {
-        return if have.len() <= 2 { 0.82 } else { 0.78 };
-    }
-    if is_name(&want) && (have == of || of.ends_with(&have)) {
-        return 0.8;
+    // A name without another word is whatever the things of this table are called by.
+    if matches!(want.as_slice(), [word] if NAMES.contains(&word.as_str())) {
+        if have.iter().any(|word| NAMES.contains(&word.as_str())) {
+            return if have.len() <= 2 { 0.82 } else { 0.78 };
+        }
+        if have == of || of.ends_with(&have) {
+            return 0.8;
+        }
     }
     0.9 * alike(wanted, column)
 }

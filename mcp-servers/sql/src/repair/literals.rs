@@ -3,7 +3,7 @@
 //!
 //! Only what a condition asks to be equal is looked at; what differs from a text that nobody stores
 //! is an answer by itself. Spaces at the ends are left: what was stored with some is not what is
-//! asked for without.
+//! asked for without. A column that keeps single letters is asked for the first one of a word.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,7 +35,12 @@ enum Place {
     /// The text as it is stored, in this column of the same table.
     Here(String, String),
     /// In this column of the table whose key is kept.
-    Linked { table: String, key: String, column: String, text: String },
+    Linked {
+        table: String,
+        key: String,
+        column: String,
+        text: String,
+    },
 }
 
 /// A statement whose texts are stored as it writes them, and what was changed; `None` where nothing
@@ -60,9 +65,19 @@ pub(super) async fn mend(query: &Query, asked: &Asked<'_>) -> Option<(String, Ve
         if let Some(place) = places.get(&wish) {
             put(expression, &wish, place, asked);
             let told = match place {
-                Place::Here(column, text) => format!("asked `{column}` for '{text}' instead of '{}'", wish.2),
-                Place::Linked { table, column, text, .. } => {
-                    format!("asked `{column}` of `{table}` for '{text}', whose key `{}` is", wish.1)
+                Place::Here(column, text) => {
+                    format!("asked `{column}` for '{text}' instead of '{}'", wish.2)
+                }
+                Place::Linked {
+                    table,
+                    column,
+                    text,
+                    ..
+                } => {
+                    format!(
+                        "asked `{column}` of `{table}` for '{text}', whose key `{}` is",
+                        wish.1
+                    )
                 }
             };
             if !how.contains(&told) {
@@ -78,9 +93,16 @@ pub(super) async fn mend(query: &Query, asked: &Asked<'_>) -> Option<(String, Ve
 pub(super) async fn places(query: &Query, asked: &Asked<'_>) -> Places {
     let mut texts = BTreeSet::new();
     each_expression(&mut query.clone(), asked.schema, |expression, scopes| {
-        if let Expr::BinaryOp { left, op: BinaryOperator::Eq, right } = expression
+        if let Expr::BinaryOp {
+            left,
+            op: BinaryOperator::Eq,
+            right,
+        } = expression
             && let Some((source, name)) = column_name(left)
-            && matches!(meaning(scopes, source, name), Meaning::NotOf(_) | Meaning::Nothing)
+            && matches!(
+                meaning(scopes, source, name),
+                Meaning::NotOf(_) | Meaning::Nothing
+            )
             && let Some(text) = text(right, scopes)
         {
             texts.insert(text);
@@ -88,11 +110,16 @@ pub(super) async fn places(query: &Query, asked: &Asked<'_>) -> Places {
     });
     let mut places = Places::new();
     for text in texts.into_iter().take(MOST) {
-        let columns = asked.schema.tables.iter().flat_map(|table| {
-            table.columns.iter().map(move |column| (table, column))
-        });
+        let columns = asked
+            .schema
+            .tables
+            .iter()
+            .flat_map(|table| table.columns.iter().map(move |column| (table, column)));
         let mut found = Vec::new();
-        for (table, column) in columns.filter(|(_, column)| is_text(&column.kind)).take(COLUMNS) {
+        for (table, column) in columns
+            .filter(|(_, column)| is_text(&column.kind))
+            .take(COLUMNS)
+        {
             if stored(table, &column.name, &text, asked).await.is_some() {
                 found.push((table.name.clone(), column.name.clone()));
             }
@@ -106,12 +133,21 @@ pub(super) async fn places(query: &Query, asked: &Asked<'_>) -> Places {
 fn each(query: &mut Query, asked: &Asked<'_>, mut call: impl FnMut(&mut Expr, Wish)) {
     each_expression(query, asked.schema, |expression, scopes| {
         let wishes = match &*expression {
-            Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => {
+            Expr::BinaryOp {
+                left,
+                op: BinaryOperator::Eq,
+                right,
+            } => {
                 vec![(column(left, scopes), text(right, scopes))]
             }
-            Expr::InList { expr, list, negated: false } => {
-                list.iter().map(|item| (column(expr, scopes), text(item, scopes))).collect()
-            }
+            Expr::InList {
+                expr,
+                list,
+                negated: false,
+            } => list
+                .iter()
+                .map(|item| (column(expr, scopes), text(item, scopes)))
+                .collect(),
             _ => return,
         };
         for wish in wishes {
@@ -160,12 +196,22 @@ fn put(expression: &mut Expr, wish: &Wish, place: &Place, asked: &Asked<'_>) {
             }
             **right = literal(text);
         }
-        (Expr::InList { list, .. }, Place::Here(column, text)) if column.eq_ignore_ascii_case(&wish.1) => {
+        (Expr::InList { list, .. }, Place::Here(column, text))
+            if column.eq_ignore_ascii_case(&wish.1) =>
+        {
             for item in list.iter_mut().filter(|item| is(item)) {
                 *item = literal(text);
             }
         }
-        (expression @ Expr::BinaryOp { .. }, Place::Linked { table, key, column, text }) => {
+        (
+            expression @ Expr::BinaryOp { .. },
+            Place::Linked {
+                table,
+                key,
+                column,
+                text,
+            },
+        ) => {
             let name = |name: &str| ident(name, asked.dialect()).to_string();
             let from: Vec<String> = table.split('.').map(name).collect();
             let sql = format!(
@@ -175,7 +221,9 @@ fn put(expression: &mut Expr, wish: &Wish, place: &Place, asked: &Asked<'_>) {
                 name(column),
                 asked.dialect().literal(text)
             );
-            if let (Some(subquery), Expr::BinaryOp { left, .. }) = (parsed(&sql, asked.dialect()), &*expression) {
+            if let (Some(subquery), Expr::BinaryOp { left, .. }) =
+                (parsed(&sql, asked.dialect()), &*expression)
+            {
                 *expression = Expr::InSubquery {
                     expr: left.clone(),
                     subquery: Box::new(subquery),
@@ -241,12 +289,17 @@ async fn place((table, column, text): &Wish, asked: &Asked<'_>) -> Option<Place>
 fn others<'t>(table: &'t Table, not: &'t str) -> impl Iterator<Item = &'t str> {
     let columns = table.columns.iter().filter(|column| is_text(&column.kind));
     let names = columns.map(|column| column.name.as_str());
-    names.filter(move |name| !name.eq_ignore_ascii_case(not)).take(COLUMNS)
+    names
+        .filter(move |name| !name.eq_ignore_ascii_case(not))
+        .take(COLUMNS)
 }
 
 fn is_text(kind: &str) -> bool {
     let kind = kind.to_lowercase();
-    kind.is_empty() || ["char", "text", "clob", "enum", "string"].iter().any(|text| kind.contains(text))
+    kind.is_empty()
+        || ["char", "text", "clob", "enum", "string"]
+            .iter()
+            .any(|text| kind.contains(text))
 }
 
 /// Whether a row holds exactly this text.
@@ -259,7 +312,10 @@ async fn has(table: &Table, column: &str, text: &str, asked: &Asked<'_>) -> bool
 /// A text as a row holds it that differs at most in capitals.
 async fn stored(table: &Table, column: &str, text: &str, asked: &Asked<'_>) -> Option<String> {
     let literal = asked.dialect().literal(text);
-    let condition = format!("lower({}) = lower({literal})", ident(column, asked.dialect()));
+    let condition = format!(
+        "lower({}) = lower({literal})",
+        ident(column, asked.dialect())
+    );
     values(table, column, &condition, 1, asked).await.pop()
 }
 
@@ -273,19 +329,45 @@ async fn spelt(table: &Table, column: &str, text: &str, asked: &Asked<'_>) -> Op
     let all = values(table, column, &condition, VALUES, asked).await;
     let trimmed = |value: &&String| value.trim() == value.as_str();
     let whole = squashed(text);
-    if let Some(same) = all.iter().filter(trimmed).find(|value| squashed(value) == whole) {
+    if let Some(same) = all
+        .iter()
+        .filter(trimmed)
+        .find(|value| squashed(value) == whole)
+    {
         return Some(same.clone());
     }
     let stems = words(text);
-    let mut alike = all.iter().filter(trimmed).filter(|value| words(value) == stems);
+    let mut alike = all
+        .iter()
+        .filter(trimmed)
+        .filter(|value| words(value) == stems);
     if let (Some(only), None) = (alike.next(), alike.next()) {
         return Some(only.clone());
+    }
+    if let Some(short) = shortened(text, &all) {
+        return Some(short);
     }
     let wanted = truth(text)?;
     if all.len() > 3 || !all.iter().all(|value| truth(value).is_some()) {
         return None;
     }
     all.into_iter().find(|value| truth(value) == Some(wanted))
+}
+
+/// The one letter that a column keeps of a word, where it keeps nothing but letters.
+fn shortened(text: &str, all: &[String]) -> Option<String> {
+    let letters = all.iter().all(|value| value.chars().count() == 1);
+    let first = text
+        .chars()
+        .next()
+        .filter(|_| letters && all.len() < 8 && text.chars().count() > 1)?;
+    let same = |value: &&String| {
+        value
+            .chars()
+            .all(|letter| letter.to_lowercase().eq(first.to_lowercase()))
+    };
+    let mut same = all.iter().filter(same);
+    same.next().filter(|_| same.next().is_none()).cloned()
 }
 
 fn truth(text: &str) -> Option<bool> {
@@ -305,7 +387,11 @@ async fn values(
     asked: &Asked<'_>,
 ) -> Vec<String> {
     let dialect = asked.dialect();
-    let from: Vec<String> = table.name.split('.').map(|part| ident(part, dialect).to_string()).collect();
+    let from: Vec<String> = table
+        .name
+        .split('.')
+        .map(|part| ident(part, dialect).to_string())
+        .collect();
     let sql = format!(
         "SELECT DISTINCT {} FROM {} WHERE {condition} LIMIT {most}",
         ident(column, dialect),

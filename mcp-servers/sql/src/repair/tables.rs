@@ -12,7 +12,13 @@ use crate::scopes::{Links, column_name, each_expression, last};
 use crate::endings::words;
 
 /// From which weight on a table is taken for one that is not there.
-const ENOUGH: f64 = 1.1;
+const ENOUGH: f64 = 0.65;
+
+/// Most missing tables of a statement that are given others.
+const AT_ONCE: usize = 4;
+
+/// Most tables that are tried for each.
+const NEAREST: usize = 6;
 
 /// Puts tables that are there in the places of those that are not.
 pub(super) fn mend(
@@ -32,13 +38,19 @@ pub(super) fn mend(
             let Some(asked) = &candidate.asked else {
                 continue;
             };
-            if candidate.table.is_none() && source.is_none_or(|source| candidate.is_named(&source.value)) {
+            if candidate.table.is_none()
+                && source.is_none_or(|source| candidate.is_named(&source.value))
+            {
                 let columns = seen.missing.entry(asked.to_lowercase()).or_default();
                 columns.insert(name.value.to_lowercase());
             }
         }
     });
-    let mut sources = Sources { schema, seen: &mut seen, given: BTreeSet::new() };
+    let mut sources = Sources {
+        schema,
+        seen: &mut seen,
+        given: BTreeSet::new(),
+    };
     let ControlFlow::Continue(()) = query.visit(&mut sources) else {
         return;
     };
@@ -47,7 +59,9 @@ pub(super) fn mend(
     }
     let places = assigned(&seen, schema, question);
     for (asked, table) in &places {
-        how.push(format!("read the table `{table}` for `{asked}`, which is not there"));
+        how.push(format!(
+            "read the table `{table}` for `{asked}`, which is not there"
+        ));
     }
     let ControlFlow::Continue(()) = query.visit(&mut Put(&places, dialect)) else {
         return;
@@ -73,14 +87,22 @@ impl VisitorMut for Sources<'_> {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
         let given = query.with.iter().flat_map(|with| &with.cte_tables);
-        self.given.extend(given.map(|given| given.alias.name.value.to_lowercase()));
+        self.given
+            .extend(given.map(|given| given.alias.name.value.to_lowercase()));
         ControlFlow::Continue(())
     }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
-        if let TableFactor::Table { name, args: None, .. } = factor {
+        if let TableFactor::Table {
+            name, args: None, ..
+        } = factor
+        {
             let asked = last(name).to_lowercase();
-            match self.schema.table(&name.to_string()).or_else(|| self.schema.table(&asked)) {
+            match self
+                .schema
+                .table(&name.to_string())
+                .or_else(|| self.schema.table(&asked))
+            {
                 Some(table) => {
                     self.seen.known.insert(table.name.clone());
                 }
@@ -94,56 +116,116 @@ impl VisitorMut for Sources<'_> {
     }
 }
 
-/// A table for each that is missing, another one for each.
+/// A table for each that is missing, another one for each: of all ways to give them out the one that
+/// weighs most together.
 fn assigned(seen: &Seen, schema: &Schema, question: Option<&str>) -> BTreeMap<String, String> {
-    let links = Links::of(schema);
-    let asked = question.map(words).unwrap_or_default();
-    let mut used = seen.known.clone();
-    let mut places = BTreeMap::new();
-    // The surest first: what it takes is no longer there for the others, and leads to them.
-    while places.len() < seen.missing.len() {
-        let open = seen.missing.iter().filter(|(name, _)| !places.contains_key(*name));
-        let free = schema.tables.iter().filter(|table| !used.contains(&table.name));
-        let free: Vec<&Table> = free.collect();
-        let mut best: Option<(f64, &String, &Table)> = None;
-        for (name, columns) in open {
-            for table in &free {
-                let weight = weight(name, columns, table, &links, &used, &asked);
-                if best.is_none_or(|(most, ..)| weight > most) {
-                    best = Some((weight, name, table));
-                }
-            }
-        }
-        let Some((_, name, table)) = best.filter(|(weight, ..)| *weight >= ENOUGH) else {
-            break;
-        };
-        used.insert(table.name.clone());
-        places.insert(name.clone(), table.name.clone());
-    }
-    places
+    let giving = Giving {
+        links: Links::of(schema),
+        asked: question.map(words).unwrap_or_default(),
+        free: schema
+            .tables
+            .iter()
+            .filter(|table| !seen.known.contains(&table.name))
+            .collect(),
+        missing: seen.missing.iter().take(AT_ONCE).collect(),
+    };
+    let mut best = (0.0, BTreeMap::new());
+    giving.give(0, &mut BTreeMap::new(), &seen.known, &mut best);
+    best.1
 }
 
-fn weight(
-    name: &str,
-    columns: &BTreeSet<String>,
-    table: &Table,
-    links: &Links,
-    used: &BTreeSet<String>,
-    asked: &[String],
-) -> f64 {
-    let likeness = likeness::of_table(name, &table.name);
-    let likeness = if likeness < likeness::NEAR { 0.0 } else { likeness };
-    let count = |count: usize| u32::try_from(count).map_or(1.0, f64::from);
-    let has = columns.iter().filter_map(|column| likeness::column(table, column));
-    let has: f64 = has.map(|(_, likeness)| likeness).sum();
-    let has = if columns.is_empty() { 0.0 } else { has / count(columns.len()) };
-    let named = words(&table.name);
-    let said = named.iter().filter(|word| asked.contains(word)).count();
-    let said = count(said) / count(named.len().max(1));
-    let linked = used.iter().filter(|other| {
-        links.path(&[(*other).clone()], &table.name).is_some_and(|path| path.len() == 1)
-    });
-    2.0 * likeness + has + 0.7 * said + 0.5 * count(linked.count().min(2))
+/// Tables to be given out.
+struct Giving<'a> {
+    links: Links,
+    asked: Vec<String>,
+    free: Vec<&'a Table>,
+    missing: Vec<(&'a String, &'a BTreeSet<String>)>,
+}
+
+impl Giving<'_> {
+    fn give(
+        &self,
+        place: usize,
+        given: &mut BTreeMap<String, String>,
+        known: &BTreeSet<String>,
+        best: &mut (f64, BTreeMap<String, String>),
+    ) {
+        let Some((name, columns)) = self.missing.get(place) else {
+            let weight = self.weight(given, known);
+            if weight > best.0 {
+                *best = (weight, given.clone());
+            }
+            return;
+        };
+        let mut near: Vec<(f64, &Table)> = self
+            .free
+            .iter()
+            .filter(|table| !given.values().any(|taken| *taken == table.name))
+            .map(|table| (self.alone(name, columns, table), *table))
+            .collect();
+        near.sort_by(|one, other| other.0.total_cmp(&one.0));
+        let next = place.saturating_add(1);
+        for (_, table) in near.into_iter().take(NEAREST) {
+            given.insert((*name).clone(), table.name.clone());
+            self.give(next, given, known, best);
+            given.remove(*name);
+        }
+        // It may have no table at all.
+        self.give(next, given, known, best);
+    }
+
+    fn weight(&self, given: &BTreeMap<String, String>, known: &BTreeSet<String>) -> f64 {
+        let mut weight = 0.0;
+        for (name, columns) in &self.missing {
+            let Some(table) = given
+                .get(*name)
+                .and_then(|taken| self.free.iter().find(|table| table.name == *taken))
+            else {
+                continue;
+            };
+            let others = known
+                .iter()
+                .chain(given.values().filter(|other| **other != table.name));
+            let linked = others.filter(|other| {
+                let path = self.links.path(&[(*other).clone()], &table.name);
+                path.is_some_and(|path| path.len() == 1)
+            });
+            let alone = self.alone(name, columns, table);
+            let linked = 0.5 * count(linked.count().min(2));
+            // That it has columns of such names is not enough by itself.
+            if self.alone(name, &BTreeSet::new(), table) + linked < 0.3 || alone + linked < ENOUGH {
+                return 0.0;
+            }
+            weight += alone + linked;
+        }
+        weight
+    }
+
+    /// How well a table fits a name, whatever the others are.
+    fn alone(&self, name: &str, columns: &BTreeSet<String>, table: &Table) -> f64 {
+        let likeness = likeness::of_table(name, &table.name);
+        let likeness = if likeness < likeness::NEAR {
+            0.0
+        } else {
+            4.0 * (likeness - 0.5)
+        };
+        let has = columns
+            .iter()
+            .filter_map(|column| likeness::column(table, column));
+        let has: f64 = has.map(|(_, likeness)| likeness).sum();
+        let has = 1.6 * has / count(columns.len().max(1));
+        let named = words(&table.name);
+        let close = |word: &&String| {
+            let near = |asked: &String| asked == *word || strsim::jaro_winkler(asked, word) > 0.92;
+            self.asked.iter().any(near)
+        };
+        let said = 0.7 * count(named.iter().filter(close).count()) / count(named.len().max(1));
+        likeness + has + said
+    }
+}
+
+fn count(count: usize) -> f64 {
+    u32::try_from(count).map_or(f64::MAX, f64::from)
 }
 
 struct Put<'a>(&'a BTreeMap<String, String>, Dialect);
@@ -152,7 +234,12 @@ impl VisitorMut for Put<'_> {
     type Break = ();
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
-        if let TableFactor::Table { name, alias, args: None, .. } = factor
+        if let TableFactor::Table {
+            name,
+            alias,
+            args: None,
+            ..
+        } = factor
             && let Some(table) = self.0.get(&last(name).to_lowercase())
         {
             // It goes on being called as it was.

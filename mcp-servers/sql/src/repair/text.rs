@@ -7,13 +7,18 @@ use crate::dialect::Dialect;
 type Change = (&'static str, fn(&str, Dialect) -> String);
 
 /// In the order in which they are tried; each stays once it changed something.
-const CHANGES: [Change; 10] = [
-    ("took the statement out of its fences", |text, _| unfenced(text)),
+const CHANGES: [Change; 9] = [
+    ("took the statement out of its fences", |text, _| {
+        unfenced(text)
+    }),
     ("wrote plain quotes", |text, _| straight(text)),
-    ("took away what stands before the statement", |text, _| from_its_beginning(text)),
-    ("took away what stands after the statement", |text, _| to_its_end(text)),
+    ("took away what stands before the statement", |text, _| {
+        from_its_beginning(text)
+    }),
+    ("took away what stands after the statement", |text, _| {
+        to_its_end(text)
+    }),
     ("wrote names in this database's quotes", quoted),
-    ("wrote LIMIT for TOP", |text, _| limited(text)),
     ("wrote SELECT before it", |text, _| begun(text)),
     ("closed what was open", |text, _| closed(text)),
     ("took away its loose end", |text, _| without_loose_end(text)),
@@ -54,13 +59,14 @@ fn unfenced(text: &str) -> String {
 }
 
 fn straight(text: &str) -> String {
-    text.replace(['‘', '’', '‚'], "'").replace(['“', '”', '„'], "\"")
+    text.replace(['‘', '’', '‚'], "'")
+        .replace(['“', '”', '„'], "\"")
 }
 
 fn from_its_beginning(text: &str) -> String {
-    let begins = words(text).into_iter().find(|(_, word)| {
-        word.eq_ignore_ascii_case("select") || word.eq_ignore_ascii_case("with")
-    });
+    let begins = words(text)
+        .into_iter()
+        .find(|(_, word)| word.eq_ignore_ascii_case("select") || word.eq_ignore_ascii_case("with"));
     match begins {
         Some((at, _)) => text.get(at..).unwrap_or(text).to_owned(),
         None => text.to_owned(),
@@ -123,32 +129,18 @@ fn quoted(text: &str, dialect: Dialect) -> String {
     written
 }
 
-/// `SELECT TOP 3 a FROM t` as `SELECT a FROM t LIMIT 3`.
-fn limited(text: &str) -> String {
-    let words = words(text);
-    let select = words.first().filter(|(_, word)| word.eq_ignore_ascii_case("select"));
-    let top = words.iter().take(3).position(|(_, word)| word.eq_ignore_ascii_case("top"));
-    let (Some(_), Some(place)) = (select, top) else {
-        return text.to_owned();
-    };
-    let number = words.get(place.saturating_add(1));
-    let (Some((top, _)), Some((number, digits))) = (words.get(place), number) else {
-        return text.to_owned();
-    };
-    if !digits.chars().all(|digit| digit.is_ascii_digit()) {
-        return text.to_owned();
-    }
-    let before = text.get(..*top).unwrap_or_default();
-    let after = text.get(number.saturating_add(digits.len())..).unwrap_or_default();
-    let after = after.trim_start_matches([')', ' ']).trim_end_matches([';', ' ', '\n']);
-    format!("{before}{after} LIMIT {digits}")
-}
-
 fn begun(text: &str) -> String {
-    let known = ["select", "with", "insert", "update", "delete", "create", "drop", "alter"];
+    let known = [
+        "select", "with", "insert", "update", "delete", "create", "drop", "alter",
+    ];
     let words = words(text);
-    let first = words.first().map(|(_, word)| word.to_lowercase()).unwrap_or_default();
-    let reads = words.iter().any(|(_, word)| word.eq_ignore_ascii_case("from"));
+    let first = words
+        .first()
+        .map(|(_, word)| word.to_lowercase())
+        .unwrap_or_default();
+    let reads = words
+        .iter()
+        .any(|(_, word)| word.eq_ignore_ascii_case("from"));
     if reads && !known.contains(&first.as_str()) {
         format!("SELECT {text}")
     } else {
@@ -156,25 +148,42 @@ fn begun(text: &str) -> String {
     }
 }
 
-/// With as many parentheses closed as were opened, and with the last text closed.
+/// With as many parentheses closed as were opened, and with the last text closed. What a function is
+/// called with ends before FROM.
 fn closed(text: &str) -> String {
+    let froms: Vec<usize> = words(text)
+        .into_iter()
+        .filter(|(_, word)| word.eq_ignore_ascii_case("from"))
+        .map(|(at, _)| at)
+        .collect();
+    let selects = |at: usize| {
+        let inside = text.get(at.saturating_add(1)..).unwrap_or_default();
+        let first = words(inside).first().map(|(_, word)| word.to_lowercase());
+        matches!(first.as_deref(), Some("select" | "with"))
+    };
+    let short = text.matches('(').count() > text.matches(')').count();
     let mut kept = String::new();
-    let mut open = 0_usize;
+    // Whether each open one has a query inside.
+    let mut open: Vec<bool> = Vec::new();
     let mut quote = None;
-    for character in text.chars() {
+    for (at, character) in text.char_indices() {
+        if short && froms.contains(&at) && open.last() == Some(&false) {
+            open.pop();
+            kept.truncate(kept.trim_end().len());
+            kept.push_str(") ");
+        }
         match (quote, character) {
             (Some(opened), _) if character == opened => quote = None,
             (Some(_), _) => {}
             (None, '\'' | '"' | '`') => quote = Some(character),
-            (None, '(') => open = open.saturating_add(1),
-            (None, ')') if open == 0 => continue,
-            (None, ')') => open = open.saturating_sub(1),
+            (None, '(') => open.push(selects(at)),
+            (None, ')') if open.pop().is_none() => continue,
             _ => {}
         }
         kept.push(character);
     }
     kept.extend(quote);
-    kept.extend(std::iter::repeat_n(')', open));
+    kept.extend(open.iter().map(|_| ')'));
     kept
 }
 
@@ -184,7 +193,27 @@ fn without_loose_end(text: &str) -> String {
     loop {
         let trimmed = text.trim_end_matches([',', '=', '<', '>', '.', '(', ' ', '\n']);
         let last = words(trimmed).pop();
-        let loose = ["where", "and", "or", "by", "order", "group", "having", "limit", "on", "join", "in", "as", "like", "not", "inner", "left", "union", "intersect", "except"];
+        let loose = [
+            "where",
+            "and",
+            "or",
+            "by",
+            "order",
+            "group",
+            "having",
+            "limit",
+            "on",
+            "join",
+            "in",
+            "as",
+            "like",
+            "not",
+            "inner",
+            "left",
+            "union",
+            "intersect",
+            "except",
+        ];
         match last {
             Some((at, word)) if loose.contains(&word.to_lowercase().as_str()) && at > 0 => {
                 text = trimmed.get(..at).unwrap_or_default().trim_end();
@@ -246,9 +275,16 @@ mod tests {
     #[test]
     fn what_is_open_is_closed_and_loose_ends_go() {
         for (text, mended) in [
-            ("SELECT a FROM t WHERE b IN (SELECT c FROM u", "SELECT a FROM t WHERE b IN (SELECT c FROM u)"),
+            (
+                "SELECT a FROM t WHERE b IN (SELECT c FROM u",
+                "SELECT a FROM t WHERE b IN (SELECT c FROM u)",
+            ),
             ("SELECT a FROM t)", "SELECT a FROM t"),
-            ("SELECT a FROM t WHERE b = 'x", "SELECT a FROM t WHERE b = 'x'"),
+            ("SELECT max(a FROM t", "SELECT max(a) FROM t"),
+            (
+                "SELECT a FROM t WHERE b = 'x",
+                "SELECT a FROM t WHERE b = 'x'",
+            ),
             ("SELECT a FROM t WHERE", "SELECT a FROM t"),
             ("SELECT a FROM t ORDER BY", "SELECT a FROM t"),
         ] {
@@ -259,10 +295,16 @@ mod tests {
     }
 
     #[test]
-    fn other_databases_spell_limits_and_quotes_otherwise() {
-        assert_eq!(mend("SELECT TOP 3 a FROM t;", Dialect::Sqlite).unwrap().0, "SELECT a FROM t LIMIT 3");
-        assert_eq!(mend("SELECT DISTINCT TOP (3) a FROM t", Dialect::Sqlite).unwrap().0, "SELECT DISTINCT a FROM t LIMIT 3");
-        assert_eq!(mend("SELECT `a b` FROM t WHERE c = '`'", Dialect::Postgres).unwrap().0, "SELECT \"a b\" FROM t WHERE c = '`'");
-        assert_eq!(mend("SELECT [a b] FROM t", Dialect::Mysql).unwrap().0, "SELECT `a b` FROM t");
+    fn other_databases_have_other_quotes() {
+        assert_eq!(
+            mend("SELECT `a b` FROM t WHERE c = '`'", Dialect::Postgres)
+                .unwrap()
+                .0,
+            "SELECT \"a b\" FROM t WHERE c = '`'"
+        );
+        assert_eq!(
+            mend("SELECT [a b] FROM t", Dialect::Mysql).unwrap().0,
+            "SELECT `a b` FROM t"
+        );
     }
 }

@@ -42,9 +42,15 @@ impl Links {
             }
         }
         for table in &schema.tables {
-            for other in schema.tables.iter().filter(|other| other.name != table.name) {
+            for other in schema
+                .tables
+                .iter()
+                .filter(|other| other.name != table.name)
+            {
                 if let Some(link) = by_name(table, other)
-                    && !links.iter().any(|known| known.joins(&table.name, &other.name))
+                    && !links
+                        .iter()
+                        .any(|known| known.joins(&table.name, &other.name))
                 {
                     links.push(link);
                 }
@@ -68,7 +74,9 @@ impl Links {
                 && link.to.eq_ignore_ascii_case(to.0)
                 && link.target.eq_ignore_ascii_case(to.1)
         };
-        self.0.iter().any(|link| is(link, one, other) || is(link, other, one))
+        self.0
+            .iter()
+            .any(|link| is(link, one, other) || is(link, other, one))
     }
 
     /// The fewest links that lead from any of some tables to another one, in their order.
