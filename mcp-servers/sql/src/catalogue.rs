@@ -1,17 +1,27 @@
 //! The databases that are asked, each with all that is known of it.
+//!
+//! - `reading`: values and the parser, made of a database when they are first needed.
+
+mod reading;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ropewalk_embed::EmbedError;
 use thiserror::Error;
+use tokio_util::sync::CancellationToken;
 
 use crate::database::DatabaseError;
+use crate::descriptions::{Descriptions, DescriptionsError};
 use crate::library::{Library, LibraryError};
 use crate::link::{Linked, Linker, Meanings};
+use crate::parse::Parser;
 use crate::schema::Schema;
 use crate::semantics::{Metric, Semantics, SemanticsError};
 use crate::source::{Source, SourceError};
+use crate::values::ValueIndex;
+
+use reading::Made;
 
 /// The databases that are asked, by their names.
 pub struct Catalogue {
@@ -27,6 +37,11 @@ pub struct Entry {
     semantics: Semantics,
     /// Questions that were answered.
     pub library: Library,
+    /// What its tables hold.
+    pub descriptions: Descriptions,
+    /// What was last told of it.
+    told: Mutex<Option<Arc<Schema>>>,
+    made: Made,
 }
 
 /// A linker and what it was made of.
@@ -42,6 +57,10 @@ pub struct Kept {
     pub semantics: Option<PathBuf>,
     /// The file of learned examples.
     pub examples: Option<PathBuf>,
+    /// The file of what a model wrote of its tables.
+    pub descriptions: Option<PathBuf>,
+    /// The file of the values of its columns.
+    pub values: Option<PathBuf>,
 }
 
 /// Why a database is not in the catalogue.
@@ -62,6 +81,14 @@ pub enum CatalogueError {
         database: String,
         /// Why.
         error: LibraryError,
+    },
+    /// Its descriptions.
+    #[error("`{database}`: {error}")]
+    Descriptions {
+        /// The database.
+        database: String,
+        /// Why.
+        error: DescriptionsError,
     },
     /// The database itself.
     #[error(transparent)]
@@ -96,9 +123,17 @@ impl Entry {
             }
         };
         let examples = kept.examples.as_deref().map(Path::new);
+        let descriptions = Descriptions::open(&database, kept.descriptions.as_deref());
+        let descriptions = descriptions.map_err(|error| CatalogueError::Descriptions {
+            database: database.clone(),
+            error,
+        })?;
         let library = Library::open(&database, semantics.examples.clone(), examples, meanings);
         Ok(Self {
             library: library.map_err(|error| CatalogueError::Library { database, error })?,
+            descriptions,
+            told: Mutex::default(),
+            made: Made::kept_in(kept.values.clone()),
             semantics,
             source,
         })
@@ -110,11 +145,46 @@ impl Entry {
     /// When the database cannot be asked.
     pub async fn schema(&self) -> Result<Arc<Schema>, DatabaseError> {
         let schema = self.source.schema().await?;
-        Ok(if self.semantics.tables.is_empty() {
-            schema
-        } else {
-            Arc::new(self.semantics.told_of(&schema))
-        })
+        let told = match (
+            self.semantics.tables.is_empty(),
+            self.descriptions.is_empty(),
+        ) {
+            (true, true) => return Ok(schema),
+            (false, true) => self.semantics.told_of(&schema),
+            (_, false) => self.descriptions.told_of(&self.semantics.told_of(&schema)),
+        };
+        // The same one while nothing has changed, so that what was made of it is made once.
+        let mut last = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(last) = last.as_ref().filter(|last| ***last == told) {
+            return Ok(Arc::clone(last));
+        }
+        let told = Arc::new(told);
+        *last = Some(Arc::clone(&told));
+        Ok(told)
+    }
+
+    /// The values of its columns, read when that was some minutes ago.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn values(
+        &self,
+        schema: &Arc<Schema>,
+        cancel: &CancellationToken,
+    ) -> Result<Arc<ValueIndex>, DatabaseError> {
+        self.made.values(&self.source, schema, cancel).await
+    }
+
+    /// What reads questions about it without a model.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn parser(
+        &self,
+        schema: &Arc<Schema>,
+        cancel: &CancellationToken,
+    ) -> Result<Arc<Parser>, DatabaseError> {
+        self.made.parser(&self.source, schema, cancel).await
     }
 
     /// Figures that people ask for by name.

@@ -4,6 +4,7 @@
 //! descriptions of tables and columns, and examples. All of it is checked against the guard when it
 //! is read: a formula that does more than compute is refused there and not when somebody asks.
 
+mod asked;
 mod check;
 
 use std::collections::BTreeMap;

@@ -1,9 +1,11 @@
 //! All of it as six MCP tools: schema, values, examples, check, query, answer.
 
+mod answer;
 mod ask;
 mod charting;
 mod cite;
 mod look;
+mod words;
 
 use std::sync::Arc;
 
@@ -60,7 +62,8 @@ impl SqlServer {
             });
         }
         let tool = || self.clone();
-        let (schema, examples, check, query) = (tool(), tool(), tool(), tool());
+        let (schema, values, examples, check, query, answer) =
+            (tool(), tool(), tool(), tool(), tool(), tool());
         server
             .tool(
                 ToolMeta::reading(
@@ -72,6 +75,17 @@ impl SqlServer {
                 move |arguments, _| {
                     let server = schema.clone();
                     async move { server.schema(arguments).await }
+                },
+            )
+            .tool(
+                ToolMeta::reading(
+                    "values",
+                    "Values",
+                    "Finds which columns hold a value, however it is spelled.",
+                ),
+                move |arguments, context| {
+                    let server = values.clone();
+                    async move { server.values(arguments, context).await }
                 },
             )
             .tool(
@@ -108,6 +122,21 @@ impl SqlServer {
                 move |arguments, context| {
                     let server = query.clone();
                     async move { server.query(arguments, context).await }
+                },
+            )
+            .tool(
+                ToolMeta {
+                    long: true,
+                    ..ToolMeta::reading(
+                        "answer",
+                        "Answer",
+                        "Answers a question: SQL, rows, how it was read, a citation; or says why it \
+                         cannot.",
+                    )
+                },
+                move |arguments, context| {
+                    let server = answer.clone();
+                    async move { server.answer(arguments, context).await }
                 },
             )
     }

@@ -18,7 +18,7 @@ use crate::dialect::Dialect;
 use crate::guard::{Approved, Guard, Refusal, Rules};
 use crate::schema::Schema;
 
-pub use address::{Address, AddressError};
+pub use address::{Address, AddressError, Import};
 
 /// How long a schema is taken for what it was.
 const FRESH: Duration = Duration::from_secs(300);
@@ -104,7 +104,7 @@ pub struct Checked {
 }
 
 impl Source {
-    /// Opens the database at an address under a name.
+    /// Opens the database at an address under a name; `import` says how files become tables.
     ///
     /// # Errors
     /// When it cannot be opened, or its rules cannot be read.
@@ -112,8 +112,9 @@ impl Source {
         name: &str,
         address: &Address,
         settings: Settings,
+        import: &mut Import<'_>,
     ) -> Result<Self, SourceError> {
-        let engine = address.open(name, settings.rules.clone()).await?;
+        let engine = address.open(name, settings.rules.clone(), import).await?;
         Self::over(name, engine, settings)
     }
 

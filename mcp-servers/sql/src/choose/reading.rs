@@ -9,12 +9,12 @@ use sqlparser::ast::{
 };
 
 use crate::asked::first_select;
+use crate::endings::squashed;
 use crate::schema::Schema;
 use crate::scopes::{
     Links, Meaning, Scope, column_name, constraint, each_expression, equalities, is_outer, meaning,
     scope,
 };
-use crate::endings::squashed;
 
 /// What stands in a select list.
 #[derive(Debug, Clone, PartialEq)]

@@ -12,9 +12,9 @@ use serde_json::Value;
 use crate::choose::question::Asking;
 use crate::choose::reading::{Does, Item, Reading};
 use crate::database::Rows;
+use crate::endings::{squashed, stem, words};
 use crate::repair::nothing;
 use crate::scopes::Links;
-use crate::endings::{squashed, stem, words};
 
 /// A candidate among the others.
 pub(super) struct View<'a> {

@@ -15,11 +15,11 @@ use sqlparser::ast::{
 };
 
 use crate::asked::Asked;
+use crate::endings::words;
 use crate::repair::joins::{Joins, reconnect};
 use crate::repair::{ident, likeness};
 use crate::schema::Schema;
 use crate::scopes::{Links, Meaning, Scope, Source, column_name, meaning, scope};
-use crate::endings::words;
 
 /// Where texts of a statement are stored, as tables and columns, by the texts.
 pub(super) type Places = BTreeMap<String, Vec<(String, String)>>;

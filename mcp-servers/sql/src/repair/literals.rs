@@ -11,11 +11,11 @@ use serde_json::Value as Cell;
 use sqlparser::ast::{BinaryOperator, Expr, Ident, Query, Value};
 
 use crate::asked::{Asked, parsed};
+use crate::endings::{squashed, words};
 use crate::repair::columns::Places;
 use crate::repair::{ident, written};
-use crate::schema::Table;
+use crate::schema::{Column, Table};
 use crate::scopes::{Links, Meaning, Scope, column_name, each_expression, meaning};
-use crate::endings::{squashed, words};
 
 /// Most texts of a statement that are looked for.
 const MOST: usize = 12;
@@ -114,12 +114,11 @@ pub(super) async fn places(query: &Query, asked: &Asked<'_>) -> Places {
             .schema
             .tables
             .iter()
-            .flat_map(|table| table.columns.iter().map(move |column| (table, column)));
+            .flat_map(|table| table.columns.iter().map(move |column| (table, column)))
+            .filter(|(_, column)| is_text(&column.kind));
+        let columns: Vec<(&Table, &Column)> = columns.take(COLUMNS).collect();
         let mut found = Vec::new();
-        for (table, column) in columns
-            .filter(|(_, column)| is_text(&column.kind))
-            .take(COLUMNS)
-        {
+        for (table, column) in columns {
             if stored(table, &column.name, &text, asked).await.is_some() {
                 found.push((table.name.clone(), column.name.clone()));
             }
@@ -286,12 +285,13 @@ async fn place((table, column, text): &Wish, asked: &Asked<'_>) -> Option<Place>
 }
 
 /// The other columns of a table that may hold texts.
-fn others<'t>(table: &'t Table, not: &'t str) -> impl Iterator<Item = &'t str> {
+fn others<'t>(table: &'t Table, not: &str) -> Vec<&'t str> {
     let columns = table.columns.iter().filter(|column| is_text(&column.kind));
     let names = columns.map(|column| column.name.as_str());
     names
-        .filter(move |name| !name.eq_ignore_ascii_case(not))
+        .filter(|name| !name.eq_ignore_ascii_case(not))
         .take(COLUMNS)
+        .collect()
 }
 
 fn is_text(kind: &str) -> bool {

@@ -6,10 +6,10 @@ use std::ops::ControlFlow;
 use sqlparser::ast::{Ident, ObjectName, Query, TableAlias, TableFactor, VisitMut, VisitorMut};
 
 use crate::dialect::Dialect;
+use crate::endings::words;
 use crate::repair::{ident, likeness};
 use crate::schema::{Schema, Table};
 use crate::scopes::{Links, column_name, each_expression, last};
-use crate::endings::words;
 
 /// From which weight on a table is taken for one that is not there.
 const ENOUGH: f64 = 0.65;

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::schema::{Schema, Table};
 use crate::endings::words;
+use crate::schema::{Schema, Table};
 
 /// A column whose values are keys of another table.
 #[derive(Debug, Clone, PartialEq, Eq)]

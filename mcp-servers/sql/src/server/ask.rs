@@ -37,13 +37,12 @@ pub(super) struct CheckResult {
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub(super) struct QueryArguments {
-    /// One SELECT.
     sql: String,
     database: Option<String>,
     /// Most rows, 100 if left out.
     #[schemars(range(min = 1, max = 10_000))]
     limit: Option<usize>,
-    /// Draw the rows; without it a chart is only suggested.
+    /// Draws the rows.
     chart: Option<ChartArguments>,
 }
 

@@ -12,12 +12,54 @@ use crate::database::Rows;
 /// Longest chart that fits a result, in bytes.
 const LONGEST: usize = 128 << 10;
 
-/// How a chart is wanted.
+/// How a chart is wanted: as [`Wish`], without the words that its schema would cost every
+/// conversation.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub(super) struct ChartArguments {
     format: Option<Format>,
-    #[serde(flatten)]
-    wish: Wish,
+    kind: Option<KindArgument>,
+    x: Option<String>,
+    y: Option<String>,
+    series: Option<String>,
+    title: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum KindArgument {
+    Bar,
+    Grouped,
+    Stacked,
+    Line,
+    Point,
+    Histogram,
+    Pie,
+}
+
+impl From<KindArgument> for Kind {
+    fn from(kind: KindArgument) -> Self {
+        match kind {
+            KindArgument::Bar => Self::Bar,
+            KindArgument::Grouped => Self::Grouped,
+            KindArgument::Stacked => Self::Stacked,
+            KindArgument::Line => Self::Line,
+            KindArgument::Point => Self::Point,
+            KindArgument::Histogram => Self::Histogram,
+            KindArgument::Pie => Self::Pie,
+        }
+    }
+}
+
+impl ChartArguments {
+    fn wish(&self) -> Wish {
+        Wish {
+            kind: self.kind.map(Kind::from),
+            x: self.x.clone(),
+            y: self.y.clone(),
+            series: self.series.clone(),
+            title: self.title.clone(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -31,6 +73,7 @@ enum Format {
 /// A chart of the rows.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct ChartShown {
+    #[schemars(with = "String")]
     kind: Kind,
     title: String,
     /// What was left out, added up or sampled.
@@ -48,7 +91,7 @@ pub(super) fn chart(
 ) -> Result<Option<ChartShown>, ToolError> {
     let chart = match wanted {
         None => Chart::suggest(rows),
-        Some(wanted) => Some(Chart::wished(rows, &wanted.wish).map_err(failed)?),
+        Some(wanted) => Some(Chart::wished(rows, &wanted.wish()).map_err(failed)?),
     };
     let Some(chart) = chart else { return Ok(None) };
     let format = wanted.map(|wanted| wanted.format.unwrap_or(Format::VegaLite));

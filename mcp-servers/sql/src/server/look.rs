@@ -1,6 +1,6 @@
 //! The tools that look at what there is: schema and examples.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ropewalk_mcp_kit::{Cursors, ToolError};
@@ -10,9 +10,10 @@ use serde_json::json;
 
 use super::{SqlServer, failed};
 use crate::catalogue::{Entry, beside};
+use crate::descriptions::seen;
 use crate::link::Linker;
 use crate::schema::{Column, Table};
-use crate::semantics::{Example, Metric};
+use crate::semantics::Metric;
 
 /// Tables shown for a question when the caller says nothing.
 const TABLES: usize = 6;
@@ -31,7 +32,6 @@ const SAMPLE: usize = 40;
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(super) struct SchemaArguments {
     question: Option<String>,
-    /// This one, in full.
     table: Option<String>,
     database: Option<String>,
     #[schemars(range(min = 1, max = 50))]
@@ -100,17 +100,39 @@ pub(super) struct ExamplesResult {
     /// Best first.
     examples: Vec<ExampleShown>,
     /// Those the question names.
-    metrics: Vec<Metric>,
-    /// Names of the others.
+    metrics: Vec<MetricShown>,
     other_metrics: Vec<String>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
 struct ExampleShown {
-    #[serde(flatten)]
-    example: Example,
-    /// How alike the questions are, 0 to 1.
+    question: String,
+    sql: String,
     score: f32,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct MetricShown {
+    name: String,
+    definition: String,
+    sql: String,
+    /// What it can be grouped by, name to SQL.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    dimensions: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<String>,
+}
+
+impl From<&Metric> for MetricShown {
+    fn from(metric: &Metric) -> Self {
+        Self {
+            name: metric.name.clone(),
+            definition: metric.definition.clone(),
+            sql: metric.sql(&[]),
+            dimensions: metric.dimensions.clone(),
+            context: metric.context.clone(),
+        }
+    }
 }
 
 impl SqlServer {
@@ -170,7 +192,11 @@ impl SqlServer {
                     .iter()
                     .map(|column| column.name.as_str())
                     .collect();
-                return Ok(shown(own, table, Some(&columns)));
+                let mut shown = shown(own, table, Some(&columns));
+                shown
+                    .description
+                    .get_or_insert_with(|| seen(table, &schema));
+                return Ok(shown);
             }
             near.extend(schema.nearest(plain, 3));
         }
@@ -238,12 +264,13 @@ impl SqlServer {
                 .map_err(failed)?
                 .into_iter()
                 .map(|like| ExampleShown {
-                    example: like.example,
+                    question: like.example.question,
+                    sql: like.example.sql,
                     score: like.score,
                 })
                 .collect(),
             other_metrics: others.map(|metric| metric.name.clone()).collect(),
-            metrics: metrics.into_iter().cloned().collect(),
+            metrics: metrics.into_iter().map(MetricShown::from).collect(),
         })
     }
 }

@@ -1,12 +1,17 @@
 use std::path::Path;
+use std::sync::Arc;
 
+use ropewalk_embed::Embedder;
 use rusqlite::Connection;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::SqlServer;
 use crate::catalogue::{Catalogue, Entry, Kept};
-use crate::source::{Address, Settings, Source};
+use crate::link::Meanings;
+use tokio_util::sync::CancellationToken;
+
+use crate::source::{Address, Import, Settings, Source};
 
 fn arguments<T: DeserializeOwned>(arguments: Value) -> T {
     serde_json::from_value(arguments).unwrap()
@@ -16,14 +21,19 @@ async fn entry(name: &str, folder: &Path, sql: &str, semantics: &str) -> Entry {
     let file = folder.join(format!("{name}.db"));
     Connection::open(&file).unwrap().execute_batch(sql).unwrap();
     let address = Address::read(file.to_str().unwrap()).unwrap();
-    let source = Source::open(name, &address, Settings::default())
+    let mut import = Import {
+        cache: None,
+        progress: &mut |_| (),
+        cancel: &CancellationToken::new(),
+    };
+    let source = Source::open(name, &address, Settings::default(), &mut import)
         .await
         .unwrap();
     let layer = folder.join(format!("{name}.yaml"));
     std::fs::write(&layer, semantics).unwrap();
     let kept = Kept {
         semantics: Some(layer),
-        examples: None,
+        ..Kept::default()
     };
     Entry::new(source, &kept, None).await.unwrap()
 }
@@ -165,4 +175,90 @@ async fn statements_are_checked_and_asked() {
         .unwrap_err()
         .to_string();
     assert!(wrong.contains("no column `city`"), "{wrong}");
+}
+
+#[tokio::test]
+async fn values_are_found_however_they_are_spelled() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(folder.path()).await;
+    for text in ["france", "FRANCE", "Frnace"] {
+        let found = server
+            .values(arguments(json!({"text": text})), Default::default())
+            .await;
+        let found = json!(found.unwrap());
+        assert_eq!(found["values"][0]["value"], "France", "{text}: {found}");
+        assert_eq!(found["values"][0]["column"], "country");
+    }
+}
+
+#[tokio::test]
+async fn questions_are_answered_or_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(folder.path()).await;
+    let answer = |question: &str| {
+        let (server, asked) = (server.clone(), json!({"question": question}));
+        async move {
+            let answer = server.answer(arguments(asked), Default::default()).await;
+            json!(answer.unwrap())
+        }
+    };
+    for (question, how, rows) in [
+        ("How many singers are there?", "example", json!([[3]])),
+        ("What is the turnover?", "metric", json!([[220]])),
+        ("How many singers are from France?", "parser", json!([[2]])),
+        (
+            "List the names of all singers.",
+            "parser",
+            json!([["Ana"], ["Bo"], ["Cy"]]),
+        ),
+    ] {
+        let found = answer(question).await;
+        assert_eq!(found["how"], how, "{found}");
+        assert_eq!(found["rows"], rows, "{found}");
+        let id = found["citations"][0]["id"].as_str().unwrap();
+        assert!(
+            found["text"].as_str().unwrap().contains(&format!("[{id}]")),
+            "{found}"
+        );
+    }
+    let found = answer("What is dark matter made of, and why?").await;
+    assert_eq!(found["abstained"], true, "{found}");
+    assert_eq!(found["citations"], json!([]));
+    let error = server.answer(arguments(json!({"question": " "})), Default::default());
+    assert!(
+        error
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("the question is empty")
+    );
+}
+
+#[tokio::test]
+async fn thousands_of_tables_are_shown_a_few_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let tables = (0..5_000).map(|number| {
+        format!("CREATE TABLE part_{number} (id INTEGER PRIMARY KEY, weight REAL, colour TEXT);")
+    });
+    let mut sql: Vec<String> = tables.collect();
+    sql.push("CREATE TABLE rainfall (station TEXT, millimetres REAL);".to_owned());
+    sql.push("INSERT INTO rainfall VALUES ('Karlsruhe', 3.5);".to_owned());
+    let sql = format!("BEGIN; {} COMMIT;", sql.join("\n"));
+    let entries = vec![entry("parts", folder.path(), &sql, "").await];
+    let meanings = Meanings::new(Embedder::shipped().unwrap());
+    let server = SqlServer::new(Catalogue::new(entries, Some(Arc::new(meanings))).unwrap());
+    let asked = json!({"question": "How many millimetres of rainfall were there?"});
+    let shown = json!(server.schema(arguments(asked)).await.unwrap());
+    assert_eq!(shown["tables"][0]["table"], "rainfall");
+    assert!(shown.to_string().len() < 20_000);
+    let all = json!(server.schema(arguments(json!({}))).await.unwrap());
+    assert!(all.to_string().len() < 20_000 && all["next_cursor"].is_string());
+    let asked = json!({"question": "What is the station of all rainfall?"});
+    let found = json!(
+        server
+            .answer(arguments(asked), Default::default())
+            .await
+            .unwrap()
+    );
+    assert_eq!(found["database"], "parts");
 }

@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use thiserror::Error;
+use tokio_util::sync::CancellationToken;
 
-use crate::database::{DatabaseError, Engine, Postgres, Sqlite};
+use crate::database::{
+    DatabaseError, Engine, Files, ImportLimits, MySql, Postgres, Progress, Sqlite,
+};
 use crate::dialect::Dialect;
 use crate::guard::Rules;
 
@@ -21,6 +24,20 @@ pub enum Address {
     Sqlite(PathBuf),
     /// A PostgreSQL server: the whole address.
     Postgres(String),
+    /// A MySQL or MariaDB server: the whole address.
+    Mysql(String),
+    /// Files that are read as tables, and folders of them.
+    Files(Vec<PathBuf>),
+}
+
+/// How files become tables.
+pub struct Import<'a> {
+    /// Where the tables are kept for the next time.
+    pub cache: Option<&'a Path>,
+    /// Hears how far it is.
+    pub progress: &'a mut (dyn FnMut(Progress) + Send),
+    /// Stops it.
+    pub cancel: &'a CancellationToken,
 }
 
 impl std::fmt::Debug for Address {
@@ -28,6 +45,8 @@ impl std::fmt::Debug for Address {
         match self {
             Self::Sqlite(path) => f.debug_tuple("Sqlite").field(path).finish(),
             Self::Postgres(_) => f.write_str("Postgres"),
+            Self::Mysql(_) => f.write_str("Mysql"),
+            Self::Files(paths) => f.debug_tuple("Files").field(paths).finish(),
         }
     }
 }
@@ -37,15 +56,16 @@ impl std::fmt::Debug for Address {
 pub enum AddressError {
     /// It says how to reach a kind of database that is not known.
     #[error(
-        "`{0}:` is no kind of database that is known; write sqlite:PATH, postgres://…, or a path"
+        "`{0}:` is no kind of database that is known; write sqlite:PATH, postgres://…, mysql://…, \
+         or a path"
     )]
     Kind(String),
     /// There is no such file.
-    #[error("there is no file {}; write the path of a database, or postgres://…", .0.display())]
+    #[error(
+        "there is no file {}; write the path of a database or of a file with tables, postgres://… \
+         or mysql://…", .0.display()
+    )]
     Missing(PathBuf),
-    /// The file is of no kind that can be asked.
-    #[error("{} is no database", .0.display())]
-    File(PathBuf),
 }
 
 impl Address {
@@ -58,7 +78,11 @@ impl Address {
         let scheme = text.split_once(':').filter(|(scheme, _)| scheme.len() > 1);
         match scheme {
             Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(text.to_owned())),
-            Some(("sqlite", rest)) => Self::file(Path::new(rest.trim_start_matches("//"))),
+            Some(("mysql" | "mariadb", _)) => Ok(Self::Mysql(text.to_owned())),
+            Some(("sqlite", rest)) => {
+                let path = Path::new(rest.trim_start_matches("//"));
+                Self::file(path).map(|_| Self::Sqlite(path.to_owned()))
+            }
             _ if Path::new(text).exists() => Self::file(Path::new(text)),
             Some((kind, rest)) if rest.starts_with("//") => {
                 Err(AddressError::Kind(kind.to_owned()))
@@ -80,26 +104,30 @@ impl Address {
         if named || (read.is_ok() && begins == SQLITE) {
             return Ok(Self::Sqlite(path.to_owned()));
         }
-        Err(AddressError::File(path.to_owned()))
+        Ok(Self::Files(vec![path.to_owned()]))
     }
 
     /// The SQL that is spoken there.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         match self {
-            Self::Sqlite(_) => Dialect::Sqlite,
+            Self::Sqlite(_) | Self::Files(_) => Dialect::Sqlite,
             Self::Postgres(_) => Dialect::Postgres,
+            Self::Mysql(_) => Dialect::Mysql,
         }
     }
 
     /// A name for it where none is given: of its file, or of the database on its server.
     #[must_use]
     pub fn usual_name(&self) -> String {
+        let stem = |path: &PathBuf| Some(path.file_stem()?.to_string_lossy().into_owned());
         let name = match self {
-            Self::Sqlite(path) => path
-                .file_stem()
-                .map(|stem| stem.to_string_lossy().into_owned()),
-            Self::Postgres(url) => {
+            Self::Sqlite(path) => stem(path),
+            Self::Files(paths) => match paths.as_slice() {
+                [only] => stem(only),
+                _ => Some("files".to_owned()),
+            },
+            Self::Postgres(url) | Self::Mysql(url) => {
                 let path = url.split(['?', '#']).next().unwrap_or_default();
                 let rest = path.split_once("://").map_or("", |(_, rest)| rest);
                 rest.split_once('/').map(|(_, name)| name.to_owned())
@@ -109,14 +137,42 @@ impl Address {
         name.unwrap_or_else(|| "database".to_owned())
     }
 
+    /// A word that stands for it in names of files: the same address gives the same.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let absolute = |path: &PathBuf| {
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            path.to_string_lossy().into_owned()
+        };
+        let text = match self {
+            Self::Sqlite(path) => absolute(path),
+            Self::Files(paths) => paths.iter().map(absolute).collect::<Vec<_>>().join("\0"),
+            Self::Postgres(url) | Self::Mysql(url) => url.clone(),
+        };
+        let digest = blake3::hash(text.as_bytes()).to_hex();
+        digest.chars().take(16).collect()
+    }
+
     pub(super) async fn open(
         &self,
         name: &str,
         rules: Rules,
+        import: &mut Import<'_>,
     ) -> Result<Arc<dyn Engine>, DatabaseError> {
         Ok(match self {
             Self::Sqlite(path) => Arc::new(Sqlite::open(path, rules).await?),
             Self::Postgres(url) => Arc::new(Postgres::connect(name, url, rules).await?),
+            Self::Mysql(url) => Arc::new(MySql::connect(name, url, rules).await?),
+            Self::Files(paths) => {
+                let limits = ImportLimits::default();
+                let Import {
+                    cache,
+                    progress,
+                    cancel,
+                } = import;
+                let files = Files::import(paths, *cache, rules, &limits, *progress, cancel);
+                Arc::new(files.await?)
+            }
         })
     }
 }
