@@ -40,6 +40,17 @@ fn blocks(language: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
+/// The database of the examples.
+fn sales(path: &Path) {
+    let tables = "CREATE TABLE customer (id INTEGER PRIMARY KEY, name TEXT, region TEXT);
+        CREATE TABLE sale (id INTEGER PRIMARY KEY, customer_id INT REFERENCES customer (id),
+            amount REAL, returned INT);
+        INSERT INTO customer VALUES (1, 'Ada', 'north'), (2, 'Grace', 'south');
+        INSERT INTO sale VALUES (1, 1, 20.5, 0), (2, 2, 4, 1);";
+    let database = rusqlite::Connection::open(path).unwrap();
+    database.execute_batch(tables).unwrap();
+}
+
 #[test]
 fn every_command_runs() {
     let place = Place::new();
@@ -47,6 +58,7 @@ fn every_command_runs() {
         let text = "# Refunds\n\nRefunds take ten days. The refund period is 30 days.\n";
         place.write(&format!("{folder}/refunds.md"), text);
     }
+    sales(&place.path().join("sales.db"));
     let programs = Path::new(PROGRAM).parent().unwrap().display().to_string();
     let path = format!("{programs}:{}", std::env::var("PATH").unwrap());
     let mut ran = 0;

@@ -25,12 +25,30 @@ use ropewalk_engine::definitions::Definitions;
 use ropewalk_engine::run::{self, RunResult};
 use ropewalk_engine::services::{Functions, OneEngine, Services};
 use ropewalk_host::{Endpoint, Host, HostOptions};
+use ropewalk_mcp_kit::ToolServer;
 use ropewalk_models::scripted::{Scripted, ScriptedReply};
+use ropewalk_sql::catalogue::{Catalogue, Entry, Kept};
+use ropewalk_sql::server::SqlServer;
+use ropewalk_sql::source::{Address, Import, Settings, Source};
 use ropewalk_vector::server::{DEFAULT_COLLECTION, VectorServer};
 use ropewalk_vector::store::edge::EdgeStore;
 use serde_json::{Value, json};
 use tokio::sync::Barrier;
 use tokio_util::sync::CancellationToken;
+
+/// Tools that change nothing.
+const READING: [&str; 7] = [
+    "vector__search",
+    "vector__read",
+    "sql__schema",
+    "sql__values",
+    "sql__examples",
+    "sql__check",
+    "sql__query",
+];
+
+/// The table of the examples.
+const CUSTOMERS: &str = "id,name,city\n1,Ada,Karlsruhe\n2,Grace,Paris\n3,Edsger,Paris\n";
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -61,15 +79,36 @@ fn blocks(text: &str, language: &str) -> Vec<String> {
         .collect()
 }
 
-/// The definitions with the tools of the real vector server, so that arguments and results are
-/// checked too.
+/// The SQL server over one file.
+async fn sql(folder: &Path) -> ToolServer {
+    let file = folder.join("customers.csv");
+    std::fs::write(&file, CUSTOMERS).unwrap();
+    let mut import = Import {
+        cache: None,
+        progress: &mut |_| (),
+        cancel: &CancellationToken::new(),
+    };
+    let address = Address::read(file.to_str().unwrap()).unwrap();
+    let source = Source::open("customers", &address, Settings::default(), &mut import);
+    let source = source.await.unwrap();
+    let entry = Entry::new(source, &Kept::default(), None).await.unwrap();
+    SqlServer::new(Catalogue::new(vec![entry], None).unwrap()).tools()
+}
+
+/// The definitions with the tools of the real servers, so that arguments and results are checked
+/// too.
 async fn definitions_with_tools(folder: &Path) -> Definitions {
     let store = EdgeStore::open(folder).unwrap();
     let embedder = Embedder::shipped().unwrap();
     let server = VectorServer::new(Arc::new(store), embedder, DEFAULT_COLLECTION).tools();
-    let (ours, theirs) = tokio::io::duplex(1 << 20);
-    tokio::spawn(server.serve_io(theirs, CancellationToken::new()));
-    let servers = vec![("vector".to_owned(), Endpoint::BuiltIn(ours))];
+    let files = folder.join("files");
+    std::fs::create_dir_all(&files).unwrap();
+    let mut servers = Vec::new();
+    for (name, server) in [("vector", server), ("sql", sql(&files).await)] {
+        let (ours, theirs) = tokio::io::duplex(1 << 20);
+        tokio::spawn(server.serve_io(theirs, CancellationToken::new()));
+        servers.push((name.to_owned(), Endpoint::BuiltIn(ours)));
+    }
     let (host, failures) = Host::start(servers, HostOptions::default()).await;
     assert!(failures.is_empty(), "{failures:?}");
     definitions().with_services(
@@ -181,6 +220,7 @@ fn every_graph_has_its_section_and_runs_in_the_program() {
     place.write("handbook/refunds.md", text);
     let ingested = place.run(&["ingest", "handbook"]);
     assert_eq!(ingested.code, Some(0), "{ingested:?}");
+    place.write("customers.csv", CUSTOMERS);
     place.write("report.txt", "The ropes held.\n\nThe weather was fine.\n");
     let patterns = page("patterns.md");
     let commands = commands(&patterns);
@@ -743,8 +783,11 @@ fn agents_in_shipped_graphs_only_read() {
             let Some(agent) = &node.agent else { continue };
             let path = root().join(format!("agents/{}.md", agent.name));
             let text = std::fs::read_to_string(path).unwrap();
-            let tools = "\ntools: [vector__search, vector__read]\n";
-            assert!(text.contains(tools), "{name}: {}", agent.name);
+            let tools = text.split("\ntools: [").nth(1).unwrap();
+            let tools = tools.split(']').next().unwrap();
+            for tool in tools.split(", ") {
+                assert!(READING.contains(&tool), "{name}: {}: {tool}", agent.name);
+            }
         }
     }
 }

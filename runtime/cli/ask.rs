@@ -9,22 +9,26 @@ use ropewalk_core::answer::StopReason;
 use ropewalk_embed::Embedder;
 use ropewalk_engine::definitions::Definitions;
 use ropewalk_engine::report::RunReport;
-use ropewalk_engine::run::{self, RunOptions};
+use ropewalk_engine::run::{self, RunEnd, RunOptions, RunResult};
 use ropewalk_engine::services::Services;
 use ropewalk_engine::store::Stamped;
 use ropewalk_engine::{Unanswered, trace_lines};
 use ropewalk_models::engine::Engine;
+use ropewalk_sql::library::Library;
+use ropewalk_sql::semantics::Example;
 use ropewalk_vector::chunk::ChunkSettings;
 use ropewalk_vector::collection;
 use ropewalk_vector::ingest::{IngestReport, IngestSettings, Ingestor};
 use ropewalk_vector::load::LoadLimits;
 use ropewalk_vector::server::VectorServer;
 use ropewalk_vector::store::VectorStore;
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments::running::Ask;
+use crate::configuration::Configuration;
 use crate::progress::{self, print, say};
+use crate::session::Own;
 use crate::terminal::AtTerminal;
 use crate::{Ending, configuration, ingest, own_docs, session, workplace};
 
@@ -36,18 +40,23 @@ pub(crate) async fn run(options: Ask, cancel: CancellationToken) -> anyhow::Resu
     let configuration = configuration::load(&options.setup)?;
     let registry = configuration.engines(options.engine.as_deref())?;
     let definitions = Definitions::new(session::folders()).with_engines(&*registry);
-    let graph = session::graph("assistant", &definitions)?;
-    if let Some(engine) = registry.get(None) {
+    let engine = registry.get(None);
+    if let Some(engine) = &engine {
         // What keeps it from answering is better said before documents are read.
         engine.prepare().await?;
     }
-    let embedder = workplace::embedder(&configuration.vector).await?;
-    let store = workplace::store(&configuration.vector).await?;
-    let Some(collection) = prepare(&options, &store, &embedder, &cancel).await? else {
-        return Ok(Ending::Interrupted);
+    let sampler = session::sampler(&registry);
+    let (plan, own) =
+        match of_databases(&options, sampler.is_some(), &configuration, &cancel).await? {
+            Some((plan, server)) => (plan, vec![server]),
+            None => (Plan::documents(), Vec::new()),
+        };
+    let graph = session::graph(plan.graph, &definitions)?;
+    let own = match of_documents(&options, &configuration, &cancel, own).await? {
+        Some(own) => own,
+        None => return Ok(Ending::Interrupted),
     };
-    let vector = VectorServer::new(store, embedder, &collection);
-    let (host, _) = session::start_host(&configuration, vector, options.yes).await;
+    let (host, _) = session::start_host(&configuration, own, sampler, options.yes).await;
     let services = Services {
         engines: registry.clone(),
         tools: host.clone(),
@@ -58,7 +67,8 @@ pub(crate) async fn run(options: Ask, cancel: CancellationToken) -> anyhow::Resu
     let events: Arc<Mutex<Vec<Stamped>>> = Arc::default();
     let (kept, shown) = (Arc::clone(&events), line.clone());
     let asks = options.yes || std::io::stdin().is_terminal();
-    let inputs = Map::from_iter([("question".to_owned(), json!(question))]);
+    let mut inputs = plan.inputs;
+    inputs.insert("question".to_owned(), json!(question));
     let run_options = RunOptions {
         approver: asks.then(|| AtTerminal::approver(options.yes, line.clone())),
         unanswered: Unanswered::Refuse,
@@ -75,6 +85,9 @@ pub(crate) async fn run(options: Ask, cancel: CancellationToken) -> anyhow::Resu
     session::shut_down(host).await;
     line.finish_and_clear();
     let end = end?;
+    if options.keep {
+        keep(&question, &end)?;
+    }
     let events = std::mem::take(&mut *events.lock().unwrap_or_else(PoisonError::into_inner));
     let report = RunReport::of(&end, &events);
     if options.json {
@@ -96,6 +109,86 @@ pub(crate) async fn run(options: Ask, cancel: CancellationToken) -> anyhow::Resu
         StopReason::Cancelled => Ending::Interrupted,
         _ => Ending::Failed,
     })
+}
+
+/// Keeps the statement of an answer from a database, which is approved by that.
+fn keep(question: &str, end: &RunEnd) -> anyhow::Result<()> {
+    let found = match &end.result {
+        RunResult::Completed { outputs } => outputs.get("found"),
+        _ => None,
+    };
+    let text = |name: &str| Some(found?.get(name)?.as_str()?.to_owned());
+    let answered = found.and_then(|found| found.get("abstained")) == Some(&json!(false));
+    let (Some(database), Some(sql)) = (text("database"), text("sql").filter(|_| answered)) else {
+        say("nothing is kept: no statement answered the question at once");
+        return Ok(());
+    };
+    let file = workplace::home().join("examples.db");
+    let library = Library::open(&database, Vec::new(), Some(&file), None)?;
+    let question = question.to_owned();
+    library.learn(Example { question, sql })?;
+    say(&format!("kept as an example of `{database}`"));
+    Ok(())
+}
+
+/// Which graph answers, and what it is told beside the question.
+struct Plan {
+    graph: &'static str,
+    inputs: Map<String, Value>,
+}
+
+impl Plan {
+    fn documents() -> Self {
+        Self {
+            graph: "assistant",
+            inputs: Map::new(),
+        }
+    }
+}
+
+/// The server over the databases that are named, where some are.
+async fn of_databases(
+    options: &Ask,
+    writes: bool,
+    configuration: &Configuration,
+    cancel: &CancellationToken,
+) -> anyhow::Result<Option<(Plan, Own)>> {
+    if options.databases.addresses.is_empty() {
+        return Ok(None);
+    }
+    let Some(server) = session::sql(configuration, &options.databases, cancel).await? else {
+        return Ok(None);
+    };
+    // An engine that only quotes has no second thoughts.
+    let inputs = Map::from_iter([("deeper".to_owned(), json!(writes))]);
+    let plan = Plan {
+        graph: "sql-analyst",
+        inputs,
+    };
+    Ok(Some((plan, server)))
+}
+
+/// The servers with the one over the documents, which are read first; `None` when that was
+/// interrupted. Databases alone need none.
+async fn of_documents(
+    options: &Ask,
+    configuration: &Configuration,
+    cancel: &CancellationToken,
+    mut own: Vec<Own>,
+) -> anyhow::Result<Option<Vec<Own>>> {
+    if !own.is_empty() && options.docs.is_empty() && options.collection.is_none() {
+        return Ok(Some(own));
+    }
+    let embedder = workplace::embedder(&configuration.vector).await?;
+    let store = workplace::store(&configuration.vector).await?;
+    let Some(collection) = prepare(options, &store, &embedder, cancel).await? else {
+        return Ok(None);
+    };
+    own.push((
+        "vector",
+        VectorServer::new(store, embedder, &collection).tools(),
+    ));
+    Ok(Some(own))
 }
 
 /// The collection to answer from, filled as need be; `None` when that was interrupted.

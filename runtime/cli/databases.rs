@@ -5,21 +5,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
+use indicatif::ProgressBar;
 use ropewalk_core::secret;
 use ropewalk_sql::catalogue::{Catalogue, Entry, Kept};
-use ropewalk_sql::database::Limits;
+use ropewalk_sql::database::{Limits, Progress};
 use ropewalk_sql::guard::Guard;
 use ropewalk_sql::link::Meanings;
-use ropewalk_sql::source::{Address, Settings, Source};
+use ropewalk_sql::source::{Address, Import, Settings, Source};
+use tokio_util::sync::CancellationToken;
 
 use crate::arguments::serving::Databases;
 use crate::configuration::{self, Configuration, DatabaseConfig, VectorConfig};
-use crate::progress::{print, say};
+use crate::progress::{self, print, say};
 use crate::{Ending, workplace};
 
 /// A database that is meant.
 pub(crate) struct Wanted {
     name: String,
+    /// Whether somebody gave it the name.
+    named: bool,
     address: Address,
     semantics: Option<PathBuf>,
     settings: Settings,
@@ -41,7 +45,25 @@ pub(crate) fn wanted(
     }
     let mut wanted = Vec::new();
     for given in &given.addresses {
-        wanted.push(from_command_line(configuration, given)?);
+        let one = from_command_line(configuration, given)?;
+        // Files that are given beside each other are asked together.
+        let beside = wanted
+            .iter_mut()
+            .find_map(|other: &mut Wanted| match &mut other.address {
+                Address::Files(paths)
+                    if one.named == other.named && (!one.named || one.name == other.name) =>
+                {
+                    Some(paths)
+                }
+                _ => None,
+            });
+        match (&one.address, beside) {
+            (Address::Files(more), Some(paths)) => paths.extend(more.iter().cloned()),
+            _ => wanted.push(one),
+        }
+    }
+    for one in wanted.iter_mut().filter(|one| !one.named) {
+        one.name = one.address.usual_name();
     }
     for given in &given.semantics {
         let (name, file) = named(given);
@@ -73,6 +95,7 @@ fn from_configuration(name: &str, config: &DatabaseConfig) -> anyhow::Result<Wan
     };
     Ok(Wanted {
         name: name.to_owned(),
+        named: true,
         address: Address::read(&config.address()?)?,
         semantics: config.semantics.clone(),
         settings: Settings {
@@ -93,6 +116,7 @@ fn from_command_line(configuration: &Configuration, given: &str) -> anyhow::Resu
     secret::learn(configuration::passwords(address));
     let address = Address::read(address)?;
     Ok(Wanted {
+        named: name.is_some(),
         name: name.map_or_else(|| address.usual_name(), str::to_owned),
         address,
         semantics: None,
@@ -126,18 +150,43 @@ pub(crate) async fn meanings(config: &VectorConfig) -> anyhow::Result<Arc<Meanin
 pub(crate) async fn open(
     wanted: Vec<Wanted>,
     meanings: Arc<Meanings>,
+    cancel: &CancellationToken,
 ) -> anyhow::Result<Catalogue> {
-    let examples = workplace::home().join("examples.db");
+    let home = workplace::home();
     let mut entries = Vec::new();
     for wanted in wanted {
-        let source = Source::open(&wanted.name, &wanted.address, wanted.settings).await?;
+        let values = format!("{}.json", wanted.address.fingerprint());
+        let source = opened(&wanted, cancel).await?;
         let kept = Kept {
             semantics: wanted.semantics,
-            examples: Some(examples.clone()),
+            examples: Some(home.join("examples.db")),
+            descriptions: Some(home.join("descriptions.db")),
+            values: Some(home.join("values").join(values)),
         };
         entries.push(Entry::new(source, &kept, Some(Arc::clone(&meanings))).await?);
     }
     Ok(Catalogue::new(entries, Some(meanings))?)
+}
+
+/// Opens one; files are read with a bar, and kept as tables for the next time.
+async fn opened(wanted: &Wanted, cancel: &CancellationToken) -> anyhow::Result<Source> {
+    let bar = match &wanted.address {
+        Address::Files(_) => progress::bar("reading files"),
+        _ => ProgressBar::hidden(),
+    };
+    let cache = workplace::home().join("files");
+    let mut import = Import {
+        cache: Some(&cache),
+        progress: &mut |at: Progress| {
+            bar.set_length(at.total);
+            bar.set_position(at.done);
+        },
+        cancel,
+    };
+    let settings = wanted.settings.clone();
+    let opened = Source::open(&wanted.name, &wanted.address, settings, &mut import).await;
+    bar.finish_and_clear();
+    Ok(opened?)
 }
 
 /// Says what the users of databases may do that they should not.
@@ -155,9 +204,42 @@ pub(crate) async fn warn(catalogue: &Catalogue) {
     }
 }
 
+/// What can be said of each configured database, or why it cannot be asked.
+pub(crate) async fn examined(
+    configuration: &Configuration,
+) -> Vec<(String, anyhow::Result<String>)> {
+    let mut said = Vec::new();
+    for (name, config) in &configuration.databases {
+        let says = match from_configuration(name, config) {
+            Ok(wanted) => examine(&wanted).await,
+            Err(error) => Err(error),
+        };
+        said.push((name.clone(), says));
+    }
+    said
+}
+
+async fn examine(wanted: &Wanted) -> anyhow::Result<String> {
+    let source = opened(wanted, &CancellationToken::new()).await?;
+    let tables = source.schema().await?.tables.len();
+    let excess = source.engine().excess().await?;
+    let warning = match excess.is_empty() {
+        true => String::new(),
+        false => format!("; its user may do more than read: {}", excess.join("; ")),
+    };
+    Ok(format!(
+        "{}, {tables} tables{warning}",
+        source.dialect().name()
+    ))
+}
+
 /// Says whether a statement may be sent. The database itself is asked where it can be reached: it
 /// knows which names there are.
-pub(crate) async fn check(wanted: Vec<Wanted>, statement: &str) -> anyhow::Result<Ending> {
+pub(crate) async fn check(
+    wanted: Vec<Wanted>,
+    statement: &str,
+    cancel: &CancellationToken,
+) -> anyhow::Result<Ending> {
     let mut wanted = wanted.into_iter();
     let (Some(one), None) = (wanted.next(), wanted.next()) else {
         bail!("--check needs one database: --db ADDRESS");
@@ -167,7 +249,7 @@ pub(crate) async fn check(wanted: Vec<Wanted>, statement: &str) -> anyhow::Resul
         print(&format!("refused: {refusal}"));
         return Ok(Ending::Failed);
     }
-    let source = Source::open(&one.name, &one.address, one.settings).await?;
+    let source = opened(&one, cancel).await?;
     match source.check(statement).await {
         Ok(checked) => {
             print(&format!("allowed: {}", checked.approved.sql));

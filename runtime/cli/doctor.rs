@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::arguments::Doctor;
 use crate::configuration::{self, Configuration};
 use crate::progress::print;
-use crate::{Ending, desk, session, workplace};
+use crate::{Ending, databases, desk, session, workplace};
 
 /// Runs that are counted.
 const LATEST: ListQuery = ListQuery {
@@ -63,6 +63,9 @@ pub(crate) async fn run(options: Doctor) -> anyhow::Result<Ending> {
     };
     checks.push(check("embedding model", embedding(&configuration).await));
     checks.push(check("vector store", vector_store(&configuration).await));
+    for (name, says) in databases::examined(&configuration).await {
+        checks.push(check(&format!("database {name}"), says));
+    }
     checks.push(check("runs", runs().await));
     checks.push(check("pins", pins()));
     checks.push(check("audit log", audit_log()));

@@ -3,6 +3,7 @@
 mod beir;
 mod metrics;
 mod retrieval;
+mod sql;
 mod tools;
 
 use tokio_util::sync::CancellationToken;
@@ -13,6 +14,7 @@ use crate::arguments::measuring::Eval;
 pub(crate) async fn run(eval: Eval, cancel: CancellationToken) -> anyhow::Result<Ending> {
     match eval {
         Eval::Retrieval(options) => retrieval::run(options, cancel).await,
+        Eval::Sql(options) => sql::run(options, cancel).await,
         Eval::Tools(options) => tools::run(options, cancel).await,
     }
 }

@@ -3,6 +3,7 @@
 use ropewalk_core::graph::diagnostic::Severity;
 use ropewalk_engine::definitions::Definitions;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use crate::arguments::running::Means;
 use crate::arguments::{Graph, Setup};
@@ -13,14 +14,14 @@ use crate::{Ending, configuration, drawing};
 /// Made from the types; a test keeps it current.
 const SCHEMA: &str = include_str!("../../docs/graph.schema.json");
 
-pub(crate) async fn run(graph: Graph) -> anyhow::Result<Ending> {
+pub(crate) async fn run(graph: Graph, cancel: CancellationToken) -> anyhow::Result<Ending> {
     match graph {
         Graph::Check {
             graph,
             json,
             no_tools,
             setup,
-        } => check(&graph, json, no_tools, setup).await,
+        } => check(&graph, json, no_tools, setup, &cancel).await,
         Graph::Draw(options) => drawing::draw(options).await,
         Graph::Schema => {
             print(SCHEMA.trim_end());
@@ -29,13 +30,20 @@ pub(crate) async fn run(graph: Graph) -> anyhow::Result<Ending> {
     }
 }
 
-async fn check(name: &str, json: bool, no_tools: bool, setup: Setup) -> anyhow::Result<Ending> {
+async fn check(
+    name: &str,
+    json: bool,
+    no_tools: bool,
+    setup: Setup,
+    cancel: &CancellationToken,
+) -> anyhow::Result<Ending> {
     let registry = configuration::load(&setup)?.engines(None)?;
     let definitions = Definitions::new(session::folders()).with_engines(&*registry);
     let mut compiled = definitions.compile(name)?;
     let needs = compiled.graph.as_deref().map(Needs::of);
     if let Some(needs) = needs.filter(|needs| needs.names_tools && !no_tools) {
-        let session = Session::open(&Means::usual(setup), false, needs.only_tools()).await?;
+        let session =
+            Session::open(&Means::usual(setup), false, needs.only_tools(), cancel).await?;
         compiled = session.definitions().compile(name)?;
         session.close().await;
     }

@@ -9,6 +9,7 @@ mod ask;
 mod audit;
 mod configuration;
 mod databases;
+mod describing;
 mod desk;
 mod doctor;
 mod drawing;
@@ -98,7 +99,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<Ending> {
         Command::Ask(ask) => ask::run(ask, cancel).await,
         Command::Run(options) => run::run(options, cancel).await,
         Command::Runs { runs } => runs::run(runs, cancel).await,
-        Command::Graph { graph } => graph::run(graph).await,
+        Command::Graph { graph } => graph::run(graph, cancel).await,
         Command::Models { models } => models::run(models, cancel).await,
         Command::Prompts { prompts } => prompts::run(prompts),
         Command::Ingest(ingest) => ingest::run(ingest, cancel).await,

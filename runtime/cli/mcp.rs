@@ -10,7 +10,7 @@ use crate::serve::serve;
 use crate::session::{Needs, Session};
 
 pub(crate) async fn run(options: ServeMcp, cancel: CancellationToken) -> anyhow::Result<Ending> {
-    let session = Session::open(&options.means, false, Needs::ALL).await?;
+    let session = Session::open(&options.means, false, Needs::ALL, &cancel).await?;
     let (tools, refused) = mcp::tools(&session.definitions(), &session.services);
     for definition in refused {
         say(&format!("warning: {definition}"));

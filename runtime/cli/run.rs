@@ -29,7 +29,7 @@ pub(crate) async fn run(options: Run, cancel: CancellationToken) -> anyhow::Resu
     let inputs = inputs(&options, &graph)?;
     let needs = Needs::of(&graph);
     let running = &options.running;
-    let session = Session::open(&running.means, running.yes, needs).await?;
+    let session = Session::open(&running.means, running.yes, needs, &cancel).await?;
     // Once more, now that it is known what tools and engines there are.
     let graph = if needs.names_tools || needs.engine {
         session::graph(&options.graph, &session.definitions())?

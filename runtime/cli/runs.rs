@@ -214,7 +214,7 @@ async fn resume(
         Resumed::With(graph) => Needs::of(graph),
         Resumed::AsRecorded => Needs::ALL,
     };
-    let session = Session::open(&running.means, running.yes, needs).await?;
+    let session = Session::open(&running.means, running.yes, needs, &cancel).await?;
     let work = Work::Resume { run, graph };
     let ending = at_work(&session.services, &running, work, cancel).await;
     session.close().await;

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::arguments::serving::{ServeSql, ServeVector, Serving};
 use crate::progress::{print, say};
-use crate::{Ending, configuration, databases, workplace};
+use crate::{Ending, configuration, databases, describing, workplace};
 
 /// Requests a second from one caller that another machine may make, unless told otherwise.
 const RATE: NonZeroU32 = NonZeroU32::MIN.saturating_add(49);
@@ -31,10 +31,14 @@ pub(crate) async fn sql(options: ServeSql, cancel: CancellationToken) -> anyhow:
     let configuration = configuration::load(&options.setup)?;
     let wanted = databases::wanted(&configuration, &options.databases)?;
     if let Some(statement) = options.check {
-        return databases::check(wanted, &statement).await;
+        return databases::check(wanted, &statement, &cancel).await;
     }
     let meanings = databases::meanings(&configuration.vector).await?;
-    let catalogue = databases::open(wanted, meanings).await?;
+    let catalogue = databases::open(wanted, meanings, &cancel).await?;
+    if options.describe {
+        let registry = configuration.engines(None)?;
+        return describing::run(&catalogue, &registry, &cancel).await;
+    }
     databases::warn(&catalogue).await;
     serve(SqlServer::new(catalogue).tools(), options.serving, cancel).await
 }

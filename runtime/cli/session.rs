@@ -9,22 +9,33 @@ use anyhow::Context;
 use ropewalk_core::graph::diagnostic::Diagnostic;
 use ropewalk_core::graph::ir::{Graph, Node, Work};
 use ropewalk_engine::definitions::Definitions;
+use ropewalk_engine::sampler::EngineSampler;
 use ropewalk_engine::services::{Engines, NoEngine, NoTools, Services, StandIn, Tools};
 use ropewalk_engine::store::Store;
 use ropewalk_engine::store::sqlite::SqliteStore;
 use ropewalk_host::audit::AuditLog;
 use ropewalk_host::pins::PinStore;
+use ropewalk_host::sampling::Sampler;
 use ropewalk_host::{Endpoint, Guard, Host, HostOptions};
+use ropewalk_mcp_kit::ToolServer;
 use ropewalk_models::engine::Engine;
 use ropewalk_models::registry::Registry;
 use ropewalk_models::scripted::Scripted;
+use ropewalk_sql::server::SqlServer;
 use ropewalk_vector::server::VectorServer;
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments::running::Means;
+use crate::arguments::serving::Databases;
 use crate::configuration::{self, Configuration};
 use crate::progress::say;
-use crate::{desk, terminal, workplace};
+use crate::{databases, desk, terminal, workplace};
+
+/// The servers that this program brings.
+const OWN: [&str; 2] = ["vector", "sql"];
+
+/// A server that this program brings, under its name.
+pub(crate) type Own = (&'static str, ToolServer);
 
 /// Bytes in flight between the program and its own tool server.
 const DUPLEX_BYTES: usize = 1 << 20;
@@ -42,7 +53,12 @@ pub(crate) struct Session {
 impl Session {
     /// With an engine and tools only where some are needed: they take time to start.
     /// With `yes` every configured server may run.
-    pub(crate) async fn open(means: &Means, yes: bool, needs: Needs) -> anyhow::Result<Self> {
+    pub(crate) async fn open(
+        means: &Means,
+        yes: bool,
+        needs: Needs,
+        cancel: &CancellationToken,
+    ) -> anyhow::Result<Self> {
         let configuration = configuration::load(&means.setup)?;
         let registry = match &means.script {
             Some(_) => None,
@@ -63,7 +79,13 @@ impl Session {
             let embedder = workplace::embedder(&configuration.vector).await?;
             let store = workplace::store(&configuration.vector).await?;
             let vector = VectorServer::new(store, embedder, &means.collection);
-            Some(start_host(&configuration, vector, yes).await)
+            let sampler = match &registry {
+                Some(registry) if needs.engine => sampler(registry),
+                _ => None,
+            };
+            let mut own = vec![("vector", vector.tools())];
+            own.extend(sql(&configuration, &means.databases, cancel).await?);
+            Some(start_host(&configuration, own, sampler, yes).await)
         } else {
             None
         };
@@ -227,23 +249,58 @@ impl Needs {
     }
 }
 
-/// Our own server in this process, and the user's beside it. With `yes` all of them may run.
+/// The SQL server over the databases that are meant; `None` where none are.
+pub(crate) async fn sql(
+    configuration: &Configuration,
+    given: &Databases,
+    cancel: &CancellationToken,
+) -> anyhow::Result<Option<Own>> {
+    let wanted = databases::wanted(configuration, given)?;
+    if wanted.is_empty() {
+        return Ok(None);
+    }
+    let meanings = databases::meanings(&configuration.vector).await?;
+    let catalogue = databases::open(wanted, meanings, cancel).await?;
+    databases::warn(&catalogue).await;
+    Ok(Some(("sql", SqlServer::new(catalogue).tools())))
+}
+
+/// Completions for servers by the engine for nodes that name none.
+pub(crate) fn sampler(registry: &Registry) -> Option<Arc<dyn Sampler>> {
+    let sampler = EngineSampler::new(Arc::new(registry.get(None)?))?;
+    Some(Arc::new(sampler))
+}
+
+/// Our own servers in this process, and the user's beside them. With `yes` all of theirs may run.
 ///
 /// Returns also the names of servers that did not start.
 pub(crate) async fn start_host(
     configuration: &Configuration,
-    vector: VectorServer,
+    own: Vec<Own>,
+    sampler: Option<Arc<dyn Sampler>>,
     yes: bool,
 ) -> (Arc<Host>, Vec<String>) {
-    let (ours, theirs) = tokio::io::duplex(DUPLEX_BYTES);
-    tokio::spawn(vector.tools().serve_io(theirs, CancellationToken::new()));
-    let mut servers = vec![("vector".to_owned(), Endpoint::BuiltIn(ours))];
+    let mut servers = Vec::new();
+    let mut missing: Vec<String> = OWN.map(str::to_owned).to_vec();
+    for (name, tools) in own {
+        let (ours, theirs) = tokio::io::duplex(DUPLEX_BYTES);
+        tokio::spawn(tools.serve_io(theirs, CancellationToken::new()));
+        servers.push((name.to_owned(), Endpoint::BuiltIn(ours)));
+        missing.retain(|own| own != name);
+    }
     let wanted = configuration
         .servers
         .iter()
         .filter(|(_, server)| !server.disabled);
     servers.extend(wanted.map(|(name, server)| (name.clone(), Endpoint::Config(server.clone()))));
-    let (host, failures) = Host::start(servers, surroundings(configuration, yes)).await;
+    let (host, failures) = Host::start(
+        servers,
+        HostOptions {
+            sampler,
+            ..surroundings(configuration, yes)
+        },
+    )
+    .await;
     for failure in &failures {
         say(&format!("warning: {failure}"));
     }
@@ -256,8 +313,8 @@ pub(crate) async fn start_host(
         Ok(host) => host,
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     };
-    let missing = failures.into_iter().map(|failure| failure.server);
-    (Arc::new(host), missing.collect())
+    missing.extend(failures.into_iter().map(|failure| failure.server));
+    (Arc::new(host), missing)
 }
 
 /// What servers find around them, and what every call of theirs passes.

@@ -36,6 +36,21 @@ pub(crate) enum Eval {
     Retrieval(EvalRetrieval),
     /// Tool search on a BEIR-format folder whose documents are tools, with `inputSchema` beside.
     Tools(EvalTools),
+    /// Questions to databases on a folder of questions whose answers are known: the guard, linking,
+    /// choice, repair, the parser.
+    Sql(EvalSql),
+}
+
+#[derive(Args)]
+pub(crate) struct EvalSql {
+    /// Folder with questions.jsonl, or with *_sqlite.csv and the like, and what belongs to them.
+    pub(crate) folder: PathBuf,
+    /// Link what somebody who asks knows beside, where a folder has it, together with the question.
+    #[arg(long)]
+    pub(crate) evidence: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]

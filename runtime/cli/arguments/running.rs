@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::Setup;
+use super::serving::Databases;
 
 #[derive(Args)]
 pub(crate) struct Ask {
@@ -16,6 +17,11 @@ pub(crate) struct Ask {
     /// Collection to answer from, as `ropewalk ingest` made it.
     #[arg(long, value_name = "NAME", conflicts_with = "docs")]
     pub(crate) collection: Option<String>,
+    #[command(flatten)]
+    pub(crate) databases: Databases,
+    /// Keep the answer's statement as an example: the question is answered by it from now on.
+    #[arg(long, requires = "addresses")]
+    pub(crate) keep: bool,
     /// What does the reasoning: `auto`, `openai`, `local`, `extractive`, or an engine that
     /// ropewalk.toml defines; `auto` takes a configured endpoint, else a local model that is there,
     /// else extractive.
@@ -49,6 +55,8 @@ pub(crate) struct Means {
     #[arg(long, value_name = "NAME", default_value = "documents")]
     pub(crate) collection: String,
     #[command(flatten)]
+    pub(crate) databases: Databases,
+    #[command(flatten)]
     pub(crate) setup: Setup,
 }
 
@@ -59,6 +67,7 @@ impl Means {
             engine: None,
             script: None,
             collection: "documents".to_owned(),
+            databases: Databases::default(),
             setup,
         }
     }

@@ -28,12 +28,16 @@ pub(crate) struct ServeSql {
     /// Say whether a statement may be sent to the database, and why not; nothing is run.
     #[arg(long, value_name = "SQL", conflicts_with_all = ["http", "doctor"])]
     pub(crate) check: Option<String>,
+    /// Have the engine describe the tables that nobody has described, keep that, and print what is
+    /// known of all.
+    #[arg(long, conflicts_with_all = ["http", "doctor", "check"])]
+    pub(crate) describe: bool,
     #[command(flatten)]
     pub(crate) setup: Setup,
 }
 
 /// Which databases are asked.
-#[derive(Args, Clone)]
+#[derive(Args, Clone, Default)]
 pub(crate) struct Databases {
     /// A database: sqlite:PATH, postgres://…, or the path of a file, maybe with a name before it as
     /// NAME=ADDRESS; those of ropewalk.toml when left out. May be given more than once.
