@@ -229,3 +229,44 @@ fn an_endpoint_that_refuses_or_answers_html_is_named() {
         "{html:?}"
     );
 }
+
+/// Writes SQL where it is told of tables; anything else would be a mistake.
+fn writes_sql(request: &Value) -> BoxStream<'static, Value> {
+    let told = request["messages"][0]["content"].to_string();
+    let sql = if told.contains("Write one SQLite SELECT") && told.contains("Question:") {
+        "SELECT city FROM customer GROUP BY city ORDER BY COUNT(*) DESC LIMIT 1"
+    } else {
+        "SELECT nothing"
+    };
+    all(vec![
+        piece(&json!({"role": "assistant", "content": sql}), None),
+        piece(&json!({}), Some("stop")),
+    ])
+}
+
+#[test]
+fn a_question_to_a_database_is_answered_by_what_the_model_writes() {
+    let endpoint = Endpoint::start(writes_sql);
+    let place = shop(&endpoint.url());
+    let customers = "id,name,city\n1,Ada,Karlsruhe\n2,Grace,Paris\n3,Edsger,Paris\n";
+    place.write("customer.csv", customers);
+    let question = "Where would a travelling salesman knock on most doors?";
+    let outcome = place.run(&["ask", "--db", "customer.csv", "--json", question]);
+    let report: Value = serde_json::from_str(&outcome.out).unwrap();
+    assert_eq!(
+        report["answer"],
+        format!(
+            "city: Paris [{}]",
+            report["citations"][0]["id"].as_str().unwrap()
+        )
+    );
+    let requests = endpoint.requests.lock().unwrap();
+    assert_eq!(requests.len(), 3, "three statements are asked for");
+    assert!(
+        requests[0]["messages"][0]["content"]
+            .as_str()
+            .unwrap()
+            .contains("customer")
+    );
+    assert_eq!(requests[0]["temperature"], 0.0);
+}

@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ropewalk_sql::Dialect;
+use ropewalk_sql::answer::{Answer, Questioning};
+use ropewalk_sql::catalogue::{Catalogue, Entry, Kept};
 use ropewalk_sql::database::{DatabaseError, Engine, Limits, Rows, Truncation};
 use ropewalk_sql::guard::{Guard, Rules};
+use ropewalk_sql::source::{Settings, Source};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +37,7 @@ pub async fn keeps_what_engines_promise(database: Arc<dyn Engine>) {
     a_caller_who_leaves_stops_it(&*database).await;
     rows_beyond_the_limit_are_said(&*database).await;
     many_ask_at_the_same_time(&database).await;
+    questions_are_read_in_its_dialect(&database).await;
 }
 
 async fn what_has_no_end_is_stopped(database: &dyn Engine) {
@@ -119,5 +123,44 @@ async fn many_ask_at_the_same_time(database: &Arc<dyn Engine>) {
     });
     for (number, rows) in asked.collect::<Vec<_>>().into_iter().enumerate() {
         assert_eq!(rows.await.unwrap(), [[json!(number), json!(3)]]);
+    }
+}
+
+/// Without a model: what the parser writes runs on every database.
+async fn questions_are_read_in_its_dialect(database: &Arc<dyn Engine>) {
+    let source = Source::over("people", Arc::clone(database), Settings::default()).unwrap();
+    let entry = Entry::new(source, &Kept::default(), None).await.unwrap();
+    let catalogue = Catalogue::new(vec![entry], None).unwrap();
+    let cancel = CancellationToken::new();
+    for (question, rows) in [
+        ("How many persons are there?", json!([[3]])),
+        ("What is the id of the person named Grace?", json!([[2]])),
+        (
+            "List the names of all persons in alphabetical order.",
+            json!([["Ada"], ["Edsger"], ["Grace"]]),
+        ),
+        (
+            "Which person has the largest id? Give the name.",
+            json!([["Edsger"]]),
+        ),
+        (
+            "How many persons have a name starting with E?",
+            json!([[1]]),
+        ),
+    ] {
+        let answer = Questioning {
+            entry: &catalogue.entries()[0],
+            linker: &catalogue.linker().await,
+            limits: Limits::default(),
+            writer: None,
+            cancel: &cancel,
+        }
+        .answer(question)
+        .await
+        .unwrap();
+        let Answer::Answered(answered) = answer else {
+            panic!("{question}: {answer:?}");
+        };
+        assert_eq!(json!(answered.rows.rows), rows, "{}", answered.sql);
     }
 }
