@@ -150,9 +150,10 @@ impl Questioning<'_> {
 
     /// The question read without a model, tried on the database.
     async fn read(&self, question: &str, schema: &Arc<Schema>) -> Result<Reading, ToolError> {
+        let first = self.tables(question, schema).await?;
         let parser = self
             .entry
-            .parser(schema, self.cancel)
+            .parser(schema, &first, self.cancel)
             .await
             .map_err(failed)?;
         let text = question.to_owned();

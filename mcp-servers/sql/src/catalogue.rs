@@ -163,16 +163,18 @@ impl Entry {
         Ok(told)
     }
 
-    /// The values of its columns, read when that was some minutes ago.
+    /// The values of its columns, read when that was some minutes ago; those of the tables `first`
+    /// before the others, where not all can be read in time.
     ///
     /// # Errors
     /// When the database cannot be asked.
     pub async fn values(
         &self,
         schema: &Arc<Schema>,
+        first: &[String],
         cancel: &CancellationToken,
     ) -> Result<Arc<ValueIndex>, DatabaseError> {
-        self.made.values(&self.source, schema, cancel).await
+        self.made.values(&self.source, schema, first, cancel).await
     }
 
     /// What reads questions about it without a model.
@@ -182,9 +184,10 @@ impl Entry {
     pub async fn parser(
         &self,
         schema: &Arc<Schema>,
+        first: &[String],
         cancel: &CancellationToken,
     ) -> Result<Arc<Parser>, DatabaseError> {
-        self.made.parser(&self.source, schema, cancel).await
+        self.made.parser(&self.source, schema, first, cancel).await
     }
 
     /// Figures that people ask for by name.

@@ -13,7 +13,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::schema::Schema;
+use crate::schema::{Schema, Table};
 use crate::words::{fold, stems};
 
 use near::Trigrams;
@@ -106,7 +106,9 @@ impl From<ValueIndex> for Stored {
 pub fn fingerprint(schema: &Schema) -> String {
     use std::hash::{DefaultHasher, Hash as _, Hasher as _};
     let mut hasher = DefaultHasher::new();
-    for table in &schema.tables {
+    let mut tables: Vec<&Table> = schema.tables.iter().collect();
+    tables.sort_by_key(|table| &table.name);
+    for table in tables {
         table.name.hash(&mut hasher);
         for column in &table.columns {
             (&column.name, &column.kind).hash(&mut hasher);

@@ -60,14 +60,11 @@ impl Questioning<'_> {
         writer: &dyn Writer,
         failed_before: &[(String, String)],
     ) -> Result<Written, ToolError> {
-        let tables = self.tables(question, schema).await?;
-        let tables: Vec<&Table> = tables
-            .iter()
-            .filter_map(|name| schema.table(name))
-            .collect();
+        let first = self.tables(question, schema).await?;
+        let tables: Vec<&Table> = first.iter().filter_map(|name| schema.table(name)).collect();
         let values = self
             .entry
-            .values(schema, self.cancel)
+            .values(schema, &first, self.cancel)
             .await
             .map_err(failed)?;
         let values = values.mentions(question);
@@ -116,7 +113,11 @@ impl Questioning<'_> {
     }
 
     /// The names of the tables that a question is about, the likeliest first.
-    async fn tables(&self, question: &str, schema: &Schema) -> Result<Vec<String>, ToolError> {
+    pub(super) async fn tables(
+        &self,
+        question: &str,
+        schema: &Schema,
+    ) -> Result<Vec<String>, ToolError> {
         if schema.tables.len() <= TABLES {
             return Ok(schema
                 .tables

@@ -11,7 +11,7 @@ use crate::catalogue::beside;
 use crate::database::DatabaseError;
 use crate::dialect::Dialect;
 use crate::parse::Parser;
-use crate::schema::Schema;
+use crate::schema::{Schema, Table};
 use crate::source::Source;
 use crate::values::{Bounds, ValueIndex};
 
@@ -49,24 +49,27 @@ impl Made {
         &self,
         source: &Source,
         schema: &Arc<Schema>,
+        first: &[String],
         cancel: &CancellationToken,
     ) -> Result<Arc<ValueIndex>, DatabaseError> {
-        Ok(self.known(source, schema, cancel).await?.values)
+        Ok(self.known(source, schema, first, cancel).await?.values)
     }
 
     pub(super) async fn parser(
         &self,
         source: &Source,
         schema: &Arc<Schema>,
+        first: &[String],
         cancel: &CancellationToken,
     ) -> Result<Arc<Parser>, DatabaseError> {
-        Ok(self.known(source, schema, cancel).await?.parser)
+        Ok(self.known(source, schema, first, cancel).await?.parser)
     }
 
     async fn known(
         &self,
         source: &Source,
         schema: &Arc<Schema>,
+        first: &[String],
         cancel: &CancellationToken,
     ) -> Result<Known, DatabaseError> {
         // Held while it is made: whoever else asks waits for the same.
@@ -75,9 +78,9 @@ impl Made {
         if let Some(known) = known.as_ref().filter(same) {
             return Ok(known.clone());
         }
-        let first = known.is_none();
+        let new = known.is_none();
         let kept = match &self.file {
-            Some(file) if first => stored(file.clone(), Arc::clone(schema)).await,
+            Some(file) if new => stored(file.clone(), Arc::clone(schema)).await,
             _ => None,
         };
         let values = match kept {
@@ -89,7 +92,8 @@ impl Made {
                     ..Bounds::default()
                 };
                 let began = Instant::now();
-                let read = ValueIndex::read(engine, guard, schema, &bounds, cancel).await?;
+                let ordered = ordered(schema, first);
+                let read = ValueIndex::read(engine, guard, &ordered, &bounds, cancel).await?;
                 if began.elapsed() >= PATIENCE {
                     self.read_the_rest(source, schema);
                 } else if let Some(file) = self.file.clone() {
@@ -136,6 +140,16 @@ impl Known {
             parser: Arc::new(parser),
         }
     }
+}
+
+/// A schema with some of its tables before the others: theirs are the values that are read in time.
+fn ordered(schema: &Schema, first: &[String]) -> Schema {
+    let mut ordered = schema.clone();
+    let place = |table: &Table| first.iter().position(|name| *name == table.name);
+    ordered
+        .tables
+        .sort_by_key(|table| place(table).unwrap_or(usize::MAX));
+    ordered
 }
 
 /// The values that were kept, if they are of this schema and not old.

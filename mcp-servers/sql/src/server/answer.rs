@@ -130,7 +130,7 @@ impl SqlServer {
         for entry in entries {
             let schema = entry.schema().await.map_err(failed)?;
             let index = entry
-                .values(&schema, &context.cancel)
+                .values(&schema, &[], &context.cancel)
                 .await
                 .map_err(failed)?;
             let database = entry.source.name();
