@@ -246,42 +246,19 @@ fn win(groups: &[Vec<usize>], weights: &[f64]) -> Option<Won> {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use crate::schema::{Column, ForeignKey, Schema, Table};
-
-    fn table(name: &str, columns: &[&str], foreign_keys: Vec<ForeignKey>) -> Table {
-        let column = |name: &&str| Column {
-            name: (*name).to_owned(),
-            kind: String::new(),
-            nullable: true,
-            comment: None,
-            samples: Vec::new(),
-        };
-        Table {
-            name: name.to_owned(),
-            view: false,
-            comment: None,
-            columns: columns.iter().map(column).collect(),
-            primary_key: vec!["id".to_owned()],
-            foreign_keys,
-            rows: None,
-        }
-    }
+    use crate::schema::Schema;
+    use crate::schema::made::table;
 
     /// Singers who sing in concerts.
     pub(crate) fn schema() -> Schema {
-        let singer = ForeignKey {
-            columns: vec!["singer_id".to_owned()],
-            table: "singer".to_owned(),
-            targets: vec!["id".to_owned()],
-        };
         Schema {
             tables: vec![
                 table(
                     "concert",
                     &["id", "singer_id", "theme", "year"],
-                    vec![singer],
+                    &["singer"],
                 ),
-                table("singer", &["id", "name", "country", "age"], Vec::new()),
+                table("singer", &["id", "name", "country", "age"], &[]),
             ],
         }
     }

@@ -238,39 +238,24 @@ pub fn read<'a>(reply: &str, tables: &[&'a Table]) -> Vec<(&'a Table, String)> {
 #[cfg(test)]
 mod tests {
     use super::{Descriptions, prompt, read, seen};
-    use crate::schema::{Column, ForeignKey, Schema, Table};
-
-    fn table(name: &str, columns: &[&str], target: Option<&str>) -> Table {
-        let column = |name: &&str| Column {
-            name: (*name).to_owned(),
-            kind: String::new(),
-            nullable: true,
-            comment: None,
-            samples: vec!["a\nsample".to_owned()],
-        };
-        let key = |target: &str| ForeignKey {
-            columns: vec![format!("{target}_id")],
-            table: target.to_owned(),
-            targets: vec!["id".to_owned()],
-        };
-        Table {
-            name: name.to_owned(),
-            view: false,
-            comment: None,
-            columns: columns.iter().map(column).collect(),
-            primary_key: vec!["id".to_owned()],
-            foreign_keys: target.map(key).into_iter().collect(),
-            rows: None,
-        }
-    }
+    use crate::schema::Schema;
+    use crate::schema::made::table;
 
     fn schema() -> Schema {
-        Schema {
+        let mut schema = Schema {
             tables: vec![
-                table("singer", &["id", "fullName", "country"], None),
-                table("song", &["id", "title", "singer_id"], Some("singer")),
+                table("singer", &["id", "fullName", "country"], &[]),
+                table("song", &["id", "title", "singer_id"], &["singer"]),
             ],
+        };
+        for column in schema
+            .tables
+            .iter_mut()
+            .flat_map(|table| &mut table.columns)
+        {
+            column.samples.push("a\nsample".to_owned());
         }
+        schema
     }
 
     #[test]

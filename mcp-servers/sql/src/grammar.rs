@@ -172,26 +172,7 @@ mod tests {
     use super::grammar;
     use crate::dialect::Dialect;
     use crate::guard::{Guard, Rules};
-    use crate::schema::{Column, ForeignKey, Table};
-
-    fn table(name: &str, columns: &[&str]) -> Table {
-        let column = |name: &&str| Column {
-            name: (*name).to_owned(),
-            kind: String::new(),
-            nullable: true,
-            comment: None,
-            samples: Vec::new(),
-        };
-        Table {
-            name: name.to_owned(),
-            view: false,
-            comment: None,
-            columns: columns.iter().map(column).collect(),
-            primary_key: Vec::new(),
-            foreign_keys: Vec::new(),
-            rows: None,
-        }
-    }
+    use crate::schema::made::table;
 
     /// Whether the grammar lets a model write a statement to its end.
     fn allowed(grammar: &str, sql: &str) -> bool {
@@ -208,13 +189,8 @@ mod tests {
 
     #[test]
     fn one_statement_over_these_tables_and_nothing_else() {
-        let customer = table("customer", &["id", "last name", "region"]);
-        let mut sale = table("sale", &["customer_id", "amount", "order"]);
-        sale.foreign_keys.push(ForeignKey {
-            columns: vec!["customer_id".to_owned()],
-            table: "customer".to_owned(),
-            targets: vec!["id".to_owned()],
-        });
+        let customer = table("customer", &["id", "last name", "region"], &[]);
+        let sale = table("sale", &["customer_id", "amount", "order"], &["customer"]);
         for dialect in [Dialect::Sqlite, Dialect::Postgres, Dialect::Mysql] {
             let grammar = grammar(&[&customer, &sale], dialect).unwrap();
             let guard = Guard::new(dialect, Rules::default()).unwrap();

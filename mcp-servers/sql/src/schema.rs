@@ -121,6 +121,37 @@ pub(crate) fn alike(
         .collect()
 }
 
+/// Tables as tests make them.
+#[cfg(test)]
+pub(crate) mod made {
+    use super::{Column, ForeignKey, Table};
+
+    /// A table of plain columns that points to others by their names: `singer_id` to `singer.id`.
+    pub(crate) fn table(name: &str, columns: &[&str], targets: &[&str]) -> Table {
+        let column = |name: &&str| Column {
+            name: (*name).to_owned(),
+            kind: String::new(),
+            nullable: true,
+            comment: None,
+            samples: Vec::new(),
+        };
+        let key = |target: &&str| ForeignKey {
+            columns: vec![format!("{target}_id")],
+            table: (*target).to_owned(),
+            targets: vec!["id".to_owned()],
+        };
+        Table {
+            name: name.to_owned(),
+            view: false,
+            comment: None,
+            columns: columns.iter().map(column).collect(),
+            primary_key: vec!["id".to_owned()],
+            foreign_keys: targets.iter().map(key).collect(),
+            rows: None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::alike;

@@ -3,33 +3,8 @@ use std::sync::Arc;
 use ropewalk_embed::Embedder;
 
 use super::{Linker, Meanings};
-use crate::schema::{Column, ForeignKey, Schema, Table};
-
-fn table(name: &str, columns: &[&str], targets: &[&str]) -> Table {
-    let column = |name: &&str| Column {
-        name: (*name).to_owned(),
-        kind: String::new(),
-        nullable: true,
-        comment: None,
-        samples: Vec::new(),
-    };
-    Table {
-        name: name.to_owned(),
-        view: false,
-        comment: None,
-        columns: columns.iter().map(column).collect(),
-        primary_key: Vec::new(),
-        foreign_keys: targets
-            .iter()
-            .map(|target| ForeignKey {
-                columns: vec![format!("{target}_id")],
-                table: (*target).to_owned(),
-                targets: vec!["id".to_owned()],
-            })
-            .collect(),
-        rows: None,
-    }
-}
+use crate::schema::Schema;
+use crate::schema::made::table;
 
 fn zoo() -> Arc<Schema> {
     Arc::new(Schema {
