@@ -110,11 +110,13 @@ fn what_is_wrong_with_a_database_is_said_without_its_password() {
     let place = shop();
     place.write("not-a.db", "this is no database, whatever its name says");
     place.write("notes.txt", "neither is this");
+    place.write("empty.csv", "");
     let ask = |address: &str| place.run(&["ask", "--db", address, "How many?"]);
     for (address, words) in [
         ("nothing.db", "there is no file nothing.db"),
         ("not-a.db", "not-a"),
         ("notes.txt", "notes.txt"),
+        ("empty.csv", "the database `empty` cannot be opened"),
         ("oracle://host/x", "no kind of database that is known"),
     ] {
         ask(address).failed_saying(words);

@@ -95,6 +95,15 @@ fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> anyhow::Result<Ending> {
     let cancel = CancellationToken::new();
     tokio::spawn(watch_for_interrupt(cancel.clone()));
+    let ending = begin(arguments, cancel.clone()).await;
+    // What was broken off by Ctrl-C has not failed.
+    if ending.is_err() && cancel.is_cancelled() {
+        return Ok(Ending::Interrupted);
+    }
+    ending
+}
+
+async fn begin(arguments: Arguments, cancel: CancellationToken) -> anyhow::Result<Ending> {
     match arguments.command {
         Command::Ask(ask) => ask::run(ask, cancel).await,
         Command::Run(options) => run::run(options, cancel).await,

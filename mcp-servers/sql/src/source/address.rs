@@ -120,7 +120,11 @@ impl Address {
     /// A name for it where none is given: of its file, or of the database on its server.
     #[must_use]
     pub fn usual_name(&self) -> String {
-        let stem = |path: &PathBuf| Some(path.file_stem()?.to_string_lossy().into_owned());
+        let stem = |path: &PathBuf| {
+            // `.` has no name of its own.
+            let whole = path.canonicalize().unwrap_or_else(|_| path.clone());
+            Some(whole.file_stem()?.to_string_lossy().into_owned())
+        };
         let name = match self {
             Self::Sqlite(path) => stem(path),
             Self::Files(paths) => match paths.as_slice() {
@@ -171,7 +175,16 @@ impl Address {
                     cancel,
                 } = import;
                 let files = Files::import(paths, *cache, rules, &limits, *progress, cancel);
-                Arc::new(files.await?)
+                let files = files
+                    .await
+                    .map_err(|error| match DatabaseError::from(error) {
+                        DatabaseError::Open { reason, .. } => DatabaseError::Open {
+                            name: name.to_owned(),
+                            reason,
+                        },
+                        other => other,
+                    });
+                Arc::new(files?)
             }
         })
     }
