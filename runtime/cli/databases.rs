@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use indicatif::ProgressBar;
+use ropewalk_core::digest::digest;
 use ropewalk_core::secret;
 use ropewalk_sql::catalogue::{Catalogue, Entry, Kept};
 use ropewalk_sql::database::{Limits, Progress};
 use ropewalk_sql::guard::Guard;
 use ropewalk_sql::link::Meanings;
 use ropewalk_sql::source::{Address, Import, Settings, Source};
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments::serving::Databases;
@@ -155,7 +157,9 @@ pub(crate) async fn open(
     let home = workplace::home();
     let mut entries = Vec::new();
     for wanted in wanted {
-        let values = format!("{}.json", wanted.address.fingerprint());
+        // What one set of rules lets be seen is not for another.
+        let rules = digest(&json!(wanted.settings.rules));
+        let values = format!("{}-{rules}.json", wanted.address.fingerprint());
         let source = opened(&wanted, cancel).await?;
         let kept = Kept {
             semantics: wanted.semantics,
