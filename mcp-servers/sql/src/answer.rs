@@ -158,16 +158,8 @@ impl Questioning<'_> {
             .map_err(failed)?;
         let text = question.to_owned();
         let reading = beside(move || parser.parse(&text)).await;
-        let source = &self.entry.source;
-        reading
-            .settled(
-                &**source.engine(),
-                source.guard(),
-                source.limits(),
-                self.cancel,
-            )
-            .await
-            .map_err(failed)
+        let settled = reading.settled(&self.entry.source, self.cancel).await;
+        settled.map_err(failed)
     }
 
     async fn by_parser(&self, reading: Reading) -> Result<Answer, ToolError> {
@@ -269,12 +261,9 @@ impl Questioning<'_> {
         schema: &Schema,
         candidates: &[String],
     ) -> Result<choose::Choice, ChoiceError> {
-        let source = &self.entry.source;
         let asked = Asked {
-            engine: &**source.engine(),
-            guard: source.guard(),
+            source: &self.entry.source,
             schema,
-            limits: source.limits(),
             cancel: self.cancel,
         };
         choose::choice(question, candidates, &asked).await

@@ -2,72 +2,39 @@
 
 use sqlparser::ast::{Query, Select, SetExpr, Statement};
 use sqlparser::parser::Parser;
-use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
-use crate::database::{DatabaseError, Engine, Limits, Rows};
+use crate::database::Rows;
 use crate::dialect::Dialect;
-use crate::guard::{Guard, Refusal};
 use crate::schema::Schema;
+use crate::source::{Source, SourceError};
 
 /// Deepest nesting of a statement that is looked into, as the guard's.
 const MAX_DEPTH: usize = 48;
 
-/// A database, what may be asked of it, and what is in it.
+/// A database and what is in it.
 #[derive(Clone, Copy)]
 pub struct Asked<'a> {
     /// Who answers.
-    pub engine: &'a dyn Engine,
-    /// What lets statements pass. Nothing is sent that it has not written.
-    pub guard: &'a Guard,
+    pub source: &'a Source,
     /// What there is to ask about.
     pub schema: &'a Schema,
-    /// How much one statement may cost.
-    pub limits: &'a Limits,
     /// Stops everything.
     pub cancel: &'a CancellationToken,
 }
 
-/// Why a statement has no answer.
-#[derive(Debug, Error)]
-pub enum Failure {
-    /// The guard did not let it pass.
-    #[error("refused: {0}")]
-    Refused(#[from] Refusal),
-    /// The database did not answer.
-    #[error("the database failed: {0}")]
-    Failed(#[from] DatabaseError),
-}
-
-impl Failure {
-    /// Whether another statement could have an answer where this one has none.
-    pub(crate) fn is_about_the_statement(&self) -> bool {
-        matches!(
-            self,
-            Self::Refused(_) | Self::Failed(DatabaseError::Statement { .. })
-        )
-    }
-}
-
 impl Asked<'_> {
-    /// The rows of a statement, if the guard lets it pass.
+    /// The rows of a statement, as many as the database allows.
     ///
     /// # Errors
-    /// When it is refused, or the database does not answer.
-    pub async fn rows(&self, sql: &str) -> Result<Rows, Failure> {
-        if self.cancel.is_cancelled() {
-            return Err(DatabaseError::Cancelled.into());
-        }
-        let approved = self.guard.check(sql)?;
-        let rows = self
-            .engine
-            .query(&approved, self.limits, self.cancel)
-            .await?;
-        Ok(rows)
+    /// As [`Source::rows`].
+    pub async fn rows(&self, sql: &str) -> Result<Rows, SourceError> {
+        let limits = self.source.limits();
+        Ok(self.source.rows(sql, limits, self.cancel).await?.rows)
     }
 
     pub(crate) fn dialect(&self) -> Dialect {
-        self.guard.dialect()
+        self.source.dialect()
     }
 }
 

@@ -33,7 +33,7 @@ pub struct Catalogue {
 /// A database with all that is known of it.
 pub struct Entry {
     /// The database.
-    pub source: Source,
+    pub source: Arc<Source>,
     semantics: Semantics,
     /// Questions that were answered.
     pub library: Library,
@@ -135,7 +135,7 @@ impl Entry {
             told: Mutex::default(),
             made: Made::kept_in(kept.values.clone()),
             semantics,
-            source,
+            source: Arc::new(source),
         })
     }
 
@@ -173,7 +173,7 @@ impl Entry {
         schema: &Arc<Schema>,
         first: &[String],
         cancel: &CancellationToken,
-    ) -> Result<Arc<ValueIndex>, DatabaseError> {
+    ) -> Result<Arc<ValueIndex>, SourceError> {
         self.made.values(&self.source, schema, first, cancel).await
     }
 
@@ -186,7 +186,7 @@ impl Entry {
         schema: &Arc<Schema>,
         first: &[String],
         cancel: &CancellationToken,
-    ) -> Result<Arc<Parser>, DatabaseError> {
+    ) -> Result<Arc<Parser>, SourceError> {
         self.made.parser(&self.source, schema, first, cancel).await
     }
 

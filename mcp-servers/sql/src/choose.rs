@@ -18,11 +18,12 @@ mod signals;
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::asked::{Asked, Failure, parsed};
+use crate::asked::{Asked, parsed};
 use crate::database::Rows;
 use crate::measure::{same, sorts};
 use crate::repair::{Repaired, repair};
 use crate::scopes::Links;
+use crate::source::SourceError;
 
 use question::Asking;
 use reading::Reading;
@@ -87,11 +88,11 @@ pub enum ChoiceError {
         /// How many there are.
         count: usize,
         /// What is wrong with the first.
-        first: Failure,
+        first: SourceError,
     },
     /// It is not for a statement that there is no answer.
     #[error(transparent)]
-    Database(Failure),
+    Database(SourceError),
 }
 
 /// The candidate that most probably answers a question. Of those that are as probable it is the

@@ -42,5 +42,5 @@ mod endings;
 mod scopes;
 mod words;
 
-pub use asked::{Asked, Failure};
+pub use asked::Asked;
 pub use dialect::Dialect;

@@ -38,7 +38,7 @@ use link::Linker;
 
 /// Confidence from which a reading is an answer.
 ///
-/// From `examples/measure_parser` on Spider's development questions: where rules were made, nine of
+/// From `ropewalk eval sql` on Spider's development questions: where rules were made, nine of
 /// ten answers above it are right, and 88 of 100 were on three databases that nobody had looked at.
 /// A lower one answers more and is wrong more often; 0.5 was right 83 times of 100 there.
 pub const THRESHOLD: f32 = 0.6;
@@ -142,63 +142,6 @@ impl Parser {
         }
         candidates.sort_by(|one, two| two.weight.total_cmp(&one.weight));
         candidates
-    }
-
-    /// How a question is cut and linked, for those who develop the parser.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn trace(&self, question: &str) -> String {
-        use std::fmt::Write as _;
-        let mut trace = String::new();
-        for chunk in chunks::chunks(question, &self.facts, &self.linker) {
-            let _ = match &chunk.what {
-                chunks::What::Mention(link) => {
-                    let column = |at: &form::At| {
-                        let table = self
-                            .facts
-                            .table(at.table)
-                            .map_or("", |table| table.name.as_str());
-                        let column = self
-                            .facts
-                            .column(*at)
-                            .map_or("", |column| column.name.as_str());
-                        format!("{table}.{column}")
-                    };
-                    let tables: Vec<String> = link
-                        .tables
-                        .iter()
-                        .take(3)
-                        .map(|(table, score)| {
-                            let name = self
-                                .facts
-                                .table(*table)
-                                .map_or("", |table| table.name.as_str());
-                            format!("{name} {score:.2}")
-                        })
-                        .collect();
-                    let columns: Vec<String> = link
-                        .columns
-                        .iter()
-                        .take(4)
-                        .map(|(at, score)| format!("{} {score:.2}", column(at)))
-                        .collect();
-                    let values: Vec<String> = link
-                        .values
-                        .iter()
-                        .take(4)
-                        .map(|(at, value, score)| format!("{}={value} {score:.2}", column(at)))
-                        .collect();
-                    write!(
-                        trace,
-                        "[{}: {}]",
-                        chunk.text,
-                        [tables, columns, values].concat().join(", ")
-                    )
-                }
-                what => write!(trace, "[{} {what:?}]", chunk.text),
-            };
-        }
-        trace
     }
 }
 

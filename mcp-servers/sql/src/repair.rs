@@ -28,9 +28,10 @@ use serde::Serialize;
 use sqlparser::ast::{Ident, Query};
 use thiserror::Error;
 
-use crate::asked::{Asked, Failure, parsed};
+use crate::asked::{Asked, parsed};
 use crate::database::Rows;
 use crate::dialect::Dialect;
+use crate::source::SourceError;
 
 /// Most rounds of changing and trying again.
 const ROUNDS: usize = 6;
@@ -57,7 +58,7 @@ pub struct Unrepaired {
     /// What was changed, in plain words.
     pub changes: Vec<String>,
     /// Why it has no answer.
-    pub failure: Failure,
+    pub failure: SourceError,
 }
 
 /// Runs a statement; where it fails, changes it and tries again. What the question says, where there

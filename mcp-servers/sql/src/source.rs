@@ -79,6 +79,24 @@ pub enum SourceError {
     },
 }
 
+impl SourceError {
+    /// Whether another statement could have an answer where this one has none.
+    pub(crate) fn is_about_the_statement(&self) -> bool {
+        match self {
+            Self::Refused(_) | Self::Cost { .. } => true,
+            Self::Database { error, .. } => matches!(error, DatabaseError::Statement { .. }),
+        }
+    }
+
+    /// Whether the caller gave up.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        let Self::Database { error, .. } = self else {
+            return false;
+        };
+        matches!(error, DatabaseError::Cancelled)
+    }
+}
+
 impl From<DatabaseError> for SourceError {
     fn from(error: DatabaseError) -> Self {
         Self::Database { error, hint: None }
@@ -215,30 +233,55 @@ impl Source {
             Ok(plan) => plan,
             Err(error) => return Err(self.explained(error).await),
         };
-        match (plan.rows, self.cost) {
-            (Some(rows), Some(most)) if rows > most => Err(SourceError::Cost { rows, most }),
-            _ => Ok(Checked { approved, plan }),
+        if let Some(most) = self.cost {
+            within(&plan, most)?;
         }
+        Ok(Checked { approved, plan })
     }
 
-    /// The rows of a statement, within `limits` and those of this database.
+    /// The rows of a statement within `limits`, and within the time and the cost that this database
+    /// allows. All that asks a database comes through here.
     ///
     /// # Errors
-    /// As [`Source::check`], and when the database does not get through with it.
+    /// When it may not be sent, would be too much, or the database does not get through with it.
+    pub async fn rows(
+        &self,
+        sql: &str,
+        limits: &Limits,
+        cancel: &CancellationToken,
+    ) -> Result<Answered, SourceError> {
+        if cancel.is_cancelled() {
+            return Err(DatabaseError::Cancelled.into());
+        }
+        let approved = self.guard.check(sql)?;
+        // What it would cost is worth asking only where that matters.
+        if let Some(most) = self.cost {
+            let plan = self.engine.plan(&approved).await?;
+            within(&plan, most)?;
+        }
+        let limits = Limits {
+            time: limits.time.min(self.limits.time),
+            ..limits.clone()
+        };
+        let rows = self.engine.query(&approved, &limits, cancel).await?;
+        Ok(Answered { approved, rows })
+    }
+
+    /// As [`Source::rows`], for a caller who gets the rows: within all limits of this database. An
+    /// error about a name says which names there are.
+    ///
+    /// # Errors
+    /// As [`Source::rows`].
     pub async fn query(
         &self,
         sql: &str,
         limits: &Limits,
         cancel: &CancellationToken,
     ) -> Result<Answered, SourceError> {
-        let checked = self.check(sql).await?;
         let limits = limits.within(&self.limits);
-        match self.engine.query(&checked.approved, &limits, cancel).await {
-            Ok(rows) => Ok(Answered {
-                approved: checked.approved,
-                rows,
-            }),
-            Err(error) => Err(self.explained(error).await),
+        match self.rows(sql, &limits, cancel).await {
+            Err(SourceError::Database { error, .. }) => Err(self.explained(error).await),
+            other => other,
         }
     }
 
@@ -257,5 +300,13 @@ impl Source {
             _ => None,
         };
         SourceError::Database { error, hint }
+    }
+}
+
+/// Whether a plan looks at no more rows than are allowed.
+fn within(plan: &Plan, most: f64) -> Result<(), SourceError> {
+    match plan.rows {
+        Some(rows) if rows > most => Err(SourceError::Cost { rows, most }),
+        _ => Ok(()),
     }
 }

@@ -11,7 +11,7 @@
 mod corpus;
 
 use std::fs;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,10 +20,11 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use ropewalk_sql::choose::{Choice, ChoiceError, Outcome, choice};
 use ropewalk_sql::database::{DatabaseError, Engine, Limits, Plan, Rows, Sqlite};
-use ropewalk_sql::guard::{Approved, Guard, Rules};
+use ropewalk_sql::guard::{Approved, Rules};
 use ropewalk_sql::measure::{Folder, measure_choice, measure_repair};
 use ropewalk_sql::repair::{Repaired, Unrepaired, repair};
 use ropewalk_sql::schema::Schema;
+use ropewalk_sql::source::{Settings, Source};
 use ropewalk_sql::{Asked, Dialect};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -45,10 +46,9 @@ const LIBRARY: &str = "
 /// A file with the library in it, and an engine that sees to what is sent to it.
 struct Library {
     _folder: TempDir,
-    engine: Watched,
-    guard: Guard,
+    engine: Arc<Watched>,
+    source: Source,
     schema: Schema,
-    limits: Limits,
     cancel: CancellationToken,
 }
 
@@ -97,28 +97,30 @@ impl Library {
             .unwrap();
         let inner = Sqlite::open(&path, Rules::default()).await.unwrap();
         let schema = inner.schema().await.unwrap();
-        Self {
-            _folder: folder,
-            engine: Watched {
-                inner,
-                sent: Mutex::default(),
-            },
-            guard: Guard::new(Dialect::Sqlite, Rules::default()).unwrap(),
-            schema,
+        let engine = Arc::new(Watched {
+            inner,
+            sent: Mutex::default(),
+        });
+        let settings = Settings {
             limits: Limits {
                 time: Duration::from_secs(2),
                 ..Limits::default()
             },
+            ..Settings::default()
+        };
+        Self {
+            _folder: folder,
+            source: Source::over("library", Arc::clone(&engine) as _, settings).unwrap(),
+            engine,
+            schema,
             cancel: CancellationToken::new(),
         }
     }
 
     fn asked(&self) -> Asked<'_> {
         Asked {
-            engine: &self.engine,
-            guard: &self.guard,
+            source: &self.source,
             schema: &self.schema,
-            limits: &self.limits,
             cancel: &self.cancel,
         }
     }
@@ -302,7 +304,7 @@ async fn what_nobody_can_repair_is_left_with_its_reason() {
         ("SELECT load_extension('x') FROM books", "load_extension"),
         ("SELECT a FROM spaceships", "no such table"),
         ("", "no statement"),
-        ("I do not know.", "refused"),
+        ("I do not know.", "this is no SQLite that can be read"),
     ] {
         let failed = library.repair("", sql).await.unwrap_err();
         assert!(failed.to_string().contains(reason), "{sql}: {failed}");
@@ -574,7 +576,7 @@ proptest! {
             let library = Library::open().await;
             let _ = choice(&question, &candidates, &library.asked()).await;
             for sent in library.engine.sent.lock().unwrap().iter() {
-                let again = library.guard.check(sent).map(|approved| approved.sql);
+                let again = library.source.guard().check(sent).map(|approved| approved.sql);
                 assert_eq!(again.as_ref(), Ok(sent));
             }
         });

@@ -11,10 +11,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use ropewalk_sql::database::{DatabaseError, Engine as _, Limits, Sqlite};
-use ropewalk_sql::guard::{Guard, Rules};
+use ropewalk_sql::database::{DatabaseError, Sqlite};
+use ropewalk_sql::guard::Rules;
 use ropewalk_sql::measure::{Folder, ParserFigures, Verdict, abstentions, outcomes};
 use ropewalk_sql::parse::{Parser, Reading, THRESHOLD};
+use ropewalk_sql::source::{Settings, Source, SourceError};
 use ropewalk_sql::values::{Bounds, ValueIndex, lookup};
 use tokio_util::sync::CancellationToken;
 
@@ -31,8 +32,7 @@ const ZOO: &str = "
     INSERT INTO visit SELECT x, 'note ' || x FROM n;";
 
 struct Zoo {
-    engine: Sqlite,
-    guard: Guard,
+    source: Source,
     cancel: CancellationToken,
 }
 
@@ -43,31 +43,30 @@ async fn zoo(folder: &Path, rules: Rules) -> Zoo {
         .execute_batch(ZOO)
         .unwrap();
     let engine = Sqlite::open(&path, rules.clone()).await.unwrap();
-    let guard = Guard::new(engine.dialect(), rules).unwrap();
+    let settings = Settings {
+        rules,
+        ..Settings::default()
+    };
     Zoo {
-        engine,
-        guard,
+        source: Source::over("zoo", Arc::new(engine), settings).unwrap(),
         cancel: CancellationToken::new(),
     }
 }
 
 impl Zoo {
     async fn values(&self, bounds: &Bounds) -> ValueIndex {
-        let schema = self.engine.schema().await.unwrap();
-        ValueIndex::read(&self.engine, &self.guard, &schema, bounds, &self.cancel)
+        let schema = self.source.schema().await.unwrap();
+        ValueIndex::read(&self.source, &schema, bounds, &self.cancel)
             .await
             .unwrap()
     }
 
     async fn ask(&self, question: &str) -> Reading {
-        let schema = self.engine.schema().await.unwrap();
+        let schema = self.source.schema().await.unwrap();
         let values = Arc::new(self.values(&Bounds::default()).await);
-        let parser = Parser::new(&schema, values, self.engine.dialect(), None);
+        let parser = Parser::new(&schema, values, self.source.dialect(), None);
         let reading = parser.parse(question);
-        reading
-            .settled(&self.engine, &self.guard, &Limits::default(), &self.cancel)
-            .await
-            .unwrap()
+        reading.settled(&self.source, &self.cancel).await.unwrap()
     }
 }
 
@@ -99,15 +98,7 @@ async fn values_are_read_within_bounds() {
             .first()
             .is_none_or(|found| found.value != "note 300")
     );
-    let found = lookup(
-        &zoo.engine,
-        &zoo.guard,
-        "visit",
-        "note",
-        "NOTE 300",
-        &few,
-        &zoo.cancel,
-    );
+    let found = lookup(&zoo.source, "visit", "note", "NOTE 300", &few, &zoo.cancel);
     let found = found.await.unwrap();
     assert_eq!(
         (found[0].value.as_str(), found[0].score),
@@ -120,9 +111,15 @@ async fn values_are_read_within_bounds() {
     };
     assert!(zoo.values(&none).await.is_empty());
     zoo.cancel.cancel();
-    let schema = zoo.engine.schema().await.unwrap();
-    let read = ValueIndex::read(&zoo.engine, &zoo.guard, &schema, &few, &zoo.cancel).await;
-    assert!(matches!(read, Err(DatabaseError::Cancelled)), "{read:?}");
+    let schema = zoo.source.schema().await.unwrap();
+    let read = ValueIndex::read(&zoo.source, &schema, &few, &zoo.cancel).await;
+    let cancelled = |error: &SourceError| {
+        let SourceError::Database { error, .. } = error else {
+            return false;
+        };
+        matches!(error, DatabaseError::Cancelled)
+    };
+    assert!(read.as_ref().is_err_and(cancelled), "{read:?}");
 }
 
 #[tokio::test]

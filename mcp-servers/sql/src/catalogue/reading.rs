@@ -8,11 +8,10 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalogue::beside;
-use crate::database::DatabaseError;
 use crate::dialect::Dialect;
 use crate::parse::Parser;
 use crate::schema::{Schema, Table};
-use crate::source::Source;
+use crate::source::{Source, SourceError};
 use crate::values::{Bounds, ValueIndex};
 
 /// How long values are taken for what they were, and for how long from one start to the next.
@@ -47,31 +46,31 @@ impl Made {
 
     pub(super) async fn values(
         &self,
-        source: &Source,
+        source: &Arc<Source>,
         schema: &Arc<Schema>,
         first: &[String],
         cancel: &CancellationToken,
-    ) -> Result<Arc<ValueIndex>, DatabaseError> {
+    ) -> Result<Arc<ValueIndex>, SourceError> {
         Ok(self.known(source, schema, first, cancel).await?.values)
     }
 
     pub(super) async fn parser(
         &self,
-        source: &Source,
+        source: &Arc<Source>,
         schema: &Arc<Schema>,
         first: &[String],
         cancel: &CancellationToken,
-    ) -> Result<Arc<Parser>, DatabaseError> {
+    ) -> Result<Arc<Parser>, SourceError> {
         Ok(self.known(source, schema, first, cancel).await?.parser)
     }
 
     async fn known(
         &self,
-        source: &Source,
+        source: &Arc<Source>,
         schema: &Arc<Schema>,
         first: &[String],
         cancel: &CancellationToken,
-    ) -> Result<Known, DatabaseError> {
+    ) -> Result<Known, SourceError> {
         // Held while it is made: whoever else asks waits for the same.
         let mut known = self.known.lock().await;
         let same = |known: &&Known| known.schema == *schema && known.read.elapsed() < FRESH;
@@ -86,14 +85,13 @@ impl Made {
         let values = match kept {
             Some(values) => values,
             None => {
-                let (engine, guard) = (&**source.engine(), source.guard());
                 let bounds = Bounds {
                     time: PATIENCE,
                     ..Bounds::default()
                 };
                 let began = Instant::now();
                 let ordered = ordered(schema, first);
-                let read = ValueIndex::read(engine, guard, &ordered, &bounds, cancel).await?;
+                let read = ValueIndex::read(source, &ordered, &bounds, cancel).await?;
                 if began.elapsed() >= PATIENCE {
                     self.read_the_rest(source, schema);
                 } else if let Some(file) = self.file.clone() {
@@ -108,19 +106,19 @@ impl Made {
     }
 
     /// Reads all values, to take the place of those that were read in time.
-    fn read_the_rest(&self, source: &Source, schema: &Arc<Schema>) {
-        let (engine, guard) = (Arc::clone(source.engine()), source.guard().clone());
-        let (schema, file) = (Arc::clone(schema), self.file.clone());
+    fn read_the_rest(&self, source: &Arc<Source>, schema: &Arc<Schema>) {
+        let (source, schema) = (Arc::clone(source), Arc::clone(schema));
+        let file = self.file.clone();
         let known = Arc::downgrade(&self.known);
         tokio::spawn(async move {
             let bounds = Bounds::default();
             let never = CancellationToken::new();
-            let read = ValueIndex::read(&*engine, &guard, &schema, &bounds, &never).await;
+            let read = ValueIndex::read(&source, &schema, &bounds, &never).await;
             let Ok(values) = read else { return };
             if let Some(file) = file {
                 store(file, values.clone()).await;
             }
-            let made = Known::of(values, &schema, guard.dialect()).await;
+            let made = Known::of(values, &schema, source.dialect()).await;
             if let Some(known) = known.upgrade() {
                 *known.lock().await = Some(made);
             }

@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use crate::asked::Asked;
-use crate::database::{DatabaseError, Engine, Limits, Rows, Sqlite};
-use crate::guard::{Guard, Refusal, Rules};
+use crate::database::{Limits, Rows, Sqlite};
 use crate::measure::{Folder, Question, same, sorts};
 use crate::schema::Schema;
+use crate::source::{Settings, Source, SourceError};
 
 /// Why nothing is measured.
 #[derive(Debug, Error)]
@@ -22,11 +23,8 @@ pub enum MeasureError {
         /// Its name.
         database: String,
         /// What is wrong.
-        error: DatabaseError,
+        error: SourceError,
     },
-    /// The guard cannot be made.
-    #[error("the guard: {0}")]
-    Guard(#[from] Refusal),
     /// No question has both a database and statements of systems.
     #[error("no question has a database in `database/` and statements in `predictions`")]
     Nothing,
@@ -34,42 +32,42 @@ pub enum MeasureError {
 
 /// A database that is asked.
 pub(super) struct Opened {
-    engine: Sqlite,
-    guard: Guard,
-    schema: Schema,
-    limits: Limits,
-    cancel: CancellationToken,
+    pub source: Source,
+    pub schema: Schema,
+    pub cancel: CancellationToken,
 }
 
 impl Opened {
-    async fn new(name: &str, file: &Path) -> Result<Self, MeasureError> {
+    pub(super) async fn new(name: &str, file: &Path) -> Result<Self, MeasureError> {
         let failed = |error| MeasureError::Database {
             database: name.to_owned(),
             error,
         };
-        let engine = Sqlite::open(file, Rules::default()).await.map_err(failed)?;
-        let schema = engine.schema().await.map_err(failed)?;
-        Ok(Self {
-            guard: Guard::new(engine.dialect(), Rules::default())?,
-            schema,
-            // All rows count, not only those that somebody would look at.
+        // All rows count, not only those that somebody would look at.
+        let settings = Settings {
             limits: Limits {
                 rows: 100_000,
                 bytes: 64 << 20,
                 cell_bytes: 1 << 20,
                 time: Duration::from_secs(10),
             },
+            ..Settings::default()
+        };
+        let opened = Sqlite::open(file, settings.rules.clone()).await;
+        let engine = opened.map_err(SourceError::from).map_err(failed)?;
+        let source = Source::over(name, Arc::new(engine), settings).map_err(failed)?;
+        let schema = source.engine().schema().await;
+        Ok(Self {
+            schema: schema.map_err(SourceError::from).map_err(failed)?,
+            source,
             cancel: CancellationToken::new(),
-            engine,
         })
     }
 
     pub(super) fn asked(&self) -> Asked<'_> {
         Asked {
-            engine: &self.engine,
-            guard: &self.guard,
+            source: &self.source,
             schema: &self.schema,
-            limits: &self.limits,
             cancel: &self.cancel,
         }
     }
@@ -82,7 +80,27 @@ pub(super) struct Known<'a> {
     gold: Vec<(Rows, bool)>,
 }
 
-impl Known<'_> {
+impl<'a> Known<'a> {
+    pub(super) async fn of(question: &'a Question, opened: &'a Opened) -> Self {
+        let asked = opened.asked();
+        let mut gold = Vec::new();
+        for sql in &question.gold {
+            if let Ok(rows) = asked.rows(sql).await {
+                gold.push((rows, sorts(sql, question.dialect)));
+            }
+        }
+        Self {
+            question,
+            opened,
+            gold,
+        }
+    }
+
+    /// Whether any accepted statement runs.
+    pub(super) fn has_gold(&self) -> bool {
+        !self.gold.is_empty()
+    }
+
     /// Whether rows are those of an accepted statement.
     pub(super) fn is(&self, rows: &Rows) -> bool {
         self.gold
@@ -114,19 +132,7 @@ pub(super) async fn known<'a>(
     question: &'a Question,
     opened: &'a BTreeMap<String, Opened>,
 ) -> Option<Known<'a>> {
-    let opened = opened.get(&question.database)?;
-    let asked = opened.asked();
-    let mut gold = Vec::new();
-    for sql in &question.gold {
-        if let Ok(rows) = asked.rows(sql).await {
-            gold.push((rows, sorts(sql, question.dialect)));
-        }
-    }
-    Some(Known {
-        question,
-        opened,
-        gold,
-    })
+    Some(Known::of(question, opened.get(&question.database)?).await)
 }
 
 /// A share in percent.

@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use ropewalk_embed::Embedder;
 use serde::Serialize;
-use tokio_util::sync::CancellationToken;
 
-use crate::database::{DatabaseError, Engine, Limits, Rows, Sqlite};
-use crate::guard::{Guard, Rules};
-use crate::measure::{Folder, Question, same, sorts};
+use crate::measure::asking::{Known, Opened};
+use crate::measure::{Folder, MeasureError, Question};
 use crate::parse::{Parser, Reading, THRESHOLD};
+use crate::source::SourceError;
 use crate::values::{Bounds, ValueIndex};
 
 /// What became of a question.
@@ -130,8 +129,7 @@ fn share(part: usize, whole: usize) -> f64 {
 
 /// A database that questions are asked of.
 struct Asked {
-    engine: Sqlite,
-    guard: Guard,
+    opened: Opened,
     parser: Parser,
 }
 
@@ -142,81 +140,63 @@ struct Asked {
 pub async fn outcomes(
     folder: &Folder,
     embedder: Option<Arc<Embedder>>,
-) -> Result<Vec<Outcome>, DatabaseError> {
+) -> Result<Vec<Outcome>, MeasureError> {
     let mut databases: BTreeMap<&str, Asked> = BTreeMap::new();
     let mut outcomes = Vec::new();
     for question in folder.questions.iter().chain(&folder.unanswerable) {
-        let Some(path) = folder.databases.get(&question.database) else {
+        let name = question.database.as_str();
+        let Some(path) = folder.databases.get(name) else {
             continue;
         };
         if question.dialect != crate::Dialect::Sqlite {
             continue;
         }
-        if !databases.contains_key(question.database.as_str()) {
-            let asked = open(path, embedder.clone()).await?;
-            databases.insert(&question.database, asked);
+        if !databases.contains_key(name) {
+            databases.insert(name, open(name, path, embedder.clone()).await?);
         }
-        if let Some(asked) = databases.get(question.database.as_str()) {
-            outcomes.extend(outcome(asked, question).await?);
+        if let Some(asked) = databases.get(name) {
+            let outcome = outcome(asked, question).await;
+            outcomes.extend(outcome.map_err(|error| failed(name, error))?);
         }
     }
     Ok(outcomes)
 }
 
-async fn open(
-    path: &std::path::Path,
-    embedder: Option<Arc<Embedder>>,
-) -> Result<Asked, DatabaseError> {
-    let engine = Sqlite::open(path, Rules::default()).await?;
-    let refused = |refusal: crate::guard::Refusal| DatabaseError::Statement {
-        reason: refusal.to_string(),
-    };
-    let guard = Guard::new(engine.dialect(), Rules::default()).map_err(refused)?;
-    let schema = engine.schema().await?;
-    let cancel = CancellationToken::new();
-    let values = ValueIndex::read(&engine, &guard, &schema, &Bounds::default(), &cancel).await?;
-    let parser = Parser::new(&schema, Arc::new(values), engine.dialect(), embedder);
-    Ok(Asked {
-        engine,
-        guard,
-        parser,
-    })
+fn failed(database: &str, error: SourceError) -> MeasureError {
+    MeasureError::Database {
+        database: database.to_owned(),
+        error,
+    }
 }
 
-async fn outcome(asked: &Asked, question: &Question) -> Result<Option<Outcome>, DatabaseError> {
-    let cancel = CancellationToken::new();
-    let limits = Limits {
-        rows: 10_000,
-        bytes: 16 << 20,
-        ..Limits::default()
-    };
+async fn open(
+    name: &str,
+    path: &std::path::Path,
+    embedder: Option<Arc<Embedder>>,
+) -> Result<Asked, MeasureError> {
+    let opened = Opened::new(name, path).await?;
+    let (source, schema) = (&opened.source, &opened.schema);
+    let values = ValueIndex::read(source, schema, &Bounds::default(), &opened.cancel).await;
+    let values = values.map_err(|error| failed(name, error))?;
+    let parser = Parser::new(schema, Arc::new(values), source.dialect(), embedder);
+    Ok(Asked { opened, parser })
+}
+
+async fn outcome(asked: &Asked, question: &Question) -> Result<Option<Outcome>, SourceError> {
+    let opened = &asked.opened;
     let reading = asked.parser.parse(&question.question);
-    let reading = reading
-        .settled(&asked.engine, &asked.guard, &limits, &cancel)
-        .await?;
+    let reading = reading.settled(&opened.source, &opened.cancel).await?;
     let verdict = if question.gold.is_empty() {
         Verdict::Unanswerable
     } else {
-        let mut golds: Vec<(Rows, bool)> = Vec::new();
-        for gold in &question.gold {
-            let ordered = sorts(gold, question.dialect);
-            if let Ok(rows) = ask(asked, gold, &limits, &cancel).await {
-                golds.push((rows, ordered));
-            }
-        }
-        if golds.is_empty() {
+        let known = Known::of(question, opened).await;
+        if !known.has_gold() {
             return Ok(None);
         }
         match &reading.best {
             None => Verdict::None,
-            Some(best) => match ask(asked, &best.sql, &limits, &cancel).await {
-                Ok(rows)
-                    if golds
-                        .iter()
-                        .any(|(gold, ordered)| same(gold, &rows, *ordered)) =>
-                {
-                    Verdict::Right
-                }
+            Some(best) => match opened.asked().rows(&best.sql).await {
+                Ok(rows) if known.is(&rows) => Verdict::Right,
                 _ => Verdict::Wrong,
             },
         }
@@ -228,17 +208,4 @@ async fn outcome(asked: &Asked, question: &Question) -> Result<Option<Outcome>, 
         reading,
         verdict,
     }))
-}
-
-async fn ask(
-    asked: &Asked,
-    sql: &str,
-    limits: &Limits,
-    cancel: &CancellationToken,
-) -> Result<Rows, DatabaseError> {
-    let refused = |refusal: crate::guard::Refusal| DatabaseError::Statement {
-        reason: refusal.to_string(),
-    };
-    let approved = asked.guard.check(sql).map_err(refused)?;
-    asked.engine.query(&approved, limits, cancel).await
 }

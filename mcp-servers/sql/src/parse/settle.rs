@@ -3,9 +3,9 @@
 
 use tokio_util::sync::CancellationToken;
 
-use crate::database::{Cell, DatabaseError, Engine, Limits, Rows};
-use crate::guard::Guard;
+use crate::database::{Cell, Rows};
 use crate::parse::{Candidate, Reading};
+use crate::source::{Answered, Source, SourceError};
 
 /// Readings that are tried.
 const TRIED: usize = 8;
@@ -23,11 +23,9 @@ impl Reading {
     /// When the caller gave up. A way that fails is only left out.
     pub async fn settled(
         self,
-        engine: &dyn Engine,
-        guard: &Guard,
-        limits: &Limits,
+        source: &Source,
         cancel: &CancellationToken,
-    ) -> Result<Self, DatabaseError> {
+    ) -> Result<Self, SourceError> {
         let Some(best) = self.best else {
             return Ok(self);
         };
@@ -39,14 +37,10 @@ impl Reading {
             if candidate.weight < least {
                 break;
             }
-            let Ok(approved) = guard.check(&candidate.sql) else {
-                failed += candidate.weight;
-                continue;
-            };
-            match engine.query(&approved, limits, cancel).await {
-                Ok(rows) => {
+            match source.rows(&candidate.sql, source.limits(), cancel).await {
+                Ok(Answered { rows, .. }) => {
                     let tied = match &candidate.ties {
-                        Some(sql) => tied(sql, engine, guard, limits, cancel).await?,
+                        Some(sql) => tied(sql, source, cancel).await?,
                         None => false,
                     };
                     let weight =
@@ -65,7 +59,7 @@ impl Reading {
                         }
                     }
                 }
-                Err(DatabaseError::Cancelled) => return Err(DatabaseError::Cancelled),
+                Err(error) if error.is_cancelled() => return Err(error),
                 Err(error) => {
                     tracing::debug!(sql = candidate.sql, %error, "a reading does not run");
                     failed += candidate.weight;
@@ -104,22 +98,13 @@ impl Reading {
 }
 
 /// Whether the last row that is shown is no more first than the next one.
-async fn tied(
-    sql: &str,
-    engine: &dyn Engine,
-    guard: &Guard,
-    limits: &Limits,
-    cancel: &CancellationToken,
-) -> Result<bool, DatabaseError> {
-    let Ok(approved) = guard.check(sql) else {
-        return Ok(false);
-    };
-    match engine.query(&approved, limits, cancel).await {
-        Ok(rows) => Ok(match rows.rows.as_slice() {
+async fn tied(sql: &str, source: &Source, cancel: &CancellationToken) -> Result<bool, SourceError> {
+    match source.rows(sql, source.limits(), cancel).await {
+        Ok(Answered { rows, .. }) => Ok(match rows.rows.as_slice() {
             [.., one, two] => one == two,
             _ => false,
         }),
-        Err(DatabaseError::Cancelled) => Err(DatabaseError::Cancelled),
+        Err(error) if error.is_cancelled() => Err(error),
         Err(_) => Ok(false),
     }
 }

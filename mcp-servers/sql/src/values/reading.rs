@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::database::{Cell, DatabaseError, Engine, Limits};
-use crate::guard::Guard;
+use crate::database::{Cell, DatabaseError, Limits};
 use crate::schema::{Column, Schema};
+use crate::source::{Source, SourceError};
 use crate::values::{Found, IndexedColumn, ValueIndex};
 
 /// How much of a database an index holds.
@@ -74,18 +74,17 @@ impl ValueIndex {
     /// # Errors
     /// When the caller gave up.
     pub async fn read(
-        engine: &dyn Engine,
-        guard: &Guard,
+        source: &Source,
         schema: &Schema,
         bounds: &Bounds,
         cancel: &CancellationToken,
-    ) -> Result<Self, DatabaseError> {
+    ) -> Result<Self, SourceError> {
         let (mut columns, mut values) = (Vec::new(), Vec::new());
         let began = Instant::now();
         for table in &schema.tables {
             for column in &table.columns {
                 if cancel.is_cancelled() {
-                    return Err(DatabaseError::Cancelled);
+                    return Err(DatabaseError::Cancelled.into());
                 }
                 let room = bounds.in_total.saturating_sub(values.len());
                 let most = match holds(column) {
@@ -100,7 +99,7 @@ impl ValueIndex {
                     complete: false,
                 };
                 if most > 0 && began.elapsed() < bounds.time {
-                    let read = distinct(engine, guard, &indexed, most, bounds, cancel).await;
+                    let read = distinct(source, &indexed, most, bounds, cancel).await;
                     match read {
                         Ok(read) => {
                             let many = read.len() > most;
@@ -120,7 +119,7 @@ impl ValueIndex {
                                 indexed.complete &= taken == all;
                             }
                         }
-                        Err(DatabaseError::Cancelled) => return Err(DatabaseError::Cancelled),
+                        Err(error) if error.is_cancelled() => return Err(error),
                         Err(error) => {
                             tracing::debug!(table = table.name, column = column.name, %error,
                                 "the values of a column are not in the index");
@@ -136,21 +135,20 @@ impl ValueIndex {
 
 /// Up to one value more than `most`.
 async fn distinct(
-    engine: &dyn Engine,
-    guard: &Guard,
+    source: &Source,
     of: &IndexedColumn,
     most: usize,
     bounds: &Bounds,
     cancel: &CancellationToken,
-) -> Result<Vec<String>, DatabaseError> {
-    let dialect = engine.dialect();
+) -> Result<Vec<String>, SourceError> {
+    let dialect = source.dialect();
     let column = dialect.quoted(&of.column);
     let rows = most.saturating_add(1);
     let sql = format!(
         "SELECT DISTINCT {column} FROM {} WHERE {column} IS NOT NULL LIMIT {rows}",
         dialect.quoted_path(&of.table)
     );
-    ask(engine, guard, &sql, rows, bounds, cancel).await
+    ask(source, &sql, rows, bounds, cancel).await
 }
 
 /// Values of a column whose index is not complete that a text names, whatever its capitals.
@@ -158,23 +156,22 @@ async fn distinct(
 /// # Errors
 /// When the database does not answer, or may not be asked.
 pub async fn lookup(
-    engine: &dyn Engine,
-    guard: &Guard,
+    source: &Source,
     table: &str,
     column: &str,
     text: &str,
     bounds: &Bounds,
     cancel: &CancellationToken,
-) -> Result<Vec<Found>, DatabaseError> {
+) -> Result<Vec<Found>, SourceError> {
     const MOST: usize = 20;
-    let dialect = engine.dialect();
+    let dialect = source.dialect();
     let quoted = dialect.quoted(column);
     let literal = dialect.literal(text);
     let sql = format!(
         "SELECT DISTINCT {quoted} FROM {} WHERE LOWER({quoted}) = LOWER({literal}) LIMIT {MOST}",
         dialect.quoted_path(table)
     );
-    let values = ask(engine, guard, &sql, MOST, bounds, cancel).await?;
+    let values = ask(source, &sql, MOST, bounds, cancel).await?;
     let found = values.into_iter().map(|value| Found {
         table: table.to_owned(),
         column: column.to_owned(),
@@ -185,18 +182,12 @@ pub async fn lookup(
 }
 
 async fn ask(
-    engine: &dyn Engine,
-    guard: &Guard,
+    source: &Source,
     sql: &str,
     rows: usize,
     bounds: &Bounds,
     cancel: &CancellationToken,
-) -> Result<Vec<String>, DatabaseError> {
-    let approved = guard
-        .check(sql)
-        .map_err(|refusal| DatabaseError::Statement {
-            reason: refusal.to_string(),
-        })?;
+) -> Result<Vec<String>, SourceError> {
     let limits = Limits {
         rows,
         bytes: 16 << 20,
@@ -204,7 +195,7 @@ async fn ask(
         cell_bytes: bounds.characters.saturating_mul(4).saturating_add(4),
         time: bounds.column_time,
     };
-    let answer = engine.query(&approved, &limits, cancel).await?;
+    let answer = source.rows(sql, &limits, cancel).await?.rows;
     let text = |cell: &Cell| match cell {
         Cell::Null => None,
         Cell::String(text) => Some(text.clone()),
