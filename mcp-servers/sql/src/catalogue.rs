@@ -27,7 +27,7 @@ use reading::Made;
 pub struct Catalogue {
     entries: Vec<Arc<Entry>>,
     meanings: Option<Arc<Meanings>>,
-    linked: Mutex<Option<LinkedSchemas>>,
+    linked: tokio::sync::Mutex<Option<LinkedSchemas>>,
 }
 
 /// A database with all that is known of it.
@@ -39,9 +39,16 @@ pub struct Entry {
     pub library: Library,
     /// What its tables hold.
     pub descriptions: Descriptions,
-    /// What was last told of it.
-    told: Mutex<Option<Arc<Schema>>>,
+    told: Mutex<Option<Told>>,
     made: Made,
+}
+
+/// A schema with what is said of it beside.
+struct Told {
+    /// What it was told of, and after how many descriptions.
+    of: Arc<Schema>,
+    learned: u64,
+    told: Arc<Schema>,
 }
 
 /// A linker and what it was made of.
@@ -145,21 +152,25 @@ impl Entry {
     /// When the database cannot be asked.
     pub async fn schema(&self) -> Result<Arc<Schema>, DatabaseError> {
         let schema = self.source.schema().await?;
-        let told = match (
-            self.semantics.tables.is_empty(),
-            self.descriptions.is_empty(),
-        ) {
-            (true, true) => return Ok(schema),
-            (false, true) => self.semantics.told_of(&schema),
-            (_, false) => self.descriptions.told_of(&self.semantics.told_of(&schema)),
-        };
-        // The same one while nothing has changed, so that what was made of it is made once.
-        let mut last = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(last) = last.as_ref().filter(|last| ***last == told) {
-            return Ok(Arc::clone(last));
+        if self.semantics.tables.is_empty() && self.descriptions.is_empty() {
+            return Ok(schema);
         }
+        // Told once, so that what is made of it is made once.
+        let mut last = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let learned = self.descriptions.learned();
+        if let Some(last) = last.as_ref()
+            && Arc::ptr_eq(&last.of, &schema)
+            && last.learned == learned
+        {
+            return Ok(Arc::clone(&last.told));
+        }
+        let told = self.descriptions.told_of(&self.semantics.told_of(&schema));
         let told = Arc::new(told);
-        *last = Some(Arc::clone(&told));
+        *last = Some(Told {
+            of: schema,
+            learned,
+            told: Arc::clone(&told),
+        });
         Ok(told)
     }
 
@@ -223,7 +234,7 @@ impl Catalogue {
         Ok(Self {
             entries,
             meanings,
-            linked: Mutex::default(),
+            linked: tokio::sync::Mutex::default(),
         })
     }
 
@@ -238,12 +249,6 @@ impl Catalogue {
     pub fn named(&self, name: &str) -> Option<&Arc<Entry>> {
         let same = |entry: &&Arc<Entry>| entry.source.name().eq_ignore_ascii_case(name);
         self.entries.iter().find(same)
-    }
-
-    /// The meanings that tables and examples are found by.
-    #[must_use]
-    pub fn meanings(&self) -> Option<&Arc<Meanings>> {
-        self.meanings.as_ref()
     }
 
     /// Up to `limit` tables for a question over all databases that can be asked, best first.
@@ -267,7 +272,8 @@ impl Catalogue {
                 }
             }
         }
-        let mut linked = self.linked.lock().unwrap_or_else(PoisonError::into_inner);
+        // Held while it is made: whoever else asks waits for the same.
+        let mut linked = self.linked.lock().await;
         let same = |known: &&LinkedSchemas| {
             let schemas = named.iter().map(|(_, schema)| schema);
             known.schemas.len() == named.len()
@@ -277,7 +283,8 @@ impl Catalogue {
             return Arc::clone(&known.linker);
         }
         let schemas = named.iter().map(|(_, schema)| Arc::clone(schema)).collect();
-        let linker = Arc::new(Linker::new(named, self.meanings.clone()));
+        let meanings = self.meanings.clone();
+        let linker = Arc::new(beside(move || Linker::new(named, meanings)).await);
         *linked = Some(LinkedSchemas {
             schemas,
             linker: Arc::clone(&linker),
@@ -288,8 +295,13 @@ impl Catalogue {
 
 /// Does what computes beside the async threads.
 pub(crate) async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
+    match tokio::task::spawn_blocking(work)
+        .await
+        .map_err(tokio::task::JoinError::try_into_panic)
+    {
         Ok(done) => done,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        // The program ends, and nobody waits any more.
+        Err(Err(_)) => std::future::pending().await,
     }
 }

@@ -30,6 +30,8 @@ pub struct Descriptions {
 
 struct Kept {
     file: Option<Connection>,
+    /// How many were written since it was opened.
+    learned: u64,
     /// By the names of tables: what the table looked like, and what was written of it.
     written: BTreeMap<String, (String, String)>,
 }
@@ -42,6 +44,7 @@ impl Descriptions {
     pub fn open(database: &str, file: Option<&Path>) -> Result<Self, DescriptionsError> {
         let mut kept = Kept {
             file: None,
+            learned: 0,
             written: BTreeMap::new(),
         };
         if let Some(file) = file {
@@ -93,6 +96,7 @@ impl Descriptions {
             )?;
         }
         kept.written.insert(table.name.clone(), (looks, text));
+        kept.learned = kept.learned.saturating_add(1);
         Ok(())
     }
 
@@ -109,6 +113,13 @@ impl Descriptions {
             table.comment = kept.of(table).map(str::to_owned);
         }
         told
+    }
+
+    /// How many descriptions were learned since it was opened: what was told before is as good while
+    /// this is the same.
+    pub(crate) fn learned(&self) -> u64 {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.learned
     }
 
     /// Whether a model wrote anything.
