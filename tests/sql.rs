@@ -197,6 +197,19 @@ fn figures_with_names_are_computed_as_they_are_defined() {
         "How many?",
     ]);
     bad.failed_saying("metric `x`");
+    place.write(
+        "old.yaml",
+        "metrics:\n  - {name: x, definition: y, formula: SUM(amonut), from: sale}\n",
+    );
+    let old = place.run(&[
+        "ask",
+        "--db",
+        "sale.jsonl",
+        "--semantics",
+        "old.yaml",
+        "How many?",
+    ]);
+    old.failed_saying("sale.amount");
 }
 
 #[test]

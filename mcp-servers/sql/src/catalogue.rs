@@ -126,6 +126,7 @@ impl Entry {
                 let semantics = Semantics::read(file).map_err(wrong)?;
                 let schema = source.schema().await.map_err(SourceError::from)?;
                 semantics.check(source.guard(), &schema).map_err(wrong)?;
+                semantics.tried(&source).await.map_err(wrong)?;
                 semantics
             }
         };

@@ -1,8 +1,9 @@
 //! The semantic layer: what people mean by "revenue", written down once.
 //!
 //! A YAML file of metrics (name, definition, formula, where its rows come from, other words for it),
-//! descriptions of tables and columns, and examples. All of it is checked against the guard when it
-//! is read: a formula that does more than compute is refused there and not when somebody asks.
+//! descriptions of tables and columns, and examples. All of it is checked against the guard and the
+//! database when it is read: a formula that does more than compute, or that uses a name there is
+//! not, is refused there and not when somebody asks.
 
 mod asked;
 mod check;
@@ -16,6 +17,7 @@ use thiserror::Error;
 
 use crate::guard::Guard;
 use crate::schema::Schema;
+use crate::source::Source;
 
 /// What is known of a database beyond its schema.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -122,6 +124,34 @@ impl Semantics {
     /// With the first thing that does not hold.
     pub fn check(&self, guard: &Guard, schema: &Schema) -> Result<(), SemanticsError> {
         check::check(self, guard, schema)
+    }
+
+    /// Every statement in it, with where it stands: `metric revenue`, `example 3`.
+    fn statements(&self) -> impl Iterator<Item = (String, String)> {
+        let metrics = self.metrics.iter().flat_map(|metric| {
+            let what = format!("metric `{}`", metric.name);
+            let all: Vec<&str> = metric.dimensions.keys().map(String::as_str).collect();
+            [(what.clone(), metric.sql(&[])), (what, metric.sql(&all))]
+        });
+        let examples = self.examples.iter().enumerate();
+        let examples = examples.map(|(place, example)| {
+            let number = place.saturating_add(1);
+            (format!("example {number}"), example.sql.clone())
+        });
+        metrics.chain(examples)
+    }
+
+    /// Has the database itself look at every statement: it knows which names there are.
+    ///
+    /// # Errors
+    /// With the first one that it does not understand.
+    pub(crate) async fn tried(&self, source: &Source) -> Result<(), SemanticsError> {
+        let statements: Vec<(String, String)> = self.statements().collect();
+        for (what, sql) in statements {
+            let tried = source.check(&sql).await;
+            tried.map_err(|error| check::refused(&what, &sql, &error))?;
+        }
+        Ok(())
     }
 
     /// Metrics that a question names, by their names and synonyms, longest first.

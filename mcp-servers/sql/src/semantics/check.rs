@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::guard::Guard;
 use crate::schema::Schema;
-use crate::semantics::{Metric, Semantics, SemanticsError};
+use crate::semantics::{Semantics, SemanticsError};
 
 pub(super) fn check(
     semantics: &Semantics,
@@ -13,15 +13,14 @@ pub(super) fn check(
 ) -> Result<(), SemanticsError> {
     let mut names = BTreeSet::new();
     for metric in &semantics.metrics {
-        let what = format!("metric `{}`", metric.name);
         if metric.name.trim().is_empty() || !names.insert(metric.name.to_lowercase()) {
+            let what = format!("metric `{}`", metric.name);
             return Err(wrong(&what, "give each metric a name of its own"));
         }
-        check_metric(&what, metric, guard)?;
     }
-    for (number, example) in semantics.examples.iter().enumerate() {
-        let what = format!("example {}", number.saturating_add(1));
-        allowed(&what, &example.sql, guard)?;
+    for (what, sql) in semantics.statements() {
+        let allowed = guard.check(&sql).map(drop);
+        allowed.map_err(|refusal| refused(&what, &sql, &refusal))?;
     }
     for (name, meaning) in &semantics.tables {
         let what = format!("table `{name}`");
@@ -40,19 +39,9 @@ pub(super) fn check(
     Ok(())
 }
 
-fn check_metric(what: &str, metric: &Metric, guard: &Guard) -> Result<(), SemanticsError> {
-    let all: Vec<&str> = metric.dimensions.keys().map(String::as_str).collect();
-    for by in [&[][..], &all] {
-        allowed(what, &metric.sql(by), guard)?;
-    }
-    Ok(())
-}
-
-fn allowed(what: &str, sql: &str, guard: &Guard) -> Result<(), SemanticsError> {
-    guard.check(sql).map(drop).map_err(|refusal| {
-        let reason = format!("{refusal}; it was read as: {sql}");
-        wrong(what, &reason)
-    })
+/// A statement that cannot be used.
+pub(super) fn refused(what: &str, sql: &str, error: &dyn std::error::Error) -> SemanticsError {
+    wrong(what, &format!("{error}; it was read as: {sql}"))
 }
 
 fn wrong(what: &str, reason: &str) -> SemanticsError {
