@@ -310,3 +310,6 @@ fn within(plan: &Plan, most: f64) -> Result<(), SourceError> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -137,6 +137,25 @@ impl ValueIndex {
         self.stored.schema == fingerprint(schema)
     }
 
+    /// Whether it holds a value of a column, exactly as it stands there.
+    #[must_use]
+    pub fn holds(&self, found: &Found) -> bool {
+        let places = self.folded.get(&fold(&found.value));
+        let mut places = places.into_iter().flatten();
+        places.any(|place| {
+            let place = usize::try_from(*place).ok();
+            let stored = place.and_then(|place| self.stored.values.get(place));
+            stored.is_some_and(|(column, value)| {
+                let column = usize::try_from(*column).ok();
+                let column = column.and_then(|column| self.stored.columns.get(column));
+                *value == found.value
+                    && column.is_some_and(|column| {
+                        column.table == found.table && column.column == found.column
+                    })
+            })
+        })
+    }
+
     /// How many values it holds.
     #[must_use]
     pub fn len(&self) -> usize {

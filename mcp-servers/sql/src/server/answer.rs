@@ -13,6 +13,10 @@ use super::ask::{self, Table};
 use super::{SqlServer, cite, failed, words};
 use crate::answer::{Abstained, Answer, Answered, How, Order, Questioning, Writer};
 use crate::catalogue::Entry;
+use crate::values::{Bounds, Found, ValueIndex, lookup};
+
+/// Columns that are looked through in the database itself for one value.
+const LOOKED_UP: usize = 20;
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub(super) struct AnswerArguments {
@@ -134,18 +138,15 @@ impl SqlServer {
                 .await
                 .map_err(failed)?;
             let database = entry.source.name();
-            values.extend(
-                index
-                    .find(&arguments.text, limit)
-                    .into_iter()
-                    .map(|found| ValueShown {
-                        database: database.to_owned(),
-                        table: found.table,
-                        column: found.column,
-                        value: found.value,
-                        score: found.score,
-                    }),
-            );
+            let mut found = index.find(&arguments.text, limit);
+            found.extend(looked_up(&entry, &index, &arguments.text, &context).await?);
+            values.extend(found.into_iter().map(|found| ValueShown {
+                database: database.to_owned(),
+                table: found.table,
+                column: found.column,
+                value: found.value,
+                score: found.score,
+            }));
             let partly = index.columns().iter().filter(|column| !column.complete);
             incomplete.extend(
                 partly.map(|column| format!("{database}: {}.{}", column.table, column.column)),
@@ -156,6 +157,30 @@ impl SqlServer {
         incomplete.truncate(limit);
         Ok(ValuesResult { values, incomplete })
     }
+}
+
+/// What the columns hold that have more values than the index does.
+async fn looked_up(
+    entry: &Entry,
+    index: &ValueIndex,
+    text: &str,
+    context: &CallContext,
+) -> Result<Vec<Found>, ToolError> {
+    let mut found: Vec<Found> = Vec::new();
+    let partly = index.columns().iter().filter(|column| !column.complete);
+    for column in partly.take(LOOKED_UP) {
+        let (table, column) = (&column.table, &column.column);
+        let bounds = Bounds::default();
+        let source = &entry.source;
+        match lookup(source, table, column, text, &bounds, &context.cancel).await {
+            // What the index has of it is found already.
+            Ok(more) => found.extend(more.into_iter().filter(|one| !index.holds(one))),
+            Err(error) if error.is_cancelled() => return Err(failed(error)),
+            // Too large to be looked through in time: it is told as incomplete.
+            Err(error) => tracing::debug!(%error, table, column, "it is not looked through"),
+        }
+    }
+    Ok(found)
 }
 
 fn given(database: &str, answered: Answered) -> AnswerResult {

@@ -192,6 +192,32 @@ async fn values_are_found_however_they_are_spelled() {
 }
 
 #[tokio::test]
+async fn values_of_columns_too_large_for_the_index_are_looked_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let sql = "CREATE TABLE parcel (code TEXT);
+        WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 9000)
+        INSERT INTO parcel SELECT 'P-' || x || '-Z' FROM n;";
+    let entries = vec![entry("post", folder.path(), sql, "").await];
+    let server = SqlServer::new(Catalogue::new(entries, None).unwrap());
+    for text in ["p-8999-z", "P-1-Z"] {
+        let asked = json!({"text": text, "limit": 3});
+        let found = json!(
+            server
+                .values(arguments(asked), Default::default())
+                .await
+                .unwrap()
+        );
+        let shown = found["values"].as_array().unwrap();
+        let same = shown
+            .iter()
+            .filter(|value| value["value"] == text.to_uppercase());
+        assert_eq!(same.count(), 1, "{found}");
+        assert_eq!(shown[0]["value"], text.to_uppercase());
+        assert_eq!(found["incomplete"], json!(["post: parcel.code"]));
+    }
+}
+
+#[tokio::test]
 async fn questions_are_answered_or_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let server = server(folder.path()).await;
