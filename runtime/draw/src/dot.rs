@@ -4,10 +4,12 @@
 
 use std::fmt::{self, Display, Write};
 
+use ropewalk_ink::is_unseen;
+
 use crate::overlay::NodeState;
 use crate::scene::{Kind, Line, Scene, Step};
 use crate::svg::light;
-use crate::words::{self, is_unseen};
+use crate::words;
 
 /// Letters of a label; the tooltip has the rest.
 const MOST: usize = 60;

@@ -10,9 +10,10 @@ mod style;
 
 use std::fmt::{self, Display, Write};
 
+use ropewalk_ink::{Escaped, Number};
+
 use crate::scene::Scene;
 use crate::text;
-use crate::words::is_unseen;
 use arrange::{Arranged, Corner};
 pub(crate) use style::light;
 
@@ -105,8 +106,7 @@ impl Display for Words<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (x, y) = (Number(self.at.0), Number(self.at.1));
         write!(f, r#"<text class="{}" x="{x}" y="{y}""#, self.class)?;
-        let width = text::width(self.text, self.size);
-        if !text::is_plain(self.text) && width > 0.0 {
+        if let Some(width) = text::FACE.fixed(self.text, self.size) {
             let width = Number(width);
             write!(
                 f,
@@ -114,40 +114,6 @@ impl Display for Words<'_> {
             )?;
         }
         write!(f, ">{}</text>", Escaped(self.text))
-    }
-}
-
-/// A number with at most one digit behind the point: finer than any screen.
-#[derive(Clone, Copy)]
-struct Number(f64);
-
-impl Display for Number {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tenths = (self.0 * 10.0).round() / 10.0;
-        // There is a negative zero, and nobody wants to see it.
-        write!(f, "{}", if tenths == 0.0 { 0.0 } else { tenths })
-    }
-}
-
-/// Text as XML wants it, in elements and in attributes.
-struct Escaped<'a>(&'a str);
-
-impl Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars() {
-            match c {
-                '&' => f.write_str("&amp;")?,
-                '<' => f.write_str("&lt;")?,
-                '>' => f.write_str("&gt;")?,
-                '"' => f.write_str("&quot;")?,
-                '\'' => f.write_str("&#39;")?,
-                '\n' => f.write_char('\n')?,
-                // Not allowed in XML at all, or a trap for the reader.
-                c if is_unseen(c) => f.write_char('\u{fffd}')?,
-                c => f.write_char(c)?,
-            }
-        }
-        Ok(())
     }
 }
 

@@ -1,77 +1,21 @@
-//! How wide a text is, and how much of it fits.
-//!
-//! The picture is drawn on a machine without the fonts of the one that shows it. Widths are
-//! therefore those of DejaVu Sans Bold, among the widest of the fonts a viewer falls back to:
-//! what fits by this measure fits in practice.
+//! The texts of a picture: one line, no more than fits, nothing that cannot be seen.
 
+use ropewalk_ink::{Face, is_unseen};
 use unicode_segmentation::UnicodeSegmentation;
-use unicode_width::UnicodeWidthChar;
 
-use crate::words::{is_unseen, one_line};
+use crate::words::one_line;
 
-/// Printable ASCII, from the blank on, in hundredths of the size of the font.
-const ASCII: [u8; 95] = [
-    35, 46, 52, 84, 70, 100, 87, 31, 46, 46, 52, 84, 38, 42, 38, 37, 70, 70, 70, 70, 70, 70, 70,
-    70, 70, 70, 40, 40, 84, 84, 84, 58, 100, 77, 76, 73, 83, 68, 68, 82, 84, 37, 37, 77, 64, 100,
-    84, 85, 73, 85, 77, 72, 68, 81, 77, 110, 77, 72, 73, 46, 37, 46, 84, 50, 50, 67, 72, 59, 72,
-    68, 44, 72, 71, 34, 34, 67, 34, 104, 71, 69, 72, 72, 49, 60, 48, 71, 65, 92, 65, 65, 58, 71,
-    37, 71, 84,
-];
+/// Everything is measured as the heaviest of it is written.
+pub(crate) const FACE: Face = Face::Bold;
 
 /// The width of a text.
 pub(crate) fn width(text: &str, size: f64) -> f64 {
-    text.chars().map(advance).sum::<f64>() * size / 100.0
-}
-
-fn advance(c: char) -> f64 {
-    let ascii = (c as usize).checked_sub(0x20).and_then(|at| ASCII.get(at));
-    if let Some(width) = ascii {
-        return f64::from(*width);
-    }
-    match c.width() {
-        Some(0) | None => 0.0,
-        _ if is_ideograph(c) => 104.0,
-        Some(1) if c.is_uppercase() => 110.0,
-        Some(1) => 85.0,
-        Some(_) => 130.0,
-    }
-}
-
-/// A letter that fills a square in whatever font.
-fn is_ideograph(c: char) -> bool {
-    matches!(c, '\u{3000}'..='\u{303e}' | '\u{3041}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}')
-        || matches!(c, '\u{ac00}'..='\u{d7a3}' | '\u{ff01}'..='\u{ff60}')
-}
-
-/// Whether the measure can be relied upon. For scripts whose letters join or stack it cannot,
-/// and the viewer has to be told how wide the text is to be.
-pub(crate) fn is_plain(text: &str) -> bool {
-    text.chars().all(|c| {
-        matches!(c, ' '..='~' | '\u{a0}'..='\u{17f}' | '\u{370}'..='\u{52f}' | '…' | '≤' | '→')
-            || is_ideograph(c)
-    })
+    FACE.width(text, size)
 }
 
 /// As much of a text as fits, with an ellipsis for the rest. One line.
 pub(crate) fn fit(text: &str, size: f64, most: f64) -> String {
-    let text = shown(text);
-    if width(&text, size) <= most {
-        return text;
-    }
-    let room = most - width("…", size);
-    let mut fitted = String::new();
-    let mut used = 0.0;
-    for letter in text.graphemes(true) {
-        used += width(letter, size);
-        if used > room {
-            break;
-        }
-        fitted.push_str(letter);
-    }
-    let kept = fitted.trim_end().len();
-    fitted.truncate(kept);
-    fitted.push('…');
-    fitted
+    FACE.fit(&shown(text), size, most)
 }
 
 /// A name on at most two lines, broken where its words end.

@@ -2,8 +2,7 @@
 
 use ropewalk_core::graph::definition::GraphDefinition;
 use ropewalk_core::graph::ir::{ChannelId, Condition, Edge, Work};
-
-use unicode_segmentation::UnicodeSegmentation;
+use ropewalk_ink::is_unseen;
 
 use crate::overlay::{NodeState, Sum};
 use crate::scene::{Line, Step};
@@ -201,19 +200,7 @@ pub(crate) fn cut(text: &str, most: usize) -> String {
         .chars()
         .map(|c| if is_unseen(c) { ' ' } else { c })
         .collect();
-    let line = one_line(&seen);
-    match line.grapheme_indices(true).nth(most) {
-        None => line,
-        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default().trim_end()),
-    }
-}
-
-/// A character that can change how its neighbours read without being seen itself: controls, and
-/// marks that turn the direction of writing. No picture shows them.
-pub(crate) fn is_unseen(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{fffe}' | '\u{ffff}')
+    ropewalk_ink::cut(&one_line(&seen), most)
 }
 
 #[cfg(test)]

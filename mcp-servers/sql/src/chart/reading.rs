@@ -142,7 +142,7 @@ pub(super) fn label(cell: &Cell) -> String {
 /// A text on one line of at most so many letters, without what cannot be seen in it.
 pub(super) fn one_line(text: &str, most: usize) -> String {
     let mut line = String::new();
-    for word in text.split(|c: char| c.is_whitespace() || is_unseen(c)) {
+    for word in text.split(|c: char| c.is_whitespace() || ropewalk_ink::is_unseen(c)) {
         if word.is_empty() {
             continue;
         }
@@ -154,15 +154,7 @@ pub(super) fn one_line(text: &str, most: usize) -> String {
             break;
         }
     }
-    super::svg::cut(&line, most)
-}
-
-/// A character that can change how its neighbours read without being seen itself, or that XML
-/// does not allow.
-fn is_unseen(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{fffe}' | '\u{ffff}')
+    ropewalk_ink::cut(&line, most)
 }
 
 #[cfg(test)]

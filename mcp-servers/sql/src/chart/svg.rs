@@ -15,7 +15,6 @@ use super::{Chart, Kind, Scale, numbers};
 use canvas::{Anchor, Canvas};
 
 pub(super) use style::colours;
-pub(super) use text::cut;
 
 const WIDTH: f64 = 720.0;
 const MARGIN: f64 = 20.0;

@@ -1,8 +1,10 @@
 //! What SVG is written with.
 
-use std::fmt::{self, Display, Write};
+use std::fmt::{self, Write};
 
-use super::{style, text};
+use ropewalk_ink::{Escaped, Face, Number};
+
+use super::style;
 
 /// A picture in the making.
 #[derive(Debug, Default)]
@@ -37,7 +39,8 @@ impl Canvas {
             Anchor::Middle => r#" text-anchor="middle""#,
             Anchor::End => r#" text-anchor="end""#,
         };
-        let fixed = text::fixed(text, super::SMALL)
+        let fixed = Face::Regular
+            .fixed(text, super::SMALL)
             .map(|width| {
                 format!(
                     r#" textLength="{}" lengthAdjust="spacingAndGlyphs""#,
@@ -111,40 +114,5 @@ impl Canvas {
             style::sheet(),
             self.content
         )
-    }
-}
-
-/// A number with at most one digit behind the point: finer than any screen.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Number(pub(super) f64);
-
-impl Display for Number {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tenths = (self.0 * 10.0).round() / 10.0;
-        write!(f, "{}", if tenths == 0.0 { 0.0 } else { tenths })
-    }
-}
-
-/// Text as XML wants it.
-struct Escaped<'a>(&'a str);
-
-impl Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars() {
-            match c {
-                '&' => f.write_str("&amp;")?,
-                '<' => f.write_str("&lt;")?,
-                '>' => f.write_str("&gt;")?,
-                '"' => f.write_str("&quot;")?,
-                '\'' => f.write_str("&#39;")?,
-                '\n' => f.write_char('\n')?,
-                // Not allowed in XML at all.
-                c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => {
-                    f.write_char('\u{fffd}')?;
-                }
-                c => f.write_char(c)?,
-            }
-        }
-        Ok(())
     }
 }

@@ -2,9 +2,11 @@
 
 use std::fmt::Write;
 
+use ropewalk_ink::Number;
+
 use super::super::numbers::Ticks;
 use super::super::{Chart, Mark, Scale};
-use super::canvas::{Canvas, Number};
+use super::canvas::Canvas;
 use super::frame::{self, between};
 use super::{Area, about, style};
 

@@ -2,8 +2,10 @@
 
 use std::f64::consts::TAU;
 
+use ropewalk_ink::Number;
+
 use super::super::{Chart, numbers};
-use super::canvas::{Anchor, Canvas, Number};
+use super::canvas::{Anchor, Canvas};
 use super::{MARGIN, SMALL, about, style, text};
 
 const RADIUS: f64 = 130.0;

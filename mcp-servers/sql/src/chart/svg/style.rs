@@ -96,25 +96,9 @@ fn theme(sheet: &mut String, theme: &Theme) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use ropewalk_ink::contrast;
 
-    /// How well two colours are told apart, by the formula of WCAG 2.
-    fn contrast(one: &str, other: &str) -> f64 {
-        let light = |colour: &str| {
-            let part = |at: usize| {
-                let part = u8::from_str_radix(&colour[at..at + 2], 16).unwrap();
-                let part = f64::from(part) / 255.0;
-                if part <= 0.04045 {
-                    part / 12.92
-                } else {
-                    ((part + 0.055) / 1.055).powf(2.4)
-                }
-            };
-            0.2126 * part(1) + 0.7152 * part(3) + 0.0722 * part(5)
-        };
-        let (one, other) = (light(one), light(other));
-        (one.max(other) + 0.05) / (one.min(other) + 0.05)
-    }
+    use super::*;
 
     #[test]
     fn everything_stands_out_from_the_ground() {
