@@ -26,6 +26,7 @@ use ropewalk_core::tool::{ToolHints, ToolSpec};
 use ropewalk_infer::chat::dialect::{Answer, Asked, Thinking};
 use ropewalk_infer::chat::family::family_template;
 use ropewalk_infer::chat::template::Conversation;
+use ropewalk_infer::constraint::Constraint;
 use ropewalk_infer::decoder::{Decoder, Slice};
 use ropewalk_infer::error::InferError;
 use ropewalk_infer::file::ModelFile;
@@ -36,6 +37,10 @@ use ropewalk_infer::tiny::TinyModel;
 use ropewalk_infer::tiny::quant::Quant;
 use ropewalk_infer::tiny::shape::{Architecture, Shape};
 use ropewalk_infer::worker::{EndReason, Ended, Job, Listener, Worker, WorkerLimits};
+use ropewalk_sql::Dialect;
+use ropewalk_sql::grammar::grammar;
+use ropewalk_sql::guard::{Guard, Rules};
+use ropewalk_sql::schema::{Column, Table};
 use serde_json::{Value, json};
 
 fn heavy() -> bool {
@@ -242,6 +247,116 @@ fn plain_types(schema: &mut Value) {
         Value::Array(all) => all.iter_mut().for_each(plain_types),
         _ => {}
     }
+}
+
+/// Two tables whose names and columns have to be quoted now and then.
+fn tables() -> Vec<Table> {
+    let table = |name: &str, columns: &[&str]| Table {
+        name: name.to_owned(),
+        columns: columns
+            .iter()
+            .map(|name| Column {
+                name: (*name).to_owned(),
+                kind: "TEXT".to_owned(),
+                nullable: true,
+                comment: None,
+                samples: Vec::new(),
+            })
+            .collect(),
+        view: false,
+        comment: None,
+        primary_key: Vec::new(),
+        foreign_keys: Vec::new(),
+        rows: None,
+    };
+    vec![
+        table("customer", &["id", "last name", "region"]),
+        table("order", &["customer_id", "amount", "größe"]),
+    ]
+}
+
+#[test]
+fn sampled_hot_from_random_weights_every_statement_is_one_that_may_be_run() {
+    const AT_ONCE: usize = 16;
+    let count = if heavy() { 3_000 } else { 60 };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.gguf");
+    TinyModel::new(Shape::tiny(Architecture::Qwen3))
+        .write_gguf(&path, Quant::Q8_0)
+        .unwrap();
+    let model = LocalModel::open(&path, &ModelOptions::default()).unwrap();
+    let limits = WorkerLimits {
+        context: 2048,
+        cache_bytes: 64 << 20,
+        parallel: AT_ONCE,
+        queue: AT_ONCE,
+    };
+    let worker = Worker::start(Arc::clone(&model.decoder), &model.tokenizer, limits).unwrap();
+    let messages = [Message::User {
+        text: "Which region buys most?".to_owned(),
+    }];
+    let prompt = model
+        .prompt(Conversation {
+            messages: &messages,
+            tools: &[],
+            thinking: Some(false),
+            now: Some(0),
+        })
+        .unwrap();
+    let tables = tables();
+    let tables: Vec<&Table> = tables.iter().collect();
+    let dialects = [Dialect::Sqlite, Dialect::Postgres, Dialect::Mysql];
+    // Nine of ten times chance would only begin to say why it cannot answer.
+    let held = dialects.map(|dialect| {
+        let grammar = grammar(&tables, dialect).unwrap();
+        assert!(grammar.contains(" | refusal\n"));
+        Constraint::Lark(grammar.replace(" | refusal\n", "\n"))
+    });
+    let guards = dialects.map(|dialect| Guard::new(dialect, Rules::default()).unwrap());
+    let (sender, receiver) = channel();
+    let (mut statements, mut cut, mut asked, mut ended) = (0, 0, 0, 0);
+    while ended < count {
+        while asked < count && asked - ended < AT_ONCE {
+            let sampling = Sampling {
+                temperature: Some(1.5),
+                seed: Some(asked as i64),
+                ..Sampling::default()
+            };
+            worker
+                .submit(Job {
+                    prompt: prompt.tokens.clone(),
+                    sampler: Sampler::new(&sampling),
+                    matcher: Some(model.grammars.matcher(&held[asked % held.len()]).unwrap()),
+                    most: 400,
+                    cancelled: Arc::new(AtomicBool::new(false)),
+                    listener: Box::new(Collect {
+                        number: asked,
+                        tokens: Vec::new(),
+                        sender: sender.clone(),
+                    }),
+                })
+                .unwrap();
+            asked += 1;
+        }
+        let (number, written, end) = receiver.recv().unwrap();
+        ended += 1;
+        let bytes: Vec<u8> = written
+            .iter()
+            .filter(|token| !model.tokenizer.ends().contains(token))
+            .flat_map(|token| model.tokenizer.bytes(*token).to_vec())
+            .collect();
+        let text = String::from_utf8_lossy(&bytes);
+        // Chance does not end every statement in time.
+        if end.reason != EndReason::Turn {
+            cut += 1;
+            continue;
+        }
+        statements += 1;
+        let checked = guards[number % guards.len()].check(&text);
+        assert!(checked.is_ok(), "{number}: {text}\n{checked:?}");
+    }
+    println!("{statements} statements, all let through by the guard, and {cut} cut off");
+    assert!(statements >= count / 4);
 }
 
 /// Collects the tokens of one reply.

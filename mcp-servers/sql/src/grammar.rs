@@ -1,52 +1,65 @@
 //! SQL over some tables as a grammar, for engines that can hold a model to one.
 //!
 //! In llguidance's dialect of Lark. What it allows is one SELECT over these tables and columns, or a
-//! sentence that begins with [`CANNOT`]: names that there are not cannot be written, tables are
-//! joined over their keys, and texts, numbers and functions are of the dialect. Which of the tables
-//! a column belongs to is checked by the database.
+//! sentence that begins with [`CANNOT`]: names that there are not cannot be written, and texts,
+//! numbers, functions and types are of the dialect. A statement may name things of its own, in
+//! words that the grammar lists: a table by a letter, a query of its WITH by [`RULES`]' `PART`.
+//! Which table a column belongs to is checked by the database.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::dialect::Dialect;
-use crate::schema::{Schema, Table};
+use crate::schema::Table;
 
 /// What a model begins with that cannot answer from these tables.
 pub const CANNOT: &str = "CANNOT: ";
 
 /// The rules that are the same for all tables.
 const RULES: &str = r#"
-start: query | refusal
+start: ("WITH " part (", " part)* " ")? query | refusal
+part: PART " AS (" query ")"
 query: core (set core)* order? limit?
 set: " UNION " | " UNION ALL " | " INTERSECT " | " EXCEPT "
-core: "SELECT " "DISTINCT "? items " FROM " table join* where? group?
+core: "SELECT " "DISTINCT "? items " FROM " source join* where? group?
 items: "*" | item (", " item)*
 item: expr (" AS " ALIAS)?
+source: (table | PART) (" AS " TAG)?
+join: " LEFT"? " JOIN " source " ON " conditions
 where: " WHERE " conditions
 group: " GROUP BY " expr (", " expr)* (" HAVING " conditions)?
 order: " ORDER BY " key (", " key)*
 key: (expr | ALIAS) (" ASC" | " DESC")?
-limit: " LIMIT " COUNT
+limit: " LIMIT " COUNT (" OFFSET " COUNT)?
 conditions: condition ((" AND " | " OR ") condition)*
 condition: expr compare expr
-    | expr " BETWEEN " expr " AND " expr
+    | expr " NOT"? " BETWEEN " expr " AND " expr
     | expr " NOT"? " LIKE " TEXT
     | expr " IS" " NOT"? " NULL"
     | expr " NOT"? " IN (" (query | expr (", " expr)*) ")"
     | "NOT "? "EXISTS (" query ")"
     | "(" conditions ")"
 compare: " = " | " <> " | " < " | " <= " | " > " | " >= "
-expr: term ((" + " | " - " | " * " | " / ") term)*
-term: column | NUMBER | TEXT | call | "(" expr ")" | "(" query ")" | case
-call: "COUNT" "(" ("*" | "DISTINCT "? expr) ")" | aggregate "(" expr ")"
+expr: term ((" + " | " - " | " * " | " / " | " % ") term)*
+term: column | NUMBER | TEXT | call | window | "(" expr ")" | "(" query ")" | case
+    | "CAST(" expr " AS " type ")"
+column: (table ".")? name | TAG "." name | PART "." ALIAS
+call: "COUNT" "(" ("*" | "DISTINCT "? expr) ")" | aggregate "(" "DISTINCT "? expr ")"
     | function "(" expr (", " expr)* ")"
 aggregate: "SUM" | "AVG" | "MIN" | "MAX"
+window: ranking " OVER (" partition? "ORDER BY " key (", " key)* ")"
+    | call " OVER (" partition? ("ORDER BY " key (", " key)*)? ")"
+ranking: "ROW_NUMBER()" | "RANK()" | "DENSE_RANK()" | ("LAG" | "LEAD") "(" expr ")"
+partition: "PARTITION BY " expr (", " expr)* " "
 case: "CASE" (" WHEN " conditions " THEN " expr)+ (" ELSE " expr)? " END"
 refusal: "CANNOT: " REASON
-ALIAS: /[a-z][a-z0-9_]{0,30}/
+ALIAS: /[a-z][a-z0-9]{0,20}_[a-z0-9_]{0,20}|name|year|month|count|total|number|average|amount|rate|share|ratio|value|result/
+TAG: /[a-zA-Z][0-9]?/
+PART: /(part|step|cte)[0-9]?|ranked|totals|counts|filtered/
 NUMBER: /-?[0-9]{1,15}(\.[0-9]{1,10})?/
 COUNT: /[1-9][0-9]{0,3}/
-TEXT: /'([^'\\\n]|''){0,200}'/
-REASON: /[^\n]{1,200}/
+TEXT: /'([^'\\\p{Cc}]|''){0,200}'/
+REASON: /[^\p{Cc}]{1,200}/
 "#;
 
 /// A grammar over these tables; `None` where there are none.
@@ -55,80 +68,40 @@ pub fn grammar(tables: &[&Table], dialect: Dialect) -> Option<String> {
     if tables.is_empty() {
         return None;
     }
-    let schema = Schema {
-        tables: tables.iter().map(|table| (*table).clone()).collect(),
-    };
     let mut grammar = RULES.to_owned();
-    let names = tables
-        .iter()
-        .map(|table| literal(&dialect.named_path(&table.name)));
+    let names = tables.iter().map(|table| dialect.named_path(&table.name));
     alternatives(&mut grammar, "table", names);
-    alternatives(&mut grammar, "column", columns(tables, dialect));
-    let joins = joins(&schema, dialect).into_iter();
-    // Tables without keys are joined as the model thinks.
-    let free = "\" JOIN \" table \" ON \" column \" = \" column".to_owned();
-    alternatives(&mut grammar, "join", joins.chain([free]));
-    let functions = functions(dialect).iter().map(|name| literal(name));
+    let columns = tables.iter().flat_map(|table| &table.columns);
+    let columns: BTreeSet<String> = columns.map(|column| dialect.named(&column.name)).collect();
+    alternatives(&mut grammar, "name", columns.into_iter());
+    let functions = functions(dialect).iter().map(|name| (*name).to_owned());
     alternatives(&mut grammar, "function", functions);
+    let types = types(dialect).iter().map(|name| (*name).to_owned());
+    alternatives(&mut grammar, "type", types);
     Some(grammar)
 }
 
 fn alternatives(grammar: &mut String, rule: &str, texts: impl Iterator<Item = String>) {
-    let texts: Vec<String> = texts.collect();
+    let texts: Vec<String> = texts.map(|text| literal(&text)).collect();
     // Writing to a text does not fail.
     let _ = writeln!(grammar, "{rule}: {}", texts.join(" | "));
-}
-
-fn columns<'a>(tables: &'a [&Table], dialect: Dialect) -> impl Iterator<Item = String> + 'a {
-    tables.iter().flat_map(move |table| {
-        let name = dialect.named_path(&table.name);
-        let columns = table.columns.iter();
-        columns.map(move |column| {
-            let column = dialect.named(&column.name);
-            literal(&format!("{name}.{column}"))
-        })
-    })
-}
-
-/// Each key from both of its ends.
-fn joins(schema: &Schema, dialect: Dialect) -> Vec<String> {
-    let mut joins = Vec::new();
-    for table in &schema.tables {
-        for key in &table.foreign_keys {
-            let Some(target) = schema.table(&key.table) else {
-                continue;
-            };
-            let (here, there) = (
-                dialect.named_path(&table.name),
-                dialect.named_path(&target.name),
-            );
-            let pairs: Vec<String> = key
-                .columns
-                .iter()
-                .zip(&key.targets)
-                .map(|(column, other)| {
-                    let (column, other) = (dialect.named(column), dialect.named(other));
-                    format!("{here}.{column} = {there}.{other}")
-                })
-                .collect();
-            if pairs.is_empty() {
-                continue;
-            }
-            let on = pairs.join(" AND ");
-            joins.push(literal(&format!(" JOIN {there} ON {on}")));
-            joins.push(literal(&format!(" JOIN {here} ON {on}")));
-        }
-    }
-    joins.sort();
-    joins.dedup();
-    joins
 }
 
 /// Functions that only compute, and that questions need.
 fn functions(dialect: Dialect) -> &'static [&'static str] {
     match dialect {
         Dialect::Sqlite => &[
-            "LOWER", "UPPER", "LENGTH", "SUBSTR", "ROUND", "ABS", "COALESCE", "STRFTIME", "DATE",
+            "LOWER",
+            "UPPER",
+            "LENGTH",
+            "SUBSTR",
+            "ROUND",
+            "ABS",
+            "COALESCE",
+            "NULLIF",
+            "STRFTIME",
+            "DATE",
+            "JULIANDAY",
         ],
         Dialect::Postgres => &[
             "LOWER",
@@ -138,6 +111,7 @@ fn functions(dialect: Dialect) -> &'static [&'static str] {
             "ROUND",
             "ABS",
             "COALESCE",
+            "NULLIF",
             "TO_CHAR",
             "DATE_TRUNC",
             "DATE_PART",
@@ -150,11 +124,23 @@ fn functions(dialect: Dialect) -> &'static [&'static str] {
             "ROUND",
             "ABS",
             "COALESCE",
+            "NULLIF",
+            "CONCAT",
             "YEAR",
             "MONTH",
             "DATE",
             "DATE_FORMAT",
+            "DATEDIFF",
         ],
+    }
+}
+
+/// Types that a value is made into.
+fn types(dialect: Dialect) -> &'static [&'static str] {
+    match dialect {
+        Dialect::Sqlite => &["REAL", "INTEGER", "TEXT"],
+        Dialect::Postgres => &["NUMERIC", "DOUBLE PRECISION", "INTEGER", "TEXT", "DATE"],
+        Dialect::Mysql => &["DECIMAL(20, 6)", "SIGNED", "CHAR", "DATE"],
     }
 }
 
@@ -210,6 +196,14 @@ mod tests {
                     .to_owned(),
                 "SELECT customer.id FROM customer EXCEPT SELECT sale.customer_id FROM sale"
                     .to_owned(),
+                "SELECT T1.region, CAST(SUM(amount) AS REAL) / COUNT(*) FROM customer AS T1 \
+                 LEFT JOIN sale AS T2 ON T1.id = T2.customer_id AND T2.amount > 3 \
+                 GROUP BY T1.region"
+                    .replace("REAL", super::types(dialect)[0]),
+                "WITH ranked AS (SELECT region, ROW_NUMBER() OVER (PARTITION BY region \
+                 ORDER BY id DESC) AS place_in FROM customer) \
+                 SELECT region FROM ranked WHERE ranked.place_in = 1"
+                    .to_owned(),
             ] {
                 assert!(allowed(&grammar, &sql), "{sql}");
                 guard.check(&sql).unwrap();
@@ -219,6 +213,8 @@ mod tests {
                 "SELECT sale.amount FROM sale; DELETE FROM sale",
                 "SELECT sale.price FROM sale",
                 "SELECT sale.amount FROM sales",
+                "SELECT price FROM sale",
+                "SELECT T1.price FROM sale AS T1",
                 "SELECT load_extension('x') FROM sale",
                 "SELECT sale.amount FROM sale -- and more",
                 "",
