@@ -29,10 +29,9 @@ use ropewalk_core::interrupt::{InterruptKind, Reply};
 use ropewalk_core::policy::{Exposure, Judgement, Verdict};
 use ropewalk_core::tool::{Permission, ToolCall, ToolHints, ToolOutcome, ToolSpec};
 use ropewalk_engine::run::{self, Resumed, RunOptions, RunResult};
-use ropewalk_engine::services::{FunctionCall, Functions, OneEngine, Services, Tools};
+use ropewalk_engine::services::{FunctionCall, Functions, Meanwhile, OneEngine, Services, Tools};
 use ropewalk_engine::store::sqlite::SqliteStore;
 use ropewalk_engine::store::{Durability, ListQuery, Stamped};
-use ropewalk_host::ToolProgress;
 use ropewalk_host::audit::{AuditLog, Seen, What};
 use ropewalk_models::scripted::{Scripted, ScriptedReply};
 use serde_json::{Map, Value, json};
@@ -181,7 +180,7 @@ impl Tools for Files {
         call: &ToolCall,
         _: &str,
         _: &CancellationToken,
-        _: Arc<dyn Fn(ToolProgress) + Send + Sync>,
+        _: Meanwhile,
     ) -> ToolOutcome {
         let line = append(&self.0, &name_of(call.arguments.as_object().unwrap()));
         ToolOutcome::Ok {

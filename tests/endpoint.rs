@@ -241,6 +241,10 @@ fn writes_sql(request: &Value) -> BoxStream<'static, Value> {
     all(vec![
         piece(&json!({"role": "assistant", "content": sql}), None),
         piece(&json!({}), Some("stop")),
+        json!({
+            "id": "c1", "object": "chat.completion.chunk", "created": 0, "model": "m",
+            "choices": [], "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
+        }),
     ])
 }
 
@@ -259,6 +263,12 @@ fn a_question_to_a_database_is_answered_by_what_the_model_writes() {
             "city: Paris [{}]",
             report["citations"][0]["id"].as_str().unwrap()
         )
+    );
+    let usage = &report["usage"];
+    assert_eq!(
+        (&usage["input_tokens"], &usage["output_tokens"]),
+        (&json!(300), &json!(60)),
+        "what the server has written is counted: {report}"
     );
     let requests = endpoint.requests.lock().unwrap();
     assert_eq!(requests.len(), 3, "three statements are asked for");

@@ -52,6 +52,7 @@ impl Tools {
             cancel: &cancel,
             progress: Arc::new(|_| {}),
             desk: None,
+            payer: None,
         };
         self.0.call(&call, caller).await
     }

@@ -56,6 +56,7 @@ async fn calls(program: &str, count: u32) -> f64 {
             cancel: &cancel,
             progress: Arc::new(|_| {}),
             desk: None,
+            payer: None,
         };
         let outcome = host.call(&call, caller).await;
         assert!(matches!(&outcome, ToolOutcome::Ok { text, .. } if text == "hello"));

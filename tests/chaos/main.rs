@@ -172,6 +172,7 @@ async fn once(trial: &Trial, name: &'static str, tool: &str, number: u64) -> boo
         cancel: &CancellationToken::new(),
         progress: Arc::new(|_| {}),
         desk: None,
+        payer: None,
     };
     let began = Instant::now();
     let outcome = tokio::time::timeout(DEADLINE, trial.host.call(&call, caller)).await;

@@ -11,10 +11,9 @@ use ropewalk_core::policy::{Exposure, Judgement, Verdict};
 use ropewalk_core::tool::{Permission, ToolCall, ToolHints, ToolOutcome, ToolSpec};
 use ropewalk_engine::definitions::Definitions;
 use ropewalk_engine::run::{self, RunEnd, RunOptions, RunResult};
-use ropewalk_engine::services::{Functions, OneEngine, Services, Tools};
+use ropewalk_engine::services::{Functions, Meanwhile, OneEngine, Services, Tools};
 use ropewalk_engine::store::Stamped;
 use ropewalk_engine::store::memory::MemoryStore;
-use ropewalk_host::ToolProgress;
 use ropewalk_models::engine::{DeltaSink, Engine, EngineError, EngineInfo};
 use ropewalk_models::scripted::{Scripted, ScriptedReply};
 use serde_json::{Map, Value, json};
@@ -99,7 +98,7 @@ impl Tools for Shelf {
         call: &ToolCall,
         _: &str,
         _: &CancellationToken,
-        _: Arc<dyn Fn(ToolProgress) + Send + Sync>,
+        _: Meanwhile,
     ) -> ToolOutcome {
         if let Some(meet) = &self.meet {
             meet.wait().await;

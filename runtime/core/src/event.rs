@@ -137,6 +137,17 @@ pub enum Event {
         /// What it said.
         message: String,
     },
+    /// A server had a model complete something while it worked on an effect.
+    EffectSampled {
+        /// Which effect.
+        slot: String,
+        /// The model.
+        engine: String,
+        /// What it cost.
+        usage: Usage,
+        /// Milliseconds it took.
+        took_ms: u64,
+    },
     /// It was done, or failed.
     EffectEnded {
         /// Which effect.
@@ -380,6 +391,7 @@ impl Event {
                 outcome: EffectOutcome::Reply { reply },
                 ..
             } => reply.usage,
+            Event::EffectSampled { usage, .. } => *usage,
             _ => Usage::default(),
         }
     }
@@ -395,6 +407,7 @@ impl Event {
             Event::CallJudged { place, .. } => Some(place),
             Event::EffectStarted { slot, .. }
             | Event::EffectProgressed { slot, .. }
+            | Event::EffectSampled { slot, .. }
             | Event::EffectEnded { slot, .. } => Some(slot),
             Event::InterruptRaised { id, .. } | Event::InterruptAnswered { id, .. } => Some(id),
             Event::RunStarted { .. }

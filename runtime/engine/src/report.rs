@@ -109,7 +109,13 @@ fn answer_of(end: &RunEnd, steps: &[StepRecord]) -> Answer {
         RunResult::Failed { error, .. } => error.details.as_deref().cloned(),
         RunResult::Suspended { .. } => None,
     };
-    if let Some(answer) = details.and_then(|details| serde_json::from_value(details).ok()) {
+    let answer = details.and_then(|details| serde_json::from_value::<Answer>(details).ok());
+    if let Some(mut answer) = answer {
+        // An agent knows nothing of what servers had completed.
+        for step in steps.iter().filter(|step| is_for_a_server(step, steps)) {
+            answer.usage = answer.usage.plus(step.usage);
+            answer.model_calls = answer.model_calls.saturating_add(1);
+        }
         return answer;
     }
     let (text, stop) = match &end.result {
@@ -151,6 +157,12 @@ fn answer_of(end: &RunEnd, steps: &[StepRecord]) -> Answer {
         tool_calls: count(StepKind::Tool),
         usage,
     }
+}
+
+/// Whether a step is a completion that a server asked for.
+fn is_for_a_server(step: &StepRecord, steps: &[StepRecord]) -> bool {
+    let parent = step.parent.and_then(|parent| steps.get(parent));
+    step.kind == StepKind::Model && parent.is_some_and(|parent| parent.kind == StepKind::Tool)
 }
 
 /// Steps in the making: feed it a run's events, in order.
@@ -208,6 +220,21 @@ impl Steps {
                 }
             }
             Event::EffectStarted { slot, request, .. } => self.begin_effect(slot, request, now),
+            Event::EffectSampled {
+                slot,
+                engine,
+                usage,
+                took_ms,
+            } => {
+                let parent = self.open.get(slot.as_str()).copied();
+                let began = now.saturating_sub(*took_ms);
+                let step = self.begin(StepKind::Model, engine, parent, "for the server", began);
+                if let Some(record) = self.records.get_mut(step) {
+                    record.took_ms = *took_ms;
+                    record.usage = *usage;
+                    record.ended = true;
+                }
+            }
             Event::EffectEnded { slot, outcome } => {
                 let (said, failed) = said(outcome);
                 self.end(slot, &said, failed, stamped.event.usage(), now);

@@ -14,8 +14,9 @@ mod plain;
 mod purse;
 mod replay;
 mod resume;
+mod sampled;
 mod sources;
-mod spans;
+pub(crate) mod spans;
 mod tool;
 mod window;
 
@@ -40,9 +41,10 @@ pub(crate) use self::attempt::Cancel;
 pub use self::error::RunError;
 pub use self::fork::{answer, fork};
 use self::graph::GraphEnd;
-pub(crate) use self::purse::granted;
+pub(crate) use self::purse::{MODEL_CALL, granted, spent_on};
 pub use self::replay::replay;
 pub use self::resume::{Resumed, recorded_graph, resume};
+use self::sampled::Worked;
 use self::sources::Sources;
 use crate::journal::past::Past;
 use crate::journal::{Approver, Journal, Listener, Mode, Setup, Stop, Unanswered};
@@ -109,21 +111,20 @@ pub struct RunEnd {
 pub(crate) struct Shared {
     pub(crate) services: Services,
     pub(crate) journal: Journal,
-    pub(crate) budget: Mutex<Budget>,
+    pub(crate) budget: Arc<Mutex<Budget>>,
     pub(crate) on_delta: Option<DeltaListener>,
     pub(crate) tools: HashMap<String, ToolSpec>,
     /// Tools whose results nobody vouches for.
     pub(crate) outside: BTreeSet<String>,
     /// The graph as a snapshot had it, until it goes on from there.
     pub(crate) machine: Mutex<Option<MachineState>>,
-    began: Instant,
-    worked_before: f64,
+    worked: Worked,
 }
 
 impl Shared {
     /// Seconds that processes have worked on the run.
     pub(crate) fn worked(&self) -> f64 {
-        self.worked_before + self.began.elapsed().as_secs_f64()
+        self.worked.seconds()
     }
 }
 
@@ -221,13 +222,15 @@ fn assembled(
     Shared {
         services: services.clone(),
         journal: Journal::new(setup),
-        budget: Mutex::new(budget),
+        budget: Arc::new(Mutex::new(budget)),
         on_delta: options.on_delta,
         tools,
         outside: BTreeSet::new(),
         machine: Mutex::new(None),
-        began: Instant::now(),
-        worked_before,
+        worked: Worked {
+            since: Instant::now(),
+            before: worked_before,
+        },
     }
 }
 

@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use ropewalk_core::message::{ChatReply, ChatRequest, FinishReason, Grammar, Message, Sampling};
-use ropewalk_host::sampling::{SampleAsked, Sampled, Sampler};
+use ropewalk_host::sampling::{Foreseen, SampleAsked, Sampled, Sampler};
 use ropewalk_models::engine::{DeltaSink, Engine, EngineError};
+use tracing::Instrument;
+
+use crate::run::spans;
 
 /// Has an engine complete what servers send.
 pub struct EngineSampler {
@@ -37,9 +40,20 @@ impl EngineSampler {
 
 #[async_trait]
 impl Sampler for EngineSampler {
+    fn foresee(&self, asked: &SampleAsked) -> Foreseen {
+        let info = self.engine.info();
+        Foreseen {
+            engine: info.id.clone(),
+            tokens: self.engine.count(&request(asked.clone())).tokens,
+            free: !info.charges,
+        }
+    }
+
     async fn complete(&self, asked: SampleAsked) -> Result<Sampled, String> {
-        let reply = self.reply(request(asked)).await;
+        let span = spans::model(&self.engine.info().id);
+        let reply = self.reply(request(asked)).instrument(span.clone()).await;
         let reply = reply.map_err(|error| error.to_string())?;
+        spans::replied(&span, &reply);
         if reply.abstained {
             return Err("the model declines to complete this".to_owned());
         }
@@ -49,6 +63,7 @@ impl Sampler for EngineSampler {
         Ok(Sampled {
             text: reply.text,
             model,
+            usage: reply.usage,
             cut: reply.finish == FinishReason::Length,
         })
     }

@@ -11,6 +11,7 @@ use ropewalk_core::graph::channel::Reducers;
 use ropewalk_core::policy::{Exposure, Judgement, Verdict};
 use ropewalk_core::tool::{Permission, ToolCall, ToolOutcome, ToolSpec};
 use ropewalk_host::audit::Seen;
+use ropewalk_host::sampling::Payer;
 use ropewalk_host::search::Catalogue;
 use ropewalk_host::{Caller, Host, ToolProgress};
 use ropewalk_models::engine::Engine;
@@ -138,8 +139,17 @@ pub trait Tools: Send + Sync {
         call: &ToolCall,
         key: &str,
         cancel: &CancellationToken,
-        progress: Arc<dyn Fn(ToolProgress) + Send + Sync>,
+        meanwhile: Meanwhile,
     ) -> ToolOutcome;
+}
+
+/// Who hears of what happens while a tool works.
+#[derive(Clone)]
+pub struct Meanwhile {
+    /// Hears how far it is.
+    pub progress: Arc<dyn Fn(ToolProgress) + Send + Sync>,
+    /// Bears what its server has completed by a model.
+    pub payer: Arc<dyn Payer>,
 }
 
 #[async_trait]
@@ -169,13 +179,14 @@ impl Tools for Host {
         call: &ToolCall,
         key: &str,
         cancel: &CancellationToken,
-        progress: Arc<dyn Fn(ToolProgress) + Send + Sync>,
+        meanwhile: Meanwhile,
     ) -> ToolOutcome {
         let caller = Caller {
             key: Some(key),
             cancel,
-            progress,
+            progress: meanwhile.progress,
             desk: None,
+            payer: Some(meanwhile.payer),
         };
         Host::call(self, call, caller).await
     }
@@ -204,7 +215,7 @@ impl Tools for NoTools {
         call: &ToolCall,
         _: &str,
         _: &CancellationToken,
-        _: Arc<dyn Fn(ToolProgress) + Send + Sync>,
+        _: Meanwhile,
     ) -> ToolOutcome {
         ToolOutcome::Error {
             message: format!("there is no tool `{}`: no server offers any", call.name),

@@ -139,6 +139,10 @@ impl Tally {
                 request: EffectRequest::Tool { .. },
                 ..
             } => tally.tool_calls = 1,
+            Event::EffectSampled { usage, .. } => {
+                tally.model_calls = 1;
+                tally.tokens = usage.input_tokens.saturating_add(usage.output_tokens);
+            }
             Event::EffectEnded {
                 outcome: EffectOutcome::Reply { reply },
                 ..

@@ -12,6 +12,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use rmcp::RoleClient;
 use rmcp::handler::client::ClientHandler;
@@ -23,13 +24,15 @@ use rmcp::model::{
     SamplingCapability, SamplingMessage, SamplingMessageContentBlock, UrlElicitationCapability,
 };
 use rmcp::service::{InboundStreamOrigin, NotificationContext, RequestContext};
+use ropewalk_core::message::Usage;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span};
 
 use crate::deadline::Deadline;
 use crate::elicitation::elicit;
 use crate::inquiry::Desk;
-use crate::sampling::{SampleAsked, SampleMessage, Sampler};
+use crate::sampling::{Payer, SampleAsked, SampleMessage, Sampler};
 use crate::summary::ToolProgress;
 
 /// Requests that a server may make during one call; more is a server that does not end.
@@ -65,7 +68,10 @@ struct Shared {
 pub(crate) struct Call {
     pub(crate) desk: Arc<dyn Desk>,
     pub(crate) deadline: Arc<Deadline>,
+    payer: Option<Arc<dyn Payer>>,
     progress: Callback,
+    /// Where it stands in a trace.
+    span: Span,
     /// What its request is known by, once it was sent.
     names: Mutex<Option<(RequestId, ProgressToken)>>,
     requests: AtomicUsize,
@@ -77,11 +83,18 @@ impl Call {
         Self {
             desk,
             deadline,
+            payer: None,
             progress,
+            span: Span::current(),
             names: Mutex::new(None),
             requests: AtomicUsize::new(0),
             over: CancellationToken::new(),
         }
+    }
+
+    /// The same, with somebody who bears what is completed meanwhile.
+    pub(crate) fn paid_by(self, payer: Option<Arc<dyn Payer>>) -> Self {
+        Self { payer, ..self }
     }
 
     /// The request now under way for it.
@@ -205,12 +218,26 @@ impl ClientEnd {
         let Some(sampler) = &self.0.offer.sampler else {
             return Err(refused("completions are not offered to this server"));
         };
-        if !calls.first().is_some_and(|call| call.may_ask()) {
+        // Where it may be any of several calls, they are of one person, and one of them pays.
+        let Some(call) = calls.first().filter(|call| call.may_ask()) else {
             return Err(refused("completions belong to a call, and are bounded"));
-        }
+        };
         let asked = sample(&self.0.offer.server, asked)
             .ok_or_else(|| refused("only text can be completed here"))?;
-        let sampled = sampler.complete(asked).await.map_err(|why| refused(&why))?;
+        let foreseen = sampler.foresee(&asked);
+        if let Some(payer) = &call.payer {
+            payer.book(&foreseen).map_err(|why| refused(&why))?;
+        }
+        let began = Instant::now();
+        let sampled = sampler.complete(asked).instrument(call.span.clone()).await;
+        if let Some(payer) = &call.payer {
+            let (engine, usage) = match &sampled {
+                Ok(sampled) => (sampled.model.as_str(), sampled.usage),
+                Err(_) => (foreseen.engine.as_str(), Usage::default()),
+            };
+            payer.paid(engine, usage, began.elapsed());
+        }
+        let sampled = sampled.map_err(|why| refused(&why))?;
         let message = SamplingMessage::new(
             Role::Assistant,
             SamplingMessageContentBlock::text(sampled.text),

@@ -25,7 +25,7 @@ use crate::guard::Guard;
 use crate::handler::Call;
 use crate::inquiry::{Desk, Nobody};
 use crate::resources::Resource;
-use crate::sampling::Sampler;
+use crate::sampling::{Payer, Sampler};
 use crate::server::{CallPlan, Server};
 use crate::summary::{ServerState, ServerSummary, StartFailure, ToolOrigin, ToolProgress};
 use crate::translate::outcome;
@@ -89,6 +89,8 @@ pub struct Caller<'a> {
     pub progress: Arc<dyn Fn(ToolProgress) + Send + Sync>,
     /// Answers what the server asks meanwhile; the host's own desk when left out.
     pub desk: Option<Arc<dyn Desk>>,
+    /// Bears what the server has completed meanwhile; nobody does when left out.
+    pub payer: Option<Arc<dyn Payer>>,
 }
 
 /// The servers of a program and their tools.
@@ -261,6 +263,7 @@ impl Host {
             key: caller.key,
             cancel: caller.cancel,
             progress: caller.progress,
+            payer: caller.payer,
             desk: caller.desk,
         };
         let result = server.call(plan).await.map_err(|reason| {

@@ -4,7 +4,10 @@
 //! `sampling = true`, if the program gives a [`Sampler`]; otherwise servers are not told that it
 //! exists.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
+use ropewalk_core::message::Usage;
 
 /// Has a model complete what a server sends.
 #[async_trait]
@@ -14,6 +17,35 @@ pub trait Sampler: Send + Sync {
     /// # Errors
     /// A sentence for the server that says why there is none.
     async fn complete(&self, asked: SampleAsked) -> Result<Sampled, String>;
+
+    /// What a completion will cost, as far as it is known before.
+    fn foresee(&self, asked: &SampleAsked) -> Foreseen {
+        let _ = asked;
+        Foreseen::default()
+    }
+}
+
+/// A completion, as far as it is known before it is made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Foreseen {
+    /// The model that will be asked.
+    pub engine: String,
+    /// Tokens that will be read.
+    pub tokens: u64,
+    /// It costs no money.
+    pub free: bool,
+}
+
+/// Bears what a server has completed during a call: the budget of a run.
+pub trait Payer: Send + Sync {
+    /// Books a completion before it is made.
+    ///
+    /// # Errors
+    /// A sentence for the server that says why it is not borne.
+    fn book(&self, foreseen: &Foreseen) -> Result<(), String>;
+
+    /// Hears what the completion has cost: nothing, where it failed.
+    fn paid(&self, engine: &str, usage: Usage, took: Duration);
 }
 
 /// What a server wants completed.
@@ -52,6 +84,8 @@ pub struct Sampled {
     pub text: String,
     /// The model that wrote them.
     pub model: String,
+    /// What it cost.
+    pub usage: Usage,
     /// Whether it was cut at the token limit.
     pub cut: bool,
 }

@@ -24,6 +24,7 @@ use crate::host::{Caller, Endpoint, HostOptions};
 use crate::inquiry::{Desk, Nobody};
 use crate::oauth::Authority;
 use crate::oauth::vault::Keeping;
+use crate::sampling::Payer;
 
 use ending::{Ended, Leaving, refusal};
 
@@ -85,6 +86,8 @@ pub(crate) struct CallPlan<'a> {
     pub(crate) progress: Callback,
     /// Who answers what the server asks; the host's own where nobody else does.
     pub(crate) desk: Option<Arc<dyn Desk>>,
+    /// Who bears what the server has completed.
+    pub(crate) payer: Option<Arc<dyn Payer>>,
 }
 
 impl Server {
@@ -221,7 +224,11 @@ impl Server {
     /// One call. It ends by its deadline whatever the server does.
     pub(crate) async fn call(&self, plan: CallPlan<'_>) -> Result<CallToolResult, String> {
         let patience = self.patience().0;
-        let (deadline, call) = self.begun(plan.desk.clone(), Arc::clone(&plan.progress));
+        let (deadline, call) = self.begun(
+            plan.desk.clone(),
+            plan.payer.clone(),
+            Arc::clone(&plan.progress),
+        );
         let _turn = tokio::select! {
             biased;
             () = plan.cancel.cancelled() => return Err(CANCELLED.to_owned()),
@@ -269,7 +276,11 @@ impl Server {
         caller: &Caller<'_>,
         action: impl AsyncFn(&Connection, &Arc<Call>) -> Result<T, CallFailure>,
     ) -> Result<T, String> {
-        let (deadline, call) = self.begun(caller.desk.clone(), Arc::clone(&caller.progress));
+        let (deadline, call) = self.begun(
+            caller.desk.clone(),
+            caller.payer.clone(),
+            Arc::clone(&caller.progress),
+        );
         let mut leave = self.leave().map_err(|peace| refusal(&peace))?;
         let attempt = async {
             let mut repeated = false;
@@ -305,12 +316,17 @@ impl Server {
     }
 
     /// A call that begins now.
-    fn begun(&self, desk: Option<Arc<dyn Desk>>, progress: Callback) -> (Arc<Deadline>, Arc<Call>) {
+    fn begun(
+        &self,
+        desk: Option<Arc<dyn Desk>>,
+        payer: Option<Arc<dyn Payer>>,
+        progress: Callback,
+    ) -> (Arc<Deadline>, Arc<Call>) {
         let (patience, limit) = self.patience();
         let deadline = Arc::new(Deadline::new(patience, limit.max(patience)));
         let desk = desk.unwrap_or_else(|| Arc::clone(&self.desk));
-        let call = Arc::new(Call::new(desk, Arc::clone(&deadline), progress));
-        (deadline, call)
+        let call = Call::new(desk, Arc::clone(&deadline), progress).paid_by(payer);
+        (deadline, Arc::new(call))
     }
 
     /// When the connection is lost on the way, a call that may be repeated is, once.

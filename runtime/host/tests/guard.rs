@@ -144,6 +144,7 @@ async fn a_changed_definition_is_held_back_until_somebody_has_looked() {
         cancel: &cancel,
         progress: Arc::new(|_| {}),
         desk: None,
+        payer: None,
     };
     let outcome = host.call(&call, caller).await;
     assert!(matches!(outcome, ToolOutcome::Error { message } if message.contains("held back")));

@@ -120,6 +120,7 @@ fn caller(cancel: &CancellationToken) -> Caller<'_> {
         cancel,
         progress: Arc::new(|_| {}),
         desk: None,
+        payer: None,
     }
 }
 

@@ -19,6 +19,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use ropewalk_core::message::Usage;
 use ropewalk_core::tool::ToolOutcome;
 use ropewalk_host::consent::Granted;
 use ropewalk_host::inquiry::{Answer, Desk, Inquiry, Wants};
@@ -112,6 +113,7 @@ impl Sampler for Parrot {
         Ok(Sampled {
             text: format!("you said: {}", asked.messages[0].text),
             model: "parrot".to_owned(),
+            usage: Usage::default(),
             cut: false,
         })
     }

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use ropewalk_core::message::Usage;
 use ropewalk_core::tool::ToolOutcome;
 use ropewalk_host::inquiry::{Answer, Desk, Inquiry, Wants};
 use ropewalk_host::sampling::{SampleAsked, Sampled, Sampler};
@@ -224,6 +225,7 @@ impl Sampler for Parrot {
         Ok(Sampled {
             text,
             model: "parrot".to_owned(),
+            usage: Usage::default(),
             cut: false,
         })
     }

@@ -194,6 +194,7 @@ fn caller(cancel: &CancellationToken) -> Caller<'_> {
         cancel,
         progress: Arc::new(|_| {}),
         desk: None,
+        payer: None,
     }
 }
 

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::as_value;
 use super::reading::Reading;
 use crate::path;
-use crate::run::granted;
+use crate::run::{MODEL_CALL, granted, spent_on};
 
 /// How much of a log is remembered.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,6 +129,9 @@ impl Past {
                 effect.starts += 1;
                 effect.request = request;
                 effect.outcome = None;
+            }
+            Event::EffectSampled { slot, usage, .. } => {
+                self.spend(slot, MODEL_CALL.plus(spent_on(*usage)));
             }
             Event::EffectEnded { slot, outcome } => {
                 self.spend(slot, ended(outcome));
@@ -294,14 +297,7 @@ fn begun(request: &EffectRequest) -> Spending {
 /// What an effect has cost by its end.
 pub(crate) fn ended(outcome: &EffectOutcome) -> Spending {
     match outcome {
-        EffectOutcome::Reply { reply } => Spending {
-            tokens: reply
-                .usage
-                .input_tokens
-                .saturating_add(reply.usage.output_tokens),
-            cost: reply.usage.cost_micros as f64 / 1e6,
-            ..Spending::default()
-        },
+        EffectOutcome::Reply { reply } => spent_on(reply.usage),
         _ => Spending::default(),
     }
 }

@@ -225,15 +225,7 @@ async fn asked(
     let span = tracing::Span::current();
     match reply {
         Ok(reply) => {
-            span.record("gen_ai.usage.input_tokens", reply.usage.input_tokens);
-            span.record("gen_ai.usage.output_tokens", reply.usage.output_tokens);
-            span.record(
-                "gen_ai.usage.cache_read.input_tokens",
-                reply.usage.cached_tokens,
-            );
-            if let Some(engine) = &reply.engine {
-                span.record("gen_ai.response.model", engine);
-            }
+            spans::replied(&span, &reply);
             EffectOutcome::Reply { reply }
         }
         Err(error) => {

@@ -6,7 +6,7 @@ use ropewalk_core::budget::{AccountId, Budget, BudgetLimits, Exceeded, OnExceed,
 use ropewalk_core::graph::definition::ErrorKind;
 use ropewalk_core::graph::machine::NodeError;
 use ropewalk_core::interrupt::{Interrupt, InterruptKind, Reply};
-use ropewalk_core::message::ChatRequest;
+use ropewalk_core::message::{ChatRequest, Usage};
 use ropewalk_models::engine::Engine;
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ use crate::journal::NOBODY;
 use crate::journal::past::Past;
 
 /// One call of a model.
-pub(super) const MODEL_CALL: Spending = Spending {
+pub(crate) const MODEL_CALL: Spending = Spending {
     tokens: 0,
     cost: 0.0,
     model_calls: 1,
@@ -106,6 +106,34 @@ fn tighter(a: BudgetLimits, b: BudgetLimits) -> BudgetLimits {
         } else {
             b.on_exceed
         },
+    }
+}
+
+/// Whether an account bears a call.
+pub(super) fn bears(
+    budget: &Budget,
+    account: AccountId,
+    wanted: Spending,
+    free: bool,
+    seconds: f64,
+) -> Result<(), Exceeded> {
+    match budget.check(account, wanted, seconds) {
+        // Money is at its end, and this needs none.
+        Err(exceeded)
+            if free && exceeded.what == "cost" && exceeded.on_exceed == OnExceed::Degrade =>
+        {
+            budget.check_free(account, wanted, seconds)
+        }
+        outcome => outcome,
+    }
+}
+
+/// What a model's tokens are to a budget.
+pub(crate) fn spent_on(usage: Usage) -> Spending {
+    Spending {
+        tokens: usage.input_tokens.saturating_add(usage.output_tokens),
+        cost: usage.cost_micros as f64 / 1e6,
+        ..Spending::default()
     }
 }
 
@@ -199,16 +227,7 @@ impl Shared {
         loop {
             let exceeded = {
                 let mut purse = self.purse();
-                let mut outcome = purse.check(account, wanted, self.worked());
-                if let Err(exceeded) = &outcome
-                    && call.free
-                    && exceeded.what == "cost"
-                    && exceeded.on_exceed == OnExceed::Degrade
-                {
-                    // Money is at its end, and this needs none.
-                    outcome = purse.check_free(account, wanted, self.worked());
-                }
-                match outcome {
+                match bears(&purse, account, wanted, call.free, self.worked()) {
                     Ok(()) => {
                         purse.spend(account, call.booked);
                         return Ok(());

@@ -1,5 +1,6 @@
 //! Spans in the words of the OpenTelemetry conventions for generative AI.
 
+use ropewalk_core::message::ChatReply;
 use tracing::Span;
 
 use crate::run_id::RunId;
@@ -35,7 +36,7 @@ pub(super) fn node(path: &str, kind: &str, name: &str) -> Span {
 }
 
 /// A call of a model.
-pub(super) fn model(engine: &str) -> Span {
+pub(crate) fn model(engine: &str) -> Span {
     tracing::info_span!(
         "chat",
         otel.name = format!("chat {engine}"),
@@ -60,4 +61,17 @@ pub(super) fn tool(name: &str, call_id: &str) -> Span {
         gen_ai.tool.call.id = call_id,
         error.type = tracing::field::Empty,
     )
+}
+
+/// What a call of a model came to.
+pub(crate) fn replied(span: &Span, reply: &ChatReply) {
+    span.record("gen_ai.usage.input_tokens", reply.usage.input_tokens);
+    span.record("gen_ai.usage.output_tokens", reply.usage.output_tokens);
+    span.record(
+        "gen_ai.usage.cache_read.input_tokens",
+        reply.usage.cached_tokens,
+    );
+    if let Some(engine) = &reply.engine {
+        span.record("gen_ai.response.model", engine);
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ropewalk_core::budget::AccountId;
 use ropewalk_core::event::{EffectOutcome, EffectRequest, Event};
 use ropewalk_core::graph::definition::ErrorKind;
 use ropewalk_core::graph::ir::Argument;
@@ -17,6 +18,7 @@ use super::judgement::{self, Permitted};
 use super::{Shared, purse, spans};
 use crate::journal::Effect;
 use crate::path;
+use crate::services::Meanwhile;
 
 /// A `tool` node.
 pub(super) async fn work(
@@ -80,7 +82,10 @@ pub(super) async fn called(
     }
     let calling = at.effect(effect, |key, give_up| {
         async move {
-            let outcome = at.shared.call(&slot, &call, &key, &give_up).await;
+            let outcome = at
+                .shared
+                .call(at.account, &slot, &call, &key, &give_up)
+                .await;
             if let ToolOutcome::Error { .. } = outcome {
                 tracing::Span::current().record("error.type", "tool_error");
             }
@@ -101,6 +106,7 @@ pub(super) async fn called(
 impl Shared {
     async fn call(
         &self,
+        account: AccountId,
         slot: &str,
         call: &ToolCall,
         key: &str,
@@ -127,7 +133,12 @@ impl Shared {
         let keep = Arc::new(move |progress: ToolProgress| {
             reports.send_replace(Some(progress));
         });
-        let calling = self.services.tools.call(call, key, give_up, keep);
+        let (completed, mut completions) = tokio::sync::mpsc::unbounded_channel();
+        let meanwhile = Meanwhile {
+            progress: keep,
+            payer: self.payer(account, slot, completed),
+        };
+        let calling = self.services.tools.call(call, key, give_up, meanwhile);
         let mut calling = std::pin::pin!(calling);
         let outcome = loop {
             tokio::select! {
@@ -139,9 +150,13 @@ impl Shared {
                         self.journal.record(Event::EffectProgressed { slot, message });
                     }
                 }
+                Some(completion) = completions.recv() => self.journal.record(completion),
                 outcome = &mut calling => break outcome,
             }
         };
+        while let Ok(completion) = completions.try_recv() {
+            self.journal.record(completion);
+        }
         let ended = Ended::of(&outcome);
         let seen = judgement::seen(&self.journal, slot, call, What::Ended(ended));
         if let Err(error) = self.services.tools.witness(seen).await {

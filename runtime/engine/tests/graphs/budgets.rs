@@ -1,9 +1,19 @@
 //! What runs may spend.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
 use ropewalk_core::graph::definition::ErrorKind;
 use ropewalk_core::interrupt::{InterruptKind, Reply};
+use ropewalk_core::message::Usage;
+use ropewalk_core::policy::{Exposure, Judgement, Verdict};
+use ropewalk_core::tool::{Permission, ToolCall, ToolHints, ToolOutcome, ToolSpec};
 use ropewalk_engine::run::RunResult;
+use ropewalk_engine::services::{Meanwhile, Tools};
+use ropewalk_host::sampling::Foreseen;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use crate::place::{Place, agent_graph, calls, graph, says, script};
 
@@ -143,5 +153,107 @@ budget: {wall_time: LIMIT}
             }
             other => panic!("{other:?}"),
         }
+    }
+}
+
+/// `srv__write` has a model complete three things of 100 tokens each, and says how many it got.
+struct Writes;
+
+#[async_trait]
+impl Tools for Writes {
+    fn tools(&self) -> Vec<ToolSpec> {
+        vec![ToolSpec {
+            name: "srv__write".to_owned(),
+            description: "A tool for tests.".to_owned(),
+            input_schema: json!({"type": "object"}),
+            output_schema: None,
+            hints: ToolHints {
+                read_only: true,
+                ..ToolHints::default()
+            },
+        }]
+    }
+
+    fn judge(&self, _: &ToolCall, _: &Exposure) -> Judgement {
+        Permission::Allow.into()
+    }
+
+    fn how_to_allow(&self, _: &ToolCall, _: &Verdict) -> String {
+        "allow it".to_owned()
+    }
+
+    async fn call(
+        &self,
+        _: &ToolCall,
+        _: &str,
+        _: &CancellationToken,
+        meanwhile: Meanwhile,
+    ) -> ToolOutcome {
+        let foreseen = Foreseen {
+            engine: "scripted".to_owned(),
+            tokens: 60,
+            free: false,
+        };
+        let mut written = 0;
+        for _ in 0..3 {
+            if let Err(reason) = meanwhile.payer.book(&foreseen) {
+                assert!(reason.contains("budget"), "{reason}");
+                continue;
+            }
+            written += 1;
+            let usage = Usage {
+                input_tokens: 60,
+                output_tokens: 40,
+                ..Usage::default()
+            };
+            meanwhile
+                .payer
+                .paid("scripted", usage, Duration::from_millis(1));
+        }
+        ToolOutcome::Ok {
+            text: String::new(),
+            structured: Some(json!({"written": written})),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_servers_have_completed_is_on_the_budget_of_their_call() {
+    let text = |budget: &str| {
+        format!(
+            "
+name: writes
+channels: {{a: object, b: object, kind: string}}
+nodes:
+  a: {{tool: srv__write, writes: a}}
+  b: {{tool: srv__write, writes: b}}
+  c: {{model: {{prompt: say}}, on_error: {{do: continue, writes: {{kind: error.kind}}}}}}
+edges: [a -> b -> c]
+budget: {budget}
+"
+        )
+    };
+    for (budget, first, second, fails) in [
+        ("{model_calls: 7}", 3, 3, false),
+        ("{model_calls: 5}", 3, 2, true),
+        // Four of 100 tokens fit into 459; a fifth would begin with 60 more, a few still fit.
+        ("{tokens: 459}", 3, 1, false),
+        ("{tokens: 460, on_exceed: ask}", 3, 2, true),
+    ] {
+        let mut place = Place::with(script(&[("say", "word")]));
+        place.services.tools = Arc::new(Writes);
+        let end = place.run(&graph(&text(budget)), json!({})).await;
+        let RunResult::Completed { outputs } = &end.result else {
+            // A call of the run's own asks, as its budget says.
+            assert!(budget.contains("ask"), "{end:?}");
+            continue;
+        };
+        assert_eq!(outputs["a"]["written"], json!(first), "{budget}");
+        assert_eq!(outputs["b"]["written"], json!(second), "{budget}");
+        let kind = if fails { json!("budget") } else { json!(null) };
+        assert_eq!(outputs["kind"], kind, "{budget}");
+        let summary = place.store.summary(end.run).await.unwrap();
+        let calls = first + second + u64::from(!fails);
+        assert_eq!(summary.model_calls, calls, "{budget}");
     }
 }

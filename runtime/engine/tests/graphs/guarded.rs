@@ -12,10 +12,9 @@ use ropewalk_core::policy::{
 };
 use ropewalk_core::tool::{Permission, ToolCall, ToolHints, ToolOutcome, ToolSpec};
 use ropewalk_engine::run::{self, RunOptions, RunResult};
-use ropewalk_engine::services::Tools;
+use ropewalk_engine::services::{Meanwhile, Tools};
 use ropewalk_engine::store::memory::MemoryStore;
 use ropewalk_engine::store::{Durability, Stamped, Store};
-use ropewalk_host::ToolProgress;
 use ropewalk_host::audit::{Seen, What};
 use ropewalk_models::scripted::ScriptedReply;
 use serde_json::{Value, json};
@@ -131,7 +130,7 @@ impl Tools for Guarded {
         call: &ToolCall,
         _: &str,
         _: &CancellationToken,
-        _: Arc<dyn Fn(ToolProgress) + Send + Sync>,
+        _: Meanwhile,
     ) -> ToolOutcome {
         self.calls.note(&call.name);
         let text = match call.arguments["page"].as_str() {
@@ -493,7 +492,7 @@ impl Tools for Many {
         _: &ToolCall,
         _: &str,
         _: &CancellationToken,
-        _: Arc<dyn Fn(ToolProgress) + Send + Sync>,
+        _: Meanwhile,
     ) -> ToolOutcome {
         ToolOutcome::Ok {
             text: "It will rain.".to_owned(),

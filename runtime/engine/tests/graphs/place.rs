@@ -14,11 +14,10 @@ use ropewalk_core::policy::{Exposure, Judgement, Verdict};
 use ropewalk_core::tool::{Permission, ToolCall, ToolHints, ToolOutcome, ToolSpec};
 use ropewalk_engine::definitions::Definitions;
 use ropewalk_engine::run::{self, Resumed, RunEnd, RunError, RunOptions, RunResult};
-use ropewalk_engine::services::{FunctionCall, Functions, OneEngine, Services, Tools};
+use ropewalk_engine::services::{FunctionCall, Functions, Meanwhile, OneEngine, Services, Tools};
 use ropewalk_engine::store::memory::MemoryStore;
 use ropewalk_engine::store::{Stamped, Store};
 use ropewalk_engine::{RunId, Unanswered};
-use ropewalk_host::ToolProgress;
 use ropewalk_models::scripted::{Scripted, ScriptedReply};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
@@ -84,7 +83,7 @@ impl Tools for TwoTools {
         call: &ToolCall,
         key: &str,
         _: &CancellationToken,
-        _: Arc<dyn Fn(ToolProgress) + Send + Sync>,
+        _: Meanwhile,
     ) -> ToolOutcome {
         assert_eq!(key.len(), 32, "every effect has a key");
         self.0.note(format!("{} {}", call.name, call.arguments));

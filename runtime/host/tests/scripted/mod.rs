@@ -150,6 +150,7 @@ pub fn caller(cancel: &CancellationToken) -> Caller<'_> {
         cancel,
         progress: Arc::new(|_| {}),
         desk: None,
+        payer: None,
     }
 }
 
