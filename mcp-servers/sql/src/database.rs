@@ -1,9 +1,12 @@
 //! A database that is asked.
 //!
 //! One engine per module, all behind [`Engine`]: `sqlite`, `postgres`, `mysql`, and `files` for files
-//! that are no databases. What they share: `rows`, what is answered; `limits`, how much of it.
+//! that are no databases. What they share: `rows`, what is answered; `limits`, how much of it;
+//! `asking`, how servers are asked; `keys`, those that may be known.
 
+mod asking;
 mod files;
+mod keys;
 mod limits;
 mod mysql;
 mod postgres;
