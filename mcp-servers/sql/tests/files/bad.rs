@@ -7,6 +7,7 @@ use ropewalk_sql::guard::Rules;
 use tokio_util::sync::CancellationToken;
 
 use crate::made::{Folder, gzip, open, refused, xlsx};
+use crate::parquet::repeated;
 
 #[tokio::test]
 async fn what_is_not_there_is_told() {
@@ -130,6 +131,19 @@ async fn limits_hold() {
     let packed = folder.write("t.csv.gz", gzip(&text.repeat(1_000).into_bytes()));
     let error = limited(packed, few(1_000_000, 1 << 40)).await;
     assert!(matches!(error, FileError::Bytes { .. }), "{error}");
+    let wide: Vec<u8> = text
+        .repeat(1_000)
+        .bytes()
+        .flat_map(|byte| [byte, 0])
+        .collect();
+    let packed = folder.write("t.csv.gz", gzip(&wide));
+    let error = limited(packed, few(1_000_000, 1 << 40)).await;
+    assert!(matches!(error, FileError::Bytes { .. }), "{error}");
+    // The same text in every row, which is in the file once.
+    let path = folder.write("t.parquet", repeated("x".repeat(10_000), 1_000));
+    let error = limited(path.clone(), few(1_000_000, 1 << 40)).await;
+    assert!(matches!(error, FileError::Bytes { .. }), "{error}");
+    open(&[&path]).await.unwrap();
     let book = xlsx(&[("x", &"<row/>".repeat(1_000_000))]);
     let book = folder.write("t.xlsx", book);
     let error = limited(book, few(1_000_000, 1_000)).await;

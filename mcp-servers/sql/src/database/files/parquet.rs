@@ -26,8 +26,9 @@ use crate::database::files::watch::Watch;
 
 const KIND: &str = "Parquet";
 
-/// Rows that are read at a time.
+/// Rows that are read at a time, and where some of them are nested, each of which is held.
 const BATCH: usize = 1_024;
+const NESTED_BATCH: usize = 64;
 
 pub(super) struct Parquet<'a> {
     source: &'a Source,
@@ -108,8 +109,13 @@ impl<'a> Parquet<'a> {
                 }
             });
         }
+        let nested = |column: &Reading| matches!(column, Reading::Nested(_));
+        let batch = match columns.iter().any(nested) {
+            true => NESTED_BATCH,
+            false => BATCH,
+        };
         while left > 0 {
-            let wanted = left.min(BATCH);
+            let wanted = left.min(batch);
             for column in &mut columns {
                 match column {
                     Reading::Flat(flat) => flat.read(wanted),
