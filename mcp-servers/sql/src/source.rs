@@ -23,6 +23,9 @@ pub use address::{Address, AddressError, Import};
 /// How long a schema is taken for what it was.
 const FRESH: Duration = Duration::from_secs(300);
 
+/// How long it is where somebody names what is not in it: names that are wrong are common.
+const NEW: Duration = Duration::from_secs(10);
+
 /// A database that is asked.
 pub struct Source {
     name: String,
@@ -215,9 +218,10 @@ impl Source {
         Ok(schema)
     }
 
-    /// Forgets what is in it, to look again when that is asked for.
-    pub async fn look_again(&self) {
-        if let Some(known) = self.known.lock().await.as_mut() {
+    /// Looks again at what is in it when that is asked for next, unless it was seen just now.
+    async fn look_again(&self) {
+        let mut known = self.known.lock().await;
+        if let Some(known) = known.as_mut().filter(|known| known.read.elapsed() > NEW) {
             known.read = known.read.checked_sub(FRESH).unwrap_or(known.read);
         }
     }
@@ -256,7 +260,10 @@ impl Source {
         let approved = self.guard.check(sql)?;
         // What it would cost is worth asking only where that matters.
         if let Some(most) = self.cost {
-            let plan = self.engine.plan(&approved).await?;
+            let plan = tokio::select! {
+                plan = self.engine.plan(&approved) => plan?,
+                () = cancel.cancelled() => return Err(DatabaseError::Cancelled.into()),
+            };
             within(&plan, most)?;
         }
         let limits = Limits {
