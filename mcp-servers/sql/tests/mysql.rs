@@ -136,6 +136,22 @@ async fn answers_have_columns_types_and_values(server: &MariaDbServer) {
     ];
     assert_eq!(rows.rows, [values.to_vec()]);
     assert_eq!(rows.columns[0].name, "tiny");
+    // What no calendar has.
+    server.sql(
+        "SET sql_mode = ''; CREATE TABLE never (day DATE, at DATETIME, year YEAR);
+         INSERT INTO never VALUES ('0000-00-00', '2024-02-00 00:00:00', 0)",
+    );
+    let never = query(
+        &owner,
+        "SELECT day, at, year FROM never",
+        &Limits::default(),
+    )
+    .await;
+    assert_eq!(
+        never.unwrap().rows,
+        [[json!("0000-00-00"), json!("2024-02-00 00:00:00"), json!(0)]]
+    );
+    server.sql("DROP TABLE never");
     // The same where values can be large, and are cut by the server.
     let wide = plain.replace("FROM", ", doc, place FROM");
     let rows = query(&owner, &wide, &Limits::default()).await.unwrap();

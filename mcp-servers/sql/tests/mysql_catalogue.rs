@@ -174,6 +174,9 @@ async fn plans_tell_how_much_would_be_read(server: &MariaDbServer) {
                  UNION ALL SELECT 1, 2, 3, 4, 5";
     let plan = database.plan(&unguarded(inner)).await.unwrap();
     assert_eq!(plan.rows, Some(9.0), "{:?}", plan.steps);
+    let each = "SELECT id, (SELECT count(*) FROM person b WHERE b.name > a.name) FROM person a";
+    let plan = database.plan(&unguarded(each)).await.unwrap();
+    assert_eq!(plan.rows, Some(9.0), "{:?}", plan.steps);
     let wrong = database.plan(&unguarded("SELECT * FROM nothing")).await;
     assert!(wrong.unwrap_err().to_string().contains("nothing"));
 }

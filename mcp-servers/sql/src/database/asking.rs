@@ -118,3 +118,103 @@ pub(super) fn unreachable() -> String {
         REACH.as_secs()
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// A server with one connection; what became of it is told in words.
+    #[derive(Clone, Default)]
+    struct One(Arc<Mutex<Vec<&'static str>>>);
+
+    /// Says when it goes back.
+    struct Lent(One);
+
+    impl Drop for Lent {
+        fn drop(&mut self) {
+            self.0.says("back");
+        }
+    }
+
+    impl One {
+        fn says(&self, word: &'static str) {
+            self.0.lock().unwrap().push(word);
+        }
+
+        fn said(&self) -> Vec<&'static str> {
+            self.0.lock().unwrap().clone()
+        }
+    }
+
+    impl Server for One {
+        type Connection = Lent;
+
+        async fn connection(&self) -> Result<Lent, DatabaseError> {
+            Ok(Lent(self.clone()))
+        }
+
+        async fn stop(&self, connection: Lent) {
+            // While it is told, nobody else has the connection.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            self.says("stopped");
+            drop(connection);
+        }
+    }
+
+    async fn ask(
+        server: &One,
+        cancel: &CancellationToken,
+        answer: Option<Result<bool, DatabaseError>>,
+    ) -> Result<(), DatabaseError> {
+        let limits = Limits {
+            time: Duration::from_millis(10),
+            ..Limits::default()
+        };
+        let answered = asked(server, &limits, cancel, move |_: &mut Lent| {
+            Box::pin(async move {
+                match answer {
+                    Some(Ok(whole)) => Ok(Told { answer: (), whole }),
+                    Some(Err(error)) => Err(error),
+                    None => std::future::pending().await,
+                }
+            })
+        });
+        answered.await
+    }
+
+    #[tokio::test]
+    async fn what_is_stopped_goes_back_when_it_has_stopped() {
+        let cancel = CancellationToken::new();
+        let server = One::default();
+        ask(&server, &cancel, Some(Ok(true))).await.unwrap();
+        assert_eq!(server.said(), ["back"]);
+        let server = One::default();
+        let wrong = ask(&server, &cancel, Some(Err(DatabaseError::Locked))).await;
+        assert!(matches!(wrong, Err(DatabaseError::Locked)));
+        assert_eq!(server.said(), ["back"]);
+        // There is more of the answer on the way.
+        let server = One::default();
+        ask(&server, &cancel, Some(Ok(false))).await.unwrap();
+        assert_eq!(server.said(), ["stopped", "back"]);
+        let server = One::default();
+        let late = ask(&server, &cancel, None).await;
+        assert!(matches!(late, Err(DatabaseError::Time { .. })), "{late:?}");
+        assert_eq!(server.said(), ["stopped", "back"]);
+        let server = One::default();
+        let left = timeout(Duration::from_millis(1), ask(&server, &cancel, None)).await;
+        assert!(left.is_err());
+        let both = async {
+            while server.said().len() < 2 {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(GRACE, both).await.unwrap();
+        assert_eq!(server.said(), ["stopped", "back"]);
+        cancel.cancel();
+        let server = One::default();
+        let gone = ask(&server, &cancel, None).await;
+        assert!(matches!(gone, Err(DatabaseError::Cancelled)), "{gone:?}");
+    }
+}

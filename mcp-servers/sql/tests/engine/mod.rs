@@ -39,6 +39,7 @@ pub async fn keeps_what_engines_promise(database: Arc<dyn Engine>) {
     rows_beyond_the_limit_are_said(&*database).await;
     one_row_is_not_larger_than_all_may_be(&*database).await;
     a_plan_is_made(&*database).await;
+    there_are_no_more_columns_than_it_can_have(&*database).await;
     many_ask_at_the_same_time(&database).await;
     questions_are_read_in_its_dialect(&database).await;
 }
@@ -141,6 +142,22 @@ async fn one_row_is_not_larger_than_all_may_be(database: &dyn Engine) {
     let lengths = rows.rows[0].iter().map(|cell| cell.to_string().len());
     assert!(lengths.sum::<usize>() < 1_000, "{rows:?}");
     assert_eq!(rows.rows[0][2], json!(7));
+}
+
+async fn there_are_no_more_columns_than_it_can_have(database: &dyn Engine) {
+    let columns = |count: usize| format!("SELECT {}", vec!["1"; count].join(", "));
+    let rows = query(database, &columns(1_000), &Limits::default()).await;
+    assert_eq!(rows.unwrap().rows[0].len(), 1_000);
+    let began = Instant::now();
+    match query(database, &columns(10_000), &Limits::default()).await {
+        // MariaDB has as many as it likes where they are of no table.
+        Ok(rows) => assert_eq!(rows.rows[0].len(), 10_000),
+        Err(error) => assert!(matches!(error, DatabaseError::Statement { .. }), "{error}"),
+    }
+    assert!(began.elapsed() < Duration::from_secs(5));
+    query(database, "SELECT 1", &Limits::default())
+        .await
+        .unwrap();
 }
 
 async fn a_plan_is_made(database: &dyn Engine) {
