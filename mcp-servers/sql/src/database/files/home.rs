@@ -223,9 +223,15 @@ fn remove(folder: &Path, begins: &str) {
     for entry in entries.flatten() {
         let path = entry.path();
         let one = entry.file_name().to_string_lossy().starts_with(begins);
-        let about = File::open(path.with_extension("json"));
-        let used = about.is_ok_and(|about| about.try_lock().is_err());
-        if one && !used {
+        if !one {
+            continue;
+        }
+        // Held until it is gone: nobody begins to use it meanwhile.
+        let about = File::open(path.with_extension("json")).ok();
+        let used = about
+            .as_ref()
+            .is_some_and(|about| about.try_lock().is_err());
+        if !used {
             let _ = fs::remove_file(path);
         }
     }

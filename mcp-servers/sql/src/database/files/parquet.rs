@@ -17,7 +17,7 @@ use ::parquet::schema::types::Type;
 
 use crate::database::files::FileError;
 use crate::database::files::find::Source;
-use crate::database::files::load::{Rows, Take};
+use crate::database::files::load::{MAX_COLUMNS, Rows, Take};
 use crate::database::files::parquet::flat::Flat;
 use crate::database::files::parquet::kinds::Leaf;
 use crate::database::files::parquet::nested::Nested;
@@ -69,6 +69,12 @@ impl<'a> Parquet<'a> {
             });
         }
         let described = about.schema_descr();
+        if described.root_schema().get_fields().len() > MAX_COLUMNS {
+            return Err(FileError::Columns {
+                path: source.path.clone(),
+                limit: MAX_COLUMNS,
+            });
+        }
         let mut columns = Vec::new();
         for (place, field) in described.root_schema().get_fields().iter().enumerate() {
             let mut leaves = described.columns().iter().enumerate();
