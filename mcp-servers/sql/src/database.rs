@@ -64,7 +64,7 @@ pub struct Plan {
 }
 
 /// Why a database did not answer.
-#[derive(Debug, Error)]
+#[derive(Debug, Clone, Error)]
 pub enum DatabaseError {
     /// It cannot be opened or reached.
     #[error("the database `{name}` cannot be opened: {reason}")]
