@@ -96,8 +96,8 @@ impl Sqlite {
         work: impl FnOnce(&Connection) -> Result<T, DatabaseError>,
     ) -> Result<T, DatabaseError> {
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = idle().pop().filter(|kept| kept.is_of(&self.path));
-        let connection = match kept {
+        let kept = idle().pop();
+        let connection = match kept.filter(|kept| kept.is_of(&self.path)) {
             Some(connection) => connection,
             None => Connection::open(&self.path, &self.rules)?,
         };
