@@ -1,9 +1,12 @@
 //! A database that is asked.
 //!
 //! One engine per module, all behind [`Engine`]: `sqlite`, `postgres`, `mysql`, and `files` for files
-//! that are no databases. What they share: `rows`, what is answered; `limits`, how much of it.
+//! that are no databases. What they share: `rows`, what is answered; `limits`, how much of it;
+//! `asking`, how servers are asked; `keys`, those that may be known.
 
+mod asking;
 mod files;
+mod keys;
 mod limits;
 mod mysql;
 mod postgres;
@@ -61,7 +64,7 @@ pub struct Plan {
 }
 
 /// Why a database did not answer.
-#[derive(Debug, Error)]
+#[derive(Debug, Clone, Error)]
 pub enum DatabaseError {
     /// It cannot be opened or reached.
     #[error("the database `{name}` cannot be opened: {reason}")]

@@ -23,6 +23,13 @@ pub use address::{Address, AddressError, Import};
 /// How long a schema is taken for what it was.
 const FRESH: Duration = Duration::from_secs(300);
 
+/// How long it is where somebody names what is not in it: names that are wrong are common.
+const NEW: Duration = Duration::from_secs(10);
+
+/// How long a database that could not be asked is not asked again: whoever waited meanwhile would
+/// wait once more, one after the other.
+const GONE: Duration = Duration::from_secs(1);
+
 /// A database that is asked.
 pub struct Source {
     name: String,
@@ -31,13 +38,16 @@ pub struct Source {
     limits: Limits,
     /// Most rows the database may think it has to look at.
     cost: Option<f64>,
-    known: Mutex<Option<Known>>,
+    known: Mutex<Known>,
 }
 
-#[derive(Clone)]
+/// What is known of what is in it.
+#[derive(Default)]
 struct Known {
-    schema: Arc<Schema>,
-    read: Instant,
+    /// What was seen, and when.
+    seen: Option<(Arc<Schema>, Instant)>,
+    /// Why nothing was seen the last time, and when.
+    failed: Option<(DatabaseError, Instant)>,
 }
 
 /// What is set of a database.
@@ -192,33 +202,39 @@ impl Source {
     pub async fn schema(&self) -> Result<Arc<Schema>, DatabaseError> {
         // Held while it is read: whoever else asks waits for the same reading.
         let mut known = self.known.lock().await;
-        if let Some(known) = known.as_ref().filter(|known| known.read.elapsed() < FRESH) {
-            return Ok(Arc::clone(&known.schema));
+        let seen = known.seen.clone();
+        if let Some((schema, read)) = &seen
+            && read.elapsed() < FRESH
+        {
+            return Ok(Arc::clone(schema));
         }
-        let schema = match self.engine.schema().await {
-            Ok(schema) => schema,
-            // What was there some minutes ago is better than nothing while it is away.
-            Err(error) => {
-                return match known.as_ref() {
-                    Some(known) => Ok(Arc::clone(&known.schema)),
-                    None => Err(error),
-                };
-            }
+        let failed = known.failed.clone();
+        let looked = match failed.filter(|(_, at)| at.elapsed() < GONE) {
+            Some((error, _)) => Err(error),
+            None => self.engine.schema().await.inspect_err(|error| {
+                known.failed = Some((error.clone(), Instant::now()));
+            }),
         };
-        // The same one is kept, so that what was made of it is made once.
-        let same = known.as_ref().filter(|known| *known.schema == schema);
-        let schema = same.map_or_else(|| Arc::new(schema), |known| Arc::clone(&known.schema));
-        *known = Some(Known {
-            schema: Arc::clone(&schema),
-            read: Instant::now(),
-        });
+        let before = seen.map(|(schema, _)| schema);
+        let schema = match (looked, before) {
+            // The same one is kept, so that what was made of it is made once.
+            (Ok(schema), Some(before)) if *before == schema => before,
+            (Ok(schema), _) => Arc::new(schema),
+            // What was there some minutes ago is better than nothing while it is away.
+            (Err(_), Some(before)) => return Ok(before),
+            (Err(error), None) => return Err(error),
+        };
+        known.seen = Some((Arc::clone(&schema), Instant::now()));
+        known.failed = None;
         Ok(schema)
     }
 
-    /// Forgets what is in it, to look again when that is asked for.
-    pub async fn look_again(&self) {
-        if let Some(known) = self.known.lock().await.as_mut() {
-            known.read = known.read.checked_sub(FRESH).unwrap_or(known.read);
+    /// Looks again at what is in it when that is asked for next, unless it was seen just now.
+    async fn look_again(&self) {
+        let mut known = self.known.lock().await;
+        let seen = known.seen.as_mut();
+        if let Some((_, read)) = seen.filter(|(_, read)| read.elapsed() > NEW) {
+            *read = read.checked_sub(FRESH).unwrap_or(*read);
         }
     }
 
@@ -256,7 +272,10 @@ impl Source {
         let approved = self.guard.check(sql)?;
         // What it would cost is worth asking only where that matters.
         if let Some(most) = self.cost {
-            let plan = self.engine.plan(&approved).await?;
+            let plan = tokio::select! {
+                plan = self.engine.plan(&approved) => plan?,
+                () = cancel.cancelled() => return Err(DatabaseError::Cancelled.into()),
+            };
             within(&plan, most)?;
         }
         let limits = Limits {

@@ -59,6 +59,7 @@ async fn it_is_asked_and_cannot_be_made_to_do_anything_else() {
     nothing_goes_on_in_the_server(&server).await;
     what_is_too_much_is_cut_and_said(&server).await;
     who_locks_is_not_waited_for(&server).await;
+    a_server_that_stands_still_is_left(&server).await;
     who_is_not_let_in_is_told_without_the_password(&server).await;
     it_goes_away_and_comes_back(&server).await;
 }
@@ -135,6 +136,22 @@ async fn answers_have_columns_types_and_values(server: &MariaDbServer) {
     ];
     assert_eq!(rows.rows, [values.to_vec()]);
     assert_eq!(rows.columns[0].name, "tiny");
+    // What no calendar has.
+    server.sql(
+        "SET sql_mode = ''; CREATE TABLE never (day DATE, at DATETIME, year YEAR);
+         INSERT INTO never VALUES ('0000-00-00', '2024-02-00 00:00:00', 0)",
+    );
+    let never = query(
+        &owner,
+        "SELECT day, at, year FROM never",
+        &Limits::default(),
+    )
+    .await;
+    assert_eq!(
+        never.unwrap().rows,
+        [[json!("0000-00-00"), json!("2024-02-00 00:00:00"), json!(0)]]
+    );
+    server.sql("DROP TABLE never");
     // The same where values can be large, and are cut by the server.
     let wide = plain.replace("FROM", ", doc, place FROM");
     let rows = query(&owner, &wide, &Limits::default()).await.unwrap();
@@ -330,7 +347,11 @@ async fn what_is_too_much_is_cut_and_said(server: &MariaDbServer) {
     ] {
         let cell = query(&database, large, &limits).await.unwrap();
         let text = cell.rows[0][0].as_str().unwrap();
-        assert!(text.len() < 9_000 && text.contains('…'), "{}", text.len());
+        assert!(
+            text.len() < 9_000 && text.ends_with("… (more than 8192 bytes)"),
+            "{}",
+            text.len()
+        );
     }
     // In the order that was asked for.
     for (sql, rows) in [
@@ -363,8 +384,13 @@ async fn what_is_too_much_is_cut_and_said(server: &MariaDbServer) {
 async fn who_locks_is_not_waited_for(server: &MariaDbServer) {
     let database = server.reader().await;
     std::thread::scope(|scope| {
-        scope.spawn(|| server.sql("LOCK TABLES person WRITE; SELECT SLEEP(4)"));
-        std::thread::sleep(Duration::from_millis(500));
+        scope.spawn(|| server.sql("LOCK TABLES person WRITE; SELECT SLEEP(6) AS locked"));
+        let locked = "SELECT count(*) FROM information_schema.PROCESSLIST \
+                      WHERE INFO LIKE '%AS locked%' AND ID <> CONNECTION_ID()";
+        let began = Instant::now();
+        while server.sql(locked).trim() == "0" {
+            assert!(began.elapsed() < Duration::from_secs(10), "nobody locks it");
+        }
         let error = tokio::task::block_in_place(|| {
             tokio::runtime::Handle::current().block_on(query(
                 &database,
@@ -375,6 +401,23 @@ async fn who_locks_is_not_waited_for(server: &MariaDbServer) {
         .unwrap_err();
         assert!(matches!(error, DatabaseError::Locked), "{error}");
     });
+}
+
+async fn a_server_that_stands_still_is_left(server: &MariaDbServer) {
+    let database = server.reader().await;
+    let limits = Limits {
+        time: Duration::from_millis(300),
+        ..Limits::default()
+    };
+    query(&database, "SELECT 1", &limits).await.unwrap();
+    server.stands_still(true);
+    let began = Instant::now();
+    let error = query(&database, "SELECT 1", &limits).await.unwrap_err();
+    server.stands_still(false);
+    assert!(matches!(error, DatabaseError::Time { .. }), "{error}");
+    assert!(began.elapsed() < Duration::from_secs(8));
+    let rows = query(&database, "SELECT 1", &Limits::default()).await;
+    assert_eq!(rows.unwrap().rows, [[json!(1)]]);
 }
 
 async fn who_is_not_let_in_is_told_without_the_password(server: &MariaDbServer) {

@@ -103,6 +103,21 @@ async fn the_schema_is_what_rules_allow(server: &MariaDbServer) {
     assert_eq!(seen, ["other.thing", "person", "post"]);
     assert_eq!(schema.table("other.thing").unwrap().primary_key, ["b", "a"]);
     assert!(schema.table("person").unwrap().column("secret").is_none());
+    let rules = Rules {
+        columns: BTreeMap::from([("document".to_owned(), vec!["id".to_owned()])]),
+        ..Rules::default()
+    };
+    let database = MySql::connect("people", &server.owner_url(), rules).await;
+    let schema = database.unwrap().schema().await.unwrap();
+    let key = &schema.table("document").unwrap().primary_key;
+    assert!(key.is_empty(), "a part of a key is none: {key:?}");
+    let rules = Rules {
+        tables: names(&["person", "post"]),
+        rows: BTreeMap::from([("post".to_owned(), "author = 1".to_owned())]),
+        ..Rules::default()
+    };
+    let database = MySql::connect("people", &server.owner_url(), rules).await;
+    let schema = database.unwrap().schema().await.unwrap();
     let post = schema.table("post").unwrap();
     assert_eq!(post.rows, None);
     assert!(post.columns.iter().all(|column| column.samples.is_empty()));
@@ -158,6 +173,9 @@ async fn plans_tell_how_much_would_be_read(server: &MariaDbServer) {
     let inner = "SELECT * FROM (SELECT name, count(*) FROM person GROUP BY name) x, person y \
                  UNION ALL SELECT 1, 2, 3, 4, 5";
     let plan = database.plan(&unguarded(inner)).await.unwrap();
+    assert_eq!(plan.rows, Some(9.0), "{:?}", plan.steps);
+    let each = "SELECT id, (SELECT count(*) FROM person b WHERE b.name > a.name) FROM person a";
+    let plan = database.plan(&unguarded(each)).await.unwrap();
     assert_eq!(plan.rows, Some(9.0), "{:?}", plan.steps);
     let wrong = database.plan(&unguarded("SELECT * FROM nothing")).await;
     assert!(wrong.unwrap_err().to_string().contains("nothing"));

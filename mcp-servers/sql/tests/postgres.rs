@@ -17,25 +17,11 @@ use std::time::{Duration, Instant};
 
 use corpus::{statements, unguarded};
 use engine::query;
-use ropewalk_sql::database::{DatabaseError, Engine, Limits, Postgres};
+use ropewalk_sql::database::{DatabaseError, Engine, Limits, Postgres, Truncation};
 use ropewalk_sql::guard::Rules;
 use serde_json::json;
 use server::postgres::PostgresServer;
 use tokio_util::sync::CancellationToken;
-
-const PEOPLE: &str = "
-    CREATE TABLE person (id int PRIMARY KEY, name text NOT NULL, secret text);
-    COMMENT ON TABLE person IS 'Everybody we know';
-    COMMENT ON COLUMN person.secret IS 'Not to be told';
-    INSERT INTO person VALUES (1, 'Ada', 'a'), (2, 'Grace', 'b'), (3, 'Edsger', NULL);
-    CREATE SEQUENCE person_id_seq;
-    CREATE TABLE post (id bigint PRIMARY KEY, author int REFERENCES person (id), score numeric(8, 2));
-    INSERT INTO post VALUES (1, 1, 2.50), (9007199254740993, 3, NULL);
-    CREATE SCHEMA other;
-    CREATE TABLE other.thing (a int, b int, PRIMARY KEY (a, b));
-    CREATE ROLE reader LOGIN PASSWORD 'reader-password';
-    GRANT SELECT ON person, post TO reader;
-    ANALYZE;";
 
 /// Everything that an attack could have changed.
 fn state(server: &PostgresServer) -> String {
@@ -58,28 +44,20 @@ async fn it_is_asked_and_cannot_be_made_to_do_anything_else() {
     let Some(server) = PostgresServer::start() else {
         return;
     };
-    server.psql(PEOPLE);
     answers_have_columns_types_and_values(&server).await;
-    the_schema_has_keys_comments_and_samples(&server).await;
     no_attack_changes_anything_even_past_the_guard(&server).await;
-    let database = reader(&server).await;
+    let database = server.reader().await;
     engine::keeps_what_engines_promise(Arc::new(database)).await;
     nothing_goes_on_in_the_server(&server).await;
     what_is_too_much_is_cut_and_said(&server).await;
-    too_much_power_is_told(&server).await;
+    a_server_that_stands_still_is_left(&server).await;
+    sessions_are_reset(&server).await;
     who_is_not_let_in_is_told_without_the_password(&server).await;
     it_goes_away_and_comes_back(&server).await;
 }
 
-async fn reader(server: &PostgresServer) -> Postgres {
-    let url = server.url("reader", "reader-password", "postgres");
-    Postgres::connect("people", &url, Rules::default())
-        .await
-        .unwrap()
-}
-
 async fn answers_have_columns_types_and_values(server: &PostgresServer) {
-    let database = reader(server).await;
+    let database = server.reader().await;
     let sql = "SELECT p.name, o.score, o.id, o.id = 1 AS first, 1.5::float4 AS half, \
                ARRAY[1, 2] AS list, '{\"a\": 1}'::jsonb AS doc, DATE '2024-02-29' AS day, \
                INTERVAL '1 day' AS span, o.id \
@@ -128,35 +106,6 @@ async fn answers_have_columns_types_and_values(server: &PostgresServer) {
     );
 }
 
-async fn the_schema_has_keys_comments_and_samples(server: &PostgresServer) {
-    let owner = Postgres::connect("people", &server.owner(), Rules::default())
-        .await
-        .unwrap();
-    let schema = owner.schema().await.unwrap();
-    let names: Vec<&str> = schema
-        .tables
-        .iter()
-        .map(|table| table.name.as_str())
-        .collect();
-    assert_eq!(names, ["other.thing", "person", "post"]);
-    let person = schema.table("person").unwrap();
-    assert_eq!(person.comment.as_deref(), Some("Everybody we know"));
-    assert_eq!(person.rows, Some(3));
-    assert_eq!(
-        person.column("secret").unwrap().comment.as_deref(),
-        Some("Not to be told")
-    );
-    assert_eq!(person.column("name").unwrap().samples.len(), 3);
-    assert_eq!(schema.table("other.thing").unwrap().primary_key, ["a", "b"]);
-    let key = &schema.table("post").unwrap().foreign_keys[0];
-    assert_eq!(
-        (key.table.as_str(), key.targets[0].as_str()),
-        ("person", "id")
-    );
-    let seen = reader(server).await.schema().await.unwrap();
-    assert!(seen.table("other.thing").is_none(), "it may not be read");
-}
-
 /// The guard refuses all of these; here it is left out. As somebody who may only read, nothing at
 /// all happens. As the owner, whom no grant keeps from anything, no data change: what steers the
 /// server or writes files of its machine is kept from a superuser by the guard alone, which is why
@@ -184,10 +133,8 @@ async fn no_attack_changes_anything_even_past_the_guard(server: &PostgresServer)
         ];
         names.iter().any(|name| attack.contains(name))
     };
-    let owner = Postgres::connect("people", &server.owner(), Rules::default())
-        .await
-        .unwrap();
-    let reader = reader(server).await;
+    let owner = server.owner().await;
+    let reader = server.reader().await;
     for attack in statements(include_str!("attacks/postgres.txt")) {
         let cancel = CancellationToken::new();
         let statement = unguarded(&attack);
@@ -216,26 +163,72 @@ async fn nothing_goes_on_in_the_server(server: &PostgresServer) {
 }
 
 async fn what_is_too_much_is_cut_and_said(server: &PostgresServer) {
-    let database = reader(server).await;
+    let database = server.reader().await;
     let limits = Limits::default();
     let cell = query(&database, "SELECT repeat('x', 50000000)", &limits)
         .await
         .unwrap();
     let text = cell.rows[0][0].as_str().unwrap();
-    assert!(text.len() < 9_000 && text.contains('…'), "{}", text.len());
+    assert!(
+        text.len() < 9_000 && text.ends_with("… (more than 8192 bytes)"),
+        "{}",
+        text.len()
+    );
+    // Rows that nobody reads are not waited for, and rows may have no columns.
+    let unread = "SELECT FROM generate_series(1, 200000)";
+    let began = Instant::now();
+    let rows = query(&database, unread, &limits).await.unwrap();
+    assert_eq!((rows.rows.len(), rows.columns.len()), (1_000, 0));
+    let wide = "SELECT repeat('x', 8000), repeat('y', 8000), repeat('z', 8000) \
+                FROM generate_series(1, 200000)";
+    let many = Limits {
+        rows: usize::MAX,
+        ..Limits::default()
+    };
+    let rows = query(&database, wide, &many).await.unwrap();
+    assert_eq!(rows.truncated, Some(Truncation::Bytes));
+    assert!(began.elapsed() < Duration::from_secs(5));
+    query(&database, "SELECT 1", &limits).await.unwrap();
 }
 
-async fn too_much_power_is_told(server: &PostgresServer) {
-    let owner = Postgres::connect("people", &server.owner(), Rules::default())
-        .await
-        .unwrap();
-    let excess = owner.excess().await.unwrap().join("\n");
-    assert!(excess.contains("is a superuser"), "{excess}");
-    assert!(excess.contains("may change 3 tables"), "{excess}");
-    assert_eq!(
-        reader(server).await.excess().await.unwrap(),
-        Vec::<String>::new()
-    );
+async fn a_server_that_stands_still_is_left(server: &PostgresServer) {
+    let database = server.reader().await;
+    let slow = Limits {
+        time: Duration::from_secs(1),
+        ..Limits::default()
+    };
+    let asked = "SELECT count(*) FROM generate_series(1, 1000000000)";
+    let halting = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        server.halt("reader")
+    };
+    let began = Instant::now();
+    let (rows, halted) = tokio::join!(query(&database, asked, &slow), halting);
+    server.go_on(&halted);
+    let error = rows.unwrap_err();
+    assert!(matches!(error, DatabaseError::Time { .. }), "{error}");
+    assert!(!halted.is_empty() && began.elapsed() < Duration::from_secs(8));
+    let rows = query(&database, "SELECT 1", &Limits::default()).await;
+    assert_eq!(rows.unwrap().rows, [[json!(1)]]);
+}
+
+/// What the guard keeps from being set is not kept by a session either.
+async fn sessions_are_reset(server: &PostgresServer) {
+    let database = server.reader().await;
+    let past = async |sql: &str| {
+        let cancel = CancellationToken::new();
+        let limits = Limits::default();
+        database.query(&unguarded(sql), &limits, &cancel).await
+    };
+    past("SELECT pg_advisory_lock(7)").await.unwrap();
+    past("SELECT 1").await.unwrap();
+    let held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'";
+    assert_eq!(server.psql(held).trim(), "0");
+    let settings = "SELECT current_setting('transaction_read_only'), \
+                    current_setting('standard_conforming_strings'), \
+                    current_setting('statement_timeout')";
+    let rows = past(settings).await.unwrap();
+    assert_eq!(rows.rows, [[json!("on"), json!("on"), json!("10s")]]);
 }
 
 async fn who_is_not_let_in_is_told_without_the_password(server: &PostgresServer) {
@@ -271,7 +264,7 @@ async fn who_is_not_let_in_is_told_without_the_password(server: &PostgresServer)
 }
 
 async fn it_goes_away_and_comes_back(server: &PostgresServer) {
-    let database = reader(server).await;
+    let database = server.reader().await;
     query(&database, "SELECT 1", &Limits::default())
         .await
         .unwrap();

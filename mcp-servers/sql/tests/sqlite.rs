@@ -13,7 +13,7 @@ mod engine;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use corpus::{statements, unguarded};
 use engine::query;
@@ -248,6 +248,150 @@ async fn what_is_too_much_is_cut_and_said() {
     .await;
     let error = huge.unwrap_err();
     assert!(matches!(error, DatabaseError::Size { .. }), "{error}");
+}
+
+/// SQLite looks at the clock between steps, and there are functions that take long over one value.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_look_at_the_clock_is_left() {
+    let people = people();
+    let database = Sqlite::open(&people.path, Rules::default()).await.unwrap();
+    let limits = Limits {
+        time: Duration::from_millis(200),
+        ..Limits::default()
+    };
+    let zeros = "0".repeat(900);
+    let slow = format!("SELECT hex(zeroblob(1000000)) LIKE '%{zeros}1'");
+    let began = Instant::now();
+    let error = query(&database, &slow, &limits).await.unwrap_err();
+    assert!(matches!(error, DatabaseError::Time { .. }), "{error}");
+    assert!(began.elapsed() < Duration::from_secs(4));
+    query(&database, "SELECT 1", &limits).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_in_the_place_of_another_is_read() {
+    let (people, others) = (self::people(), self::people());
+    let connection = rusqlite::Connection::open(&others.path).unwrap();
+    connection
+        .execute_batch("DELETE FROM post; DELETE FROM person WHERE id > 1")
+        .unwrap();
+    drop(connection);
+    let database = Sqlite::open(&people.path, Rules::default()).await.unwrap();
+    let count = async || {
+        let counted = query(&database, "SELECT count(*) FROM person", &Limits::default()).await;
+        counted.map(|rows| rows.rows[0][0].clone())
+    };
+    assert_eq!(count().await.unwrap(), json!(3));
+    std::fs::rename(&others.path, &people.path).unwrap();
+    assert_eq!(count().await.unwrap(), json!(1));
+    std::fs::remove_file(&people.path).unwrap();
+    let error = count().await.unwrap_err();
+    assert!(matches!(error, DatabaseError::Open { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_large_or_has_no_end_is_no_sample() {
+    let large = file(
+        "CREATE TABLE book (id INTEGER PRIMARY KEY, title TEXT, body TEXT);
+         INSERT INTO book VALUES (1, 'Notes', hex(zeroblob(40000000)));
+         INSERT INTO book VALUES (2, 'Errata', 'short');
+         CREATE VIEW number AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n)
+             SELECT x FROM n;
+         CREATE VIEW huge AS SELECT zeroblob(900000000) AS x, length(hex(zeroblob(400000000))) AS y",
+    );
+    let database = Sqlite::open(&large.path, Rules::default()).await.unwrap();
+    let began = Instant::now();
+    let schema = database.schema().await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(3));
+    let samples = |table: &str, column: &str| {
+        let table = schema.table(table).unwrap();
+        table.column(column).unwrap().samples.clone()
+    };
+    assert_eq!(samples("book", "title"), ["Notes", "Errata"]);
+    assert_eq!(samples("book", "body"), ["short"]);
+    assert_eq!(schema.table("book").unwrap().rows, Some(2));
+    // Its first rows are known, though never how many there are.
+    assert_eq!(samples("number", "x"), ["1", "2", "3", "4", "5"]);
+    assert_eq!(schema.table("number").unwrap().rows, None);
+    assert!(samples("huge", "y").is_empty());
+}
+
+/// On a disk that is only read, or in somebody else's folder.
+#[cfg(unix)]
+#[tokio::test]
+async fn nothing_need_be_written_beside_a_file() {
+    let people = people();
+    let connection = rusqlite::Connection::open(&people.path).unwrap();
+    let mode: String = connection
+        .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(mode, "wal");
+    drop(connection);
+    let beside = |ending: &str| people.path.with_extension(format!("db-{ending}"));
+    // What leads nowhere cannot be made a file, not even by root.
+    std::os::unix::fs::symlink("/nowhere/at/all", beside("shm")).unwrap();
+    let database = Sqlite::open(&people.path, Rules::default()).await.unwrap();
+    let count = "SELECT count(*) FROM person";
+    let rows = query(&database, count, &Limits::default()).await.unwrap();
+    assert_eq!(rows.rows, [[json!(3)]]);
+    assert_eq!(database.schema().await.unwrap().tables.len(), 3);
+    // Once somebody writes, what is in the file is not all.
+    std::fs::write(beside("wal"), "something").unwrap();
+    let error = query(&database, count, &Limits::default())
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("in a file beside it"), "{error}");
+}
+
+/// As a program leaves them that is killed while it writes.
+#[tokio::test]
+async fn a_file_that_was_left_half_written_says_so() {
+    let people = people();
+    let writer = rusqlite::Connection::open(&people.path).unwrap();
+    writer
+        .execute_batch(
+            "PRAGMA cache_size = 2; BEGIN;
+             WITH RECURSIVE n(x) AS (SELECT 10 UNION ALL SELECT x + 1 FROM n WHERE x < 20000)
+             INSERT INTO person SELECT x, 'somebody with a long name', 'x' FROM n;
+             UPDATE person SET secret = 'y'",
+        )
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let left = folder.path().join("left.db");
+    std::fs::copy(&people.path, &left).unwrap();
+    let journal = people.path.with_extension("db-journal");
+    std::fs::copy(journal, folder.path().join("left.db-journal")).unwrap();
+    let error = Sqlite::open(&left, Rules::default()).await.err().unwrap();
+    assert!(
+        error.to_string().contains("ended while it wrote"),
+        "{error}"
+    );
+    // While somebody writes the whole file, nobody reads it.
+    drop(writer);
+    let database = Sqlite::open(&people.path, Rules::default()).await.unwrap();
+    let writer = rusqlite::Connection::open(&people.path).unwrap();
+    writer.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let error = database.schema().await.unwrap_err();
+    assert!(matches!(error, DatabaseError::Locked), "{error}");
+    let error = query(&database, "SELECT name FROM person", &Limits::default()).await;
+    let error = error.unwrap_err();
+    assert!(matches!(error, DatabaseError::Locked), "{error}");
+}
+
+#[tokio::test]
+async fn keys_tell_of_nothing_that_rules_hide() {
+    let people = people();
+    let rules = Rules {
+        tables: ["person".to_owned(), "post".to_owned()].into(),
+        columns: [("person".to_owned(), vec!["name".to_owned()])].into(),
+        ..Rules::default()
+    };
+    let database = Sqlite::open(&people.path, rules).await.unwrap();
+    let schema = database.schema().await.unwrap();
+    assert!(schema.table("person").unwrap().primary_key.is_empty());
+    let post = schema.table("post").unwrap();
+    assert!(post.foreign_keys.is_empty(), "{post:?}");
+    assert_eq!(post.primary_key, ["id"]);
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ mod plan;
 mod session;
 mod values;
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
@@ -27,30 +27,15 @@ use mysql_async::{Column, Conn, Error, Opts, Pool, Row, Statement, Value};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::database::asking::{LOOKING, REACH, SKIM, Server, Told, asked, unreachable};
 use crate::database::rows::Collector;
-use crate::database::{Cell, DatabaseError, Engine, Head, Limits, Plan, Rows};
+use crate::database::{Cell, DatabaseError, Engine, Head, Limits, Plan, Rows, keys};
 use crate::dialect::Dialect;
 use crate::guard::{Approved, Rules};
 use crate::schema::Schema;
 use address::Address;
-use errors::{late, statement, unreached};
+use errors::{statement, unreached};
 use session::Session;
-
-/// Statements that run at the same time; others wait.
-const AT_ONCE: usize = 4;
-
-/// How long to wait for a connection.
-const REACH: Duration = Duration::from_secs(10);
-
-/// How much longer than it may a server may take before it is stopped from here: it looks at its
-/// own clock now and then only.
-const GRACE: Duration = Duration::from_secs(2);
-
-/// How long looking for what is in a database may take.
-const LOOKING: Duration = Duration::from_secs(60);
-
-/// How long rows that nobody wants are read, so that the connection can be used again.
-const SKIM: Duration = Duration::from_millis(100);
 
 /// A MySQL or MariaDB database.
 #[derive(Clone)]
@@ -59,8 +44,8 @@ pub struct MySql {
     pool: Pool,
     /// For connections beside the pool, which tell the server to stop.
     alone: Opts,
-    session: Session,
-    rules: Rules,
+    session: Arc<Session>,
+    rules: Arc<Rules>,
 }
 
 impl MySql {
@@ -87,90 +72,36 @@ impl MySql {
         });
         let (session, reach) = first
             .await
-            .map_err(|_| open(late()))?
+            .map_err(|_| open(unreachable()))?
             .map_err(|error: Error| open(unreached(&error)))?;
         let connected = Self {
             name: name.to_owned(),
             pool: Pool::new(session.pooled(reach.clone())),
             alone: reach.into(),
-            session,
-            rules,
+            session: Arc::new(session),
+            rules: Arc::new(rules),
         };
-        drop(connected.client().await?);
+        drop(connected.connection().await?);
         Ok(connected)
     }
+}
 
-    async fn client(&self) -> Result<Conn, DatabaseError> {
+impl Server for MySql {
+    type Connection = Conn;
+
+    async fn connection(&self) -> Result<Conn, DatabaseError> {
         let open = |reason| DatabaseError::Open {
             name: self.name.clone(),
             reason,
         };
         let client = timeout(REACH, self.pool.get_conn()).await;
         client
-            .map_err(|_| open(late()))?
+            .map_err(|_| open(unreachable()))?
             .map_err(|error| open(unreached(&error)))
     }
 
-    /// The rows of a statement in a transaction that is rolled back. `number` is what the server
-    /// calls the connection, for stopping it.
-    async fn read(
-        &self,
-        sql: &str,
-        limits: &Limits,
-        number: &mut Option<u32>,
-    ) -> Result<Rows, DatabaseError> {
-        let mut client = self.client().await?;
-        *number = Some(client.id());
-        let failed = |error: Error| statement(&error, limits);
-        self.session
-            .begin(&mut client, limits)
-            .await
-            .map_err(failed)?;
-        let mut prepared = prepared(&mut client, sql, limits).await?;
-        let columns = prepared.columns();
-        let heads: Vec<Head> = columns.iter().map(values::head).collect();
-        if let Some(narrow) = narrow::narrowed(sql, &columns, limits) {
-            // What cannot stand inside of another statement is asked as it is: then a row that is
-            // too large ends it.
-            if let Ok(cut) = client.prep(narrow).await {
-                prepared = cut;
-            }
-        }
-        let mut collector = Collector::new(limits);
-        let mut ended = true;
-        {
-            let mut rows = client
-                .exec_stream::<Row, _, _>(&prepared, ())
-                .await
-                .map_err(failed)?;
-            let columns = rows.columns();
-            while let Some(row) = rows.try_next().await.map_err(failed)? {
-                if !collector.take(cells(row, &columns, limits)) {
-                    let rest = timeout(SKIM, async {
-                        while rows.try_next().await?.is_some() {}
-                        Ok::<(), Error>(())
-                    });
-                    ended = matches!(rest.await, Ok(Ok(())));
-                    break;
-                }
-            }
-        }
-        if !ended {
-            // It would send the rest of its rows otherwise, however many they are.
-            self.stop(*number).await;
-        } else {
-            if client.get_warnings() > 0 {
-                self.session.doubts(&mut client).await.map_err(failed)??;
-            }
-            // Ended here and not whenever the connection is used again.
-            let _ = client.query_drop("ROLLBACK").await;
-        }
-        Ok(collector.rows(heads))
-    }
-
-    /// Tells the server to end a connection and what it does there.
-    async fn stop(&self, number: Option<u32>) {
-        let Some(number) = number else { return };
+    async fn stop(&self, connection: Conn) {
+        let number = connection.id();
         let stopped = timeout(REACH, async {
             let mut client = Conn::new(self.alone.clone()).await?;
             client.query_drop(format!("KILL {number}")).await?;
@@ -180,6 +111,96 @@ impl MySql {
             tracing::debug!("a statement could not be stopped; its time limit will");
         }
     }
+}
+
+/// The rows of a statement in a transaction that is rolled back.
+async fn read(
+    client: &mut Conn,
+    session: &Session,
+    sql: &str,
+    limits: &Limits,
+) -> Result<Told<Rows>, DatabaseError> {
+    let failed = |error: Error| statement(&error, limits);
+    session.begin(client, limits).await.map_err(failed)?;
+    let mut prepared = prepared(client, sql, limits).await?;
+    let columns = prepared.columns();
+    let heads: Vec<Head> = columns.iter().map(values::head).collect();
+    if let Some(narrow) = narrow::narrowed(sql, &columns, limits) {
+        // What cannot stand inside of another statement is asked as it is: then a row that is too
+        // large ends it.
+        if let Ok(cut) = client.prep(narrow).await {
+            prepared = cut;
+        }
+    }
+    let mut collector = Collector::new(limits);
+    let mut whole = true;
+    {
+        let mut rows = client
+            .exec_stream::<Row, _, _>(&prepared, ())
+            .await
+            .map_err(failed)?;
+        let columns = rows.columns();
+        while let Some(row) = rows.try_next().await.map_err(failed)? {
+            if !collector.take(cells(row, &columns, limits)) {
+                let rest = timeout(SKIM, async {
+                    while rows.try_next().await?.is_some() {}
+                    Ok::<(), Error>(())
+                });
+                whole = matches!(rest.await, Ok(Ok(())));
+                break;
+            }
+        }
+    }
+    if whole {
+        if client.get_warnings() > 0 {
+            session.doubts(client).await.map_err(failed)??;
+        }
+        // Ended here and not whenever the connection is used again.
+        let _ = client.query_drop("ROLLBACK").await;
+    }
+    Ok(Told {
+        answer: collector.rows(heads),
+        whole,
+    })
+}
+
+async fn schema(client: &mut Conn, session: &Session, rules: &Rules) -> Result<Schema, Error> {
+    let limits = |time| Limits {
+        rows: usize::MAX,
+        time,
+        ..Limits::default()
+    };
+    session.begin(client, &limits(LOOKING)).await?;
+    let mut found = introspect::schema(client, rules).await?;
+    session.begin(client, &limits(introspect::GLANCE)).await?;
+    introspect::sample(client, rules, &mut found).await;
+    client.query_drop("ROLLBACK").await?;
+    let mut schema = found.into();
+    keys::hide(&mut schema, rules);
+    Ok(schema)
+}
+
+async fn plan(
+    client: &mut Conn,
+    session: &Session,
+    sql: &str,
+    limits: &Limits,
+) -> Result<Plan, DatabaseError> {
+    let explained = async {
+        session.begin(client, limits).await?;
+        let told: Option<Row> = client
+            .exec_first(format!("EXPLAIN FORMAT=JSON {sql}"), ())
+            .await?;
+        client.query_drop("ROLLBACK").await?;
+        Ok(told)
+    };
+    let told = explained.await.map_err(|error| statement(&error, limits))?;
+    let told = told.and_then(|mut row| row.take_opt::<String, _>(0)?.ok());
+    let told = serde_json::from_str(&told.unwrap_or_default());
+    let told = told.map_err(|error| DatabaseError::Statement {
+        reason: format!("what the server says of its plan cannot be read: {error}"),
+    })?;
+    Ok(plan::read(&told))
 }
 
 /// A statement that gives rows, prepared: the server takes no more than one at a time so, and what
@@ -219,43 +240,32 @@ impl Engine for MySql {
 
     async fn schema(&self) -> Result<Schema, DatabaseError> {
         let limits = Limits {
-            rows: usize::MAX,
             time: LOOKING,
             ..Limits::default()
         };
-        let mut client = self.client().await?;
-        within(&limits, async {
-            self.session.begin(&mut client, &limits).await?;
-            let mut schema = introspect::schema(&mut client, &self.rules).await?;
-            let limits = Limits {
-                time: introspect::GLANCE,
-                ..limits.clone()
-            };
-            self.session.begin(&mut client, &limits).await?;
-            introspect::sample(&mut client, &self.rules, &mut schema).await;
-            client.query_drop("ROLLBACK").await?;
-            Ok(schema.into())
-        })
-        .await
+        let (session, rules) = (Arc::clone(&self.session), Arc::clone(&self.rules));
+        let (within, cancel) = (limits.clone(), CancellationToken::new());
+        let schema = asked(self, &limits, &cancel, move |client: &mut Conn| {
+            Box::pin(async move {
+                let schema = schema(client, &session, &rules).await;
+                let schema = schema.map_err(|error| statement(&error, &within))?;
+                Ok(Told::whole(schema))
+            })
+        });
+        schema.await
     }
 
     async fn plan(&self, approved: &Approved) -> Result<Plan, DatabaseError> {
         let limits = Limits::default();
-        let explain = format!("EXPLAIN FORMAT=JSON {}", approved.sql);
-        let mut client = self.client().await?;
-        let told: Option<Row> = within(&limits, async {
-            self.session.begin(&mut client, &limits).await?;
-            let told = client.exec_first(explain, ()).await?;
-            client.query_drop("ROLLBACK").await?;
-            Ok(told)
-        })
-        .await?;
-        let told = told.and_then(|mut row| row.take_opt::<String, _>(0)?.ok());
-        let told = told.unwrap_or_default();
-        let told = serde_json::from_str(&told).map_err(|error| DatabaseError::Statement {
-            reason: format!("what the server says of its plan cannot be read: {error}"),
-        })?;
-        Ok(plan::read(&told))
+        let (session, sql) = (Arc::clone(&self.session), approved.sql.clone());
+        let (within, cancel) = (limits.clone(), CancellationToken::new());
+        let plan = asked(self, &limits, &cancel, move |client: &mut Conn| {
+            Box::pin(async move {
+                let plan = plan(client, &session, &sql, &within).await?;
+                Ok(Told::whole(plan))
+            })
+        });
+        plan.await
     }
 
     async fn query(
@@ -264,50 +274,24 @@ impl Engine for MySql {
         limits: &Limits,
         cancel: &CancellationToken,
     ) -> Result<Rows, DatabaseError> {
-        let here = self.clone();
-        let sql = approved.sql.clone();
-        let limits = limits.clone();
-        let gone = cancel.child_token();
-        let guard = gone.clone().drop_guard();
-        // A task of its own: it stops the database also when nobody waits for it any more.
-        let asked = tokio::spawn(async move {
-            let mut number = None;
-            let patience = limits.time.saturating_add(REACH).saturating_add(GRACE);
-            let stopped = tokio::select! {
-                rows = timeout(patience, here.read(&sql, &limits, &mut number)) => match rows {
-                    Ok(rows) => return rows,
-                    Err(_) => DatabaseError::Time {
-                        seconds: limits.time.as_secs_f64(),
-                    },
-                },
-                () = gone.cancelled() => DatabaseError::Cancelled,
-            };
-            here.stop(number).await;
-            Err(stopped)
+        let (session, sql) = (Arc::clone(&self.session), approved.sql.clone());
+        let within = limits.clone();
+        let rows = asked(self, limits, cancel, move |client: &mut Conn| {
+            Box::pin(async move { read(client, &session, &sql, &within).await })
         });
-        let outcome = asked.await;
-        drop(guard);
-        outcome.unwrap_or_else(|error| {
-            Err(DatabaseError::Statement {
-                reason: format!("reading the database failed: {error}"),
-            })
-        })
+        rows.await
     }
 
     async fn excess(&self) -> Result<Vec<String>, DatabaseError> {
-        let mut client = self.client().await?;
-        within(&Limits::default(), excess::excess(&mut client)).await
+        let (limits, cancel) = (Limits::default(), CancellationToken::new());
+        let within = limits.clone();
+        let found = asked(self, &limits, &cancel, move |client: &mut Conn| {
+            Box::pin(async move {
+                let found = excess::excess(client).await;
+                let found = found.map_err(|error| statement(&error, &within))?;
+                Ok(Told::whole(found))
+            })
+        });
+        found.await
     }
-}
-
-/// What is asked of the server for ourselves, no longer than it may take.
-async fn within<T>(
-    limits: &Limits,
-    asked: impl Future<Output = Result<T, Error>>,
-) -> Result<T, DatabaseError> {
-    let answered = timeout(limits.time.saturating_add(GRACE), asked).await;
-    let answered = answered.map_err(|_| DatabaseError::Time {
-        seconds: limits.time.as_secs_f64(),
-    })?;
-    answered.map_err(|error| statement(&error, limits))
 }

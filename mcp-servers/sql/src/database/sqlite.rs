@@ -1,29 +1,35 @@
 //! SQLite files, opened so that they cannot be written.
 //!
 //! - `connection`: one connection, and everything that keeps it from doing more than read.
+//! - `still`: files that nobody writes to.
+//! - `state`: what tells a file from another in its place.
+//! - `turns`: how many statements run, and those that cannot be stopped.
 //! - `views`: what views read of tables that may not be read otherwise.
 //! - `introspect`: what is in the file.
 
 mod connection;
 mod introspect;
+mod state;
+mod still;
+mod turns;
 mod views;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::Semaphore;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use crate::database::asking::{GRACE, late};
 use crate::database::{DatabaseError, Engine, Limits, Plan, Rows};
 use crate::dialect::Dialect;
 use crate::guard::{Approved, Rules};
 use crate::schema::Schema;
 
 use connection::Connection;
-
-/// Statements that run at the same time; others wait.
-const AT_ONCE: usize = 4;
+use turns::Turns;
 
 /// A SQLite file.
 #[derive(Clone)]
@@ -31,7 +37,7 @@ pub struct Sqlite {
     path: PathBuf,
     rules: Arc<Rules>,
     idle: Arc<Mutex<Vec<Connection>>>,
-    turns: Arc<Semaphore>,
+    turns: Turns,
 }
 
 impl Sqlite {
@@ -44,37 +50,77 @@ impl Sqlite {
             path: path.to_owned(),
             rules: Arc::new(rules),
             idle: Arc::default(),
-            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            turns: Turns::default(),
         };
-        opened.on_connection(|_| Ok(())).await?;
+        let (limits, cancel) = (Limits::default(), CancellationToken::new());
+        opened.asked(&limits, &cancel, |_, _| Ok(())).await?;
         Ok(opened)
     }
 
-    /// Does something with a connection of its own, beside the async threads.
-    async fn on_connection<T: Send + 'static>(
+    /// Does something with a connection of its own, beside the async threads. It is stopped when
+    /// it takes longer than it may, when `cancel` fires, and when nobody waits for it any more.
+    async fn asked<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<T, DatabaseError> + Send + 'static,
+        limits: &Limits,
+        cancel: &CancellationToken,
+        work: impl FnOnce(&Connection, &CancellationToken) -> Result<T, DatabaseError> + Send + 'static,
     ) -> Result<T, DatabaseError> {
-        let turn = Arc::clone(&self.turns).acquire_owned().await;
         let here = self.clone();
-        let worked = tokio::task::spawn_blocking(move || {
-            // Until the work is done, also when nobody waits for it any more.
-            let _turn = turn;
-            let idle = || here.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            let kept = idle().pop();
-            let connection = match kept {
-                Some(connection) => connection,
-                None => Connection::open(&here.path, &here.rules)?,
+        let time = limits.time;
+        let gone = cancel.child_token();
+        let _guard = gone.clone().drop_guard();
+        let task = tokio::spawn(async move {
+            let turn = tokio::select! {
+                turn = here.turns.next() => turn,
+                () = gone.cancelled() => return Err(DatabaseError::Cancelled),
             };
-            let outcome = work(&connection);
-            idle().push(connection);
-            outcome
+            let (turns, held, stop) = (here.turns.clone(), turn.clone(), gone.clone());
+            let working = tokio::task::spawn_blocking(move || {
+                // Until the work is done, also when nobody waits for it any more.
+                let _held = held;
+                here.on_connection(|connection| work(connection, &stop))
+            });
+            tokio::select! {
+                worked = working => worked.unwrap_or_else(|error| Err(failed(&error))),
+                late = overdue(time, &gone) => {
+                    turns.pass(&turn);
+                    Err(late)
+                }
+            }
         });
-        worked.await.unwrap_or_else(|error| {
-            Err(DatabaseError::Statement {
-                reason: format!("reading the database failed: {error}"),
-            })
-        })
+        task.await.unwrap_or_else(|error| Err(failed(&error)))
+    }
+
+    fn on_connection<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, DatabaseError>,
+    ) -> Result<T, DatabaseError> {
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = idle().pop();
+        let connection = match kept.filter(|kept| kept.is_of(&self.path)) {
+            Some(connection) => connection,
+            None => Connection::open(&self.path, &self.rules)?,
+        };
+        let outcome = work(&connection);
+        idle().push(connection);
+        outcome
+    }
+}
+
+/// Ends when a statement should have stopped and did not: there are functions that take minutes
+/// over a value, and SQLite looks at the clock before and after them only.
+async fn overdue(time: Duration, gone: &CancellationToken) -> DatabaseError {
+    let error = tokio::select! {
+        () = sleep(time) => late(time),
+        () = gone.cancelled() => DatabaseError::Cancelled,
+    };
+    sleep(GRACE).await;
+    error
+}
+
+fn failed(error: &tokio::task::JoinError) -> DatabaseError {
+    DatabaseError::Statement {
+        reason: format!("reading the database failed: {error}"),
     }
 }
 
@@ -88,17 +134,16 @@ impl Engine for Sqlite {
         let path = self.path.clone();
         let rules = Arc::clone(&self.rules);
         let read = tokio::task::spawn_blocking(move || introspect::schema(&path, &rules));
-        read.await.unwrap_or_else(|error| {
-            Err(DatabaseError::Statement {
-                reason: format!("reading the schema failed: {error}"),
-            })
-        })
+        read.await.unwrap_or_else(|error| Err(failed(&error)))
     }
 
     async fn plan(&self, statement: &Approved) -> Result<Plan, DatabaseError> {
-        let sql = statement.sql.clone();
-        self.on_connection(move |connection| connection.plan(&sql))
-            .await
+        let (sql, limits) = (statement.sql.clone(), Limits::default());
+        let (within, cancel) = (limits.clone(), CancellationToken::new());
+        let plan = self.asked(&limits, &cancel, move |connection, stop| {
+            connection.plan(&sql, &within, stop)
+        });
+        plan.await
     }
 
     async fn query(
@@ -107,13 +152,11 @@ impl Engine for Sqlite {
         limits: &Limits,
         cancel: &CancellationToken,
     ) -> Result<Rows, DatabaseError> {
-        let sql = statement.sql.clone();
-        let limits = limits.clone();
-        let gone = cancel.child_token();
-        // Stops the database also when this future is dropped.
-        let _guard = gone.clone().drop_guard();
-        let asked = self.on_connection(move |connection| connection.query(&sql, &limits, &gone));
-        asked.await
+        let (sql, within) = (statement.sql.clone(), limits.clone());
+        let rows = self.asked(limits, cancel, move |connection, stop| {
+            connection.query(&sql, &within, stop)
+        });
+        rows.await
     }
 
     async fn excess(&self) -> Result<Vec<String>, DatabaseError> {

@@ -60,6 +60,13 @@ pub enum AddressError {
          or a path"
     )]
     Kind(String),
+    /// It does not say of which kind the server is. What it says is not told: a password may be in
+    /// it.
+    #[error(
+        "the address of a server begins with what it is; write postgres://… or mysql://…, or the \
+         path of a file"
+    )]
+    Kindless,
     /// There is no such file.
     #[error(
         "there is no file {}; write the path of a database or of a file with tables, postgres://… \
@@ -80,13 +87,14 @@ impl Address {
             Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(text.to_owned())),
             Some(("mysql" | "mariadb", _)) => Ok(Self::Mysql(text.to_owned())),
             Some(("sqlite", rest)) => {
-                let path = Path::new(rest.trim_start_matches("//"));
+                let path = Path::new(rest.strip_prefix("//").unwrap_or(rest));
                 Self::file(path).map(|_| Self::Sqlite(path.to_owned()))
             }
             _ if Path::new(text).exists() => Self::file(Path::new(text)),
             Some((kind, rest)) if rest.starts_with("//") => {
                 Err(AddressError::Kind(kind.to_owned()))
             }
+            _ if is_userinfo(text) => Err(AddressError::Kindless),
             _ => Err(AddressError::Missing(text.into())),
         }
     }
@@ -96,12 +104,14 @@ impl Address {
             return Err(AddressError::Missing(path.to_owned()));
         }
         let mut begins = [0; SQLITE.len()];
-        let read = File::open(path).and_then(|mut file| file.read_exact(&mut begins));
+        // A pipe would keep whoever opens it until somebody writes to it.
+        let mut file = path.is_file().then(|| File::open(path).ok()).flatten();
+        let read = file.as_mut().map(|file| file.read_exact(&mut begins));
         let ends = path.extension().and_then(|ends| ends.to_str());
         let ends = ends.unwrap_or_default().to_lowercase();
         let named = matches!(ends.as_str(), "db" | "sqlite" | "sqlite3" | "db3");
         // One that is named so and is none says so when it is opened.
-        if named || (read.is_ok() && begins == SQLITE) {
+        if named || (matches!(read, Some(Ok(()))) && begins == SQLITE) {
             return Ok(Self::Sqlite(path.to_owned()));
         }
         Ok(Self::Files(vec![path.to_owned()]))
@@ -132,16 +142,18 @@ impl Address {
                 _ => Some("files".to_owned()),
             },
             Self::Postgres(url) | Self::Mysql(url) => {
-                let path = url.split(['?', '#']).next().unwrap_or_default();
-                let rest = path.split_once("://").map_or("", |(_, rest)| rest);
-                rest.split_once('/').map(|(_, name)| name.to_owned())
+                // After the password, which may hold any of the other marks.
+                let (_, _, place) = parted(url);
+                let path = place.split(['?', '#']).next().unwrap_or_default();
+                path.split_once('/').map(|(_, name)| name.to_owned())
             }
         };
         let name = name.filter(|name| !name.is_empty());
         name.unwrap_or_else(|| "database".to_owned())
     }
 
-    /// A word that stands for it in names of files: the same address gives the same.
+    /// A word that stands for it in names of files: the same address gives the same, also with
+    /// another password.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         let absolute = |path: &PathBuf| {
@@ -151,7 +163,10 @@ impl Address {
         let text = match self {
             Self::Sqlite(path) => absolute(path),
             Self::Files(paths) => paths.iter().map(absolute).collect::<Vec<_>>().join("\0"),
-            Self::Postgres(url) | Self::Mysql(url) => url.clone(),
+            Self::Postgres(url) | Self::Mysql(url) => {
+                let (scheme, user, place) = parted(url);
+                [scheme, user, place].join("\0")
+            }
         };
         let digest = blake3::hash(text.as_bytes()).to_hex();
         digest.chars().take(16).collect()
@@ -187,5 +202,77 @@ impl Address {
                 Arc::new(files?)
             }
         })
+    }
+}
+
+/// What an address begins with, its user, and where the server is; without the password.
+fn parted(url: &str) -> (&str, &str, &str) {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let (who, place) = rest.rsplit_once('@').unwrap_or(("", rest));
+    let user = who.split(':').next().unwrap_or_default();
+    (scheme, user, place)
+}
+
+/// Whether a text begins with a user and a password.
+fn is_userinfo(text: &str) -> bool {
+    let who = text.split_once('@').map(|(who, _)| who);
+    who.is_some_and(|who| who.contains(':'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_and_no_error_tells_a_password() {
+        for url in [
+            "postgres://ada:hush/hush@host/shop",
+            "postgres://ada:hush?hush@host:5432/shop?sslmode=require",
+            "mysql://ada:hu#sh/hush@host/shop",
+            "postgres://ada:hush@hush@host/shop",
+        ] {
+            assert_eq!(Address::read(url).unwrap().usual_name(), "shop", "{url}");
+        }
+        for url in ["ada:hush@host/shop", "ada:hush@host", "ada:hu/sh@host/shop"] {
+            let told = Address::read(url).unwrap_err().to_string();
+            assert!(
+                told.contains("postgres://") && !told.contains("hu"),
+                "{told}"
+            );
+        }
+        let told = Address::read("data/nothing.csv").unwrap_err().to_string();
+        assert!(told.contains("data/nothing.csv"), "{told}");
+    }
+
+    #[test]
+    fn an_address_stands_for_the_same_with_another_password() {
+        let print = |url: &str| Address::read(url).unwrap().fingerprint();
+        let one = print("postgres://ada:hush@host/shop");
+        assert_eq!(one, print("postgres://ada:another@host/shop"));
+        for other in [
+            "postgres://ada:hush@host/store",
+            "postgres://grace:hush@host/shop",
+            "mysql://ada:hush@host/shop",
+        ] {
+            assert_ne!(one, print(other));
+        }
+    }
+
+    #[test]
+    fn paths_of_sqlite_files_may_be_written_as_addresses() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        std::fs::write(&path, "").unwrap();
+        let whole = path.display();
+        for text in [
+            format!("sqlite:{whole}"),
+            format!("sqlite://{whole}"),
+            format!("sqlite:///{whole}"),
+        ] {
+            let Address::Sqlite(read) = Address::read(&text).unwrap() else {
+                panic!("{text}");
+            };
+            assert!(read.is_absolute() && read.exists(), "{text}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +19,9 @@ use crate::values::{Bounds, ValueIndex};
 #[derive(Default)]
 struct Huge {
     asked: AtomicUsize,
+    /// Whether it cannot be reached, and how often somebody looked what is in it.
+    away: bool,
+    looked: AtomicUsize,
 }
 
 #[async_trait]
@@ -27,6 +31,11 @@ impl Engine for Huge {
     }
 
     async fn schema(&self) -> Result<Schema, DatabaseError> {
+        self.looked.fetch_add(1, Ordering::SeqCst);
+        if self.away {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            return Err(DatabaseError::Locked);
+        }
         Ok(Schema {
             tables: vec![table("star", &["id", "name"], &[])],
         })
@@ -97,4 +106,20 @@ async fn nothing_costs_more_than_is_allowed_whoever_asks() {
         .await
         .unwrap();
     assert_eq!(engine.asked.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn whoever_waits_for_a_database_that_is_away_waits_once() {
+    let engine = Arc::new(Huge {
+        away: true,
+        ..Huge::default()
+    });
+    let source = Source::over("sky", Arc::clone(&engine) as _, Settings::default()).unwrap();
+    let asked = futures::future::join_all((0..20).map(|_| source.schema())).await;
+    assert!(
+        asked
+            .iter()
+            .all(|asked| matches!(asked, Err(DatabaseError::Locked)))
+    );
+    assert_eq!(engine.looked.load(Ordering::SeqCst), 1);
 }

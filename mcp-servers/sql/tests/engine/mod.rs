@@ -35,7 +35,11 @@ pub async fn query(
 pub async fn keeps_what_engines_promise(database: Arc<dyn Engine>) {
     what_has_no_end_is_stopped(&*database).await;
     a_caller_who_leaves_stops_it(&*database).await;
+    a_caller_may_leave_while_others_are_answered(&database).await;
     rows_beyond_the_limit_are_said(&*database).await;
+    one_row_is_not_larger_than_all_may_be(&*database).await;
+    a_plan_is_made(&*database).await;
+    there_are_no_more_columns_than_it_can_have(&*database).await;
     many_ask_at_the_same_time(&database).await;
     questions_are_read_in_its_dialect(&database).await;
 }
@@ -87,6 +91,80 @@ async fn a_caller_who_leaves_stops_it(database: &dyn Engine) {
         .unwrap_err();
     assert!(matches!(error, DatabaseError::Cancelled), "{error}");
     query(database, "SELECT 1", &limits).await.unwrap();
+}
+
+async fn a_caller_may_leave_while_others_are_answered(database: &Arc<dyn Engine>) {
+    let guard = Guard::new(database.dialect(), Rules::default()).unwrap();
+    let endless = guard
+        .check(&format!("{NUMBERS} SELECT count(*) FROM n"))
+        .unwrap();
+    let limits = Limits {
+        time: Duration::from_secs(600),
+        ..Limits::default()
+    };
+    let all = CancellationToken::new();
+    // More than are answered at the same time.
+    let asked = (0..8).map(|_| {
+        let (database, endless) = (Arc::clone(database), endless.clone());
+        let (limits, cancel) = (limits.clone(), all.child_token());
+        tokio::spawn(async move { database.query(&endless, &limits, &cancel).await })
+    });
+    let asked: Vec<_> = asked.collect();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let one = all.child_token();
+    let stop = one.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        stop.cancel();
+    });
+    let began = Instant::now();
+    let error = database.query(&endless, &limits, &one).await.unwrap_err();
+    assert!(matches!(error, DatabaseError::Cancelled), "{error}");
+    assert!(began.elapsed() < Duration::from_secs(3));
+    all.cancel();
+    for asked in asked {
+        let error = asked.await.unwrap().unwrap_err();
+        assert!(matches!(error, DatabaseError::Cancelled), "{error}");
+    }
+    query(&**database, "SELECT 1", &Limits::default())
+        .await
+        .unwrap();
+}
+
+async fn one_row_is_not_larger_than_all_may_be(database: &dyn Engine) {
+    let limits = Limits {
+        bytes: 1_000,
+        ..Limits::default()
+    };
+    let large = format!("SELECT '{0}' AS a, '{0}' AS b, 7 AS c", "x".repeat(4_000));
+    let rows = query(database, &large, &limits).await.unwrap();
+    assert_eq!(rows.truncated, Some(Truncation::Bytes));
+    let lengths = rows.rows[0].iter().map(|cell| cell.to_string().len());
+    assert!(lengths.sum::<usize>() < 1_000, "{rows:?}");
+    assert_eq!(rows.rows[0][2], json!(7));
+}
+
+async fn there_are_no_more_columns_than_it_can_have(database: &dyn Engine) {
+    let columns = |count: usize| format!("SELECT {}", vec!["1"; count].join(", "));
+    let rows = query(database, &columns(1_000), &Limits::default()).await;
+    assert_eq!(rows.unwrap().rows[0].len(), 1_000);
+    let began = Instant::now();
+    match query(database, &columns(10_000), &Limits::default()).await {
+        // MariaDB has as many as it likes where they are of no table.
+        Ok(rows) => assert_eq!(rows.rows[0].len(), 10_000),
+        Err(error) => assert!(matches!(error, DatabaseError::Statement { .. }), "{error}"),
+    }
+    assert!(began.elapsed() < Duration::from_secs(5));
+    query(database, "SELECT 1", &Limits::default())
+        .await
+        .unwrap();
+}
+
+async fn a_plan_is_made(database: &dyn Engine) {
+    let guard = Guard::new(database.dialect(), Rules::default()).unwrap();
+    let statement = guard.check("SELECT name FROM person WHERE id = 2").unwrap();
+    let plan = database.plan(&statement).await.unwrap();
+    assert!(!plan.steps.is_empty());
 }
 
 async fn rows_beyond_the_limit_are_said(database: &dyn Engine) {

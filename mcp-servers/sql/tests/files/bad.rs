@@ -6,7 +6,8 @@ use ropewalk_sql::database::{DatabaseError, FileError, Files, ImportLimits, Prog
 use ropewalk_sql::guard::Rules;
 use tokio_util::sync::CancellationToken;
 
-use crate::made::{Folder, gzip, open, refused, xlsx};
+use crate::made::{Folder, gzip, open, refused, xlsx, zip};
+use crate::parquet::repeated;
 
 #[tokio::test]
 async fn what_is_not_there_is_told() {
@@ -63,11 +64,13 @@ async fn what_is_no_text_is_told() {
         assert!(told.starts_with(begin), "{told}");
     }
     let words = String::from("x,").repeat(2_001);
-    let told = refused("t.csv", format!("{words}\n{words}\n")).await;
-    assert!(
-        told.starts_with("`t.csv` has more than 2000 columns"),
-        "{told}"
-    );
+    for wide in [words, ",".repeat(1_000_000)] {
+        let told = refused("t.csv", format!("{wide}\n{wide}\n")).await;
+        assert!(
+            told.starts_with("`t.csv` has more than 2000 columns"),
+            "{told}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -130,10 +133,28 @@ async fn limits_hold() {
     let packed = folder.write("t.csv.gz", gzip(&text.repeat(1_000).into_bytes()));
     let error = limited(packed, few(1_000_000, 1 << 40)).await;
     assert!(matches!(error, FileError::Bytes { .. }), "{error}");
+    let wide: Vec<u8> = text
+        .repeat(1_000)
+        .bytes()
+        .flat_map(|byte| [byte, 0])
+        .collect();
+    let packed = folder.write("t.csv.gz", gzip(&wide));
+    let error = limited(packed, few(1_000_000, 1 << 40)).await;
+    assert!(matches!(error, FileError::Bytes { .. }), "{error}");
+    // The same text in every row, which is in the file once.
+    let path = folder.write("t.parquet", repeated("x".repeat(10_000), 1_000));
+    let error = limited(path.clone(), few(1_000_000, 1 << 40)).await;
+    assert!(matches!(error, FileError::Bytes { .. }), "{error}");
+    open(&[&path]).await.unwrap();
     let book = xlsx(&[("x", &"<row/>".repeat(1_000_000))]);
     let book = folder.write("t.xlsx", book);
     let error = limited(book, few(1_000_000, 1_000)).await;
     assert!(matches!(error, FileError::Bytes { .. }), "{error}");
+    // Texts that cells share are held in memory.
+    let shared = " ".repeat((256 << 20) + 1);
+    let book = zip(&[("xl/sharedStrings.xml", &shared)]);
+    let told = refused("t.xlsx", book).await;
+    assert!(told.contains("held at a time"), "{told}");
     // A row that would be most of the file.
     let path = folder.write("t.csv", "a\n1\n\"".to_owned() + &"x".repeat(70 << 20));
     let error = limited(path, ImportLimits::default()).await;

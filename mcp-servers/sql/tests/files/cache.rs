@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, SystemTime};
 
-use ropewalk_sql::database::Files;
+use ropewalk_sql::database::{Engine, Files};
 use ropewalk_sql::guard::Rules;
 use serde_json::json;
 
@@ -47,9 +47,30 @@ async fn tables_are_made_again_only_when_a_file_changed() {
     file.set_modified(before).unwrap();
     let third = open(&path, &cache.path).await;
     assert_eq!(rows(&third, "SELECT n FROM t").await, [[json!(2)]]);
-    assert_eq!(ending(&cache.path, ".db"), [third.path()]);
-    // Whoever still asks the old ones is answered.
-    assert_eq!(rows(&first, "SELECT n FROM t").await, [[json!(1)]]);
+    // Whoever still asks the old ones is answered, also where many ask.
+    assert_eq!(first.schema().await.unwrap().tables.len(), 1);
+    let asked = (0..8).map(|_| rows(&first, "SELECT n, max(n) OVER () FROM t"));
+    for rows in futures::future::join_all(asked).await {
+        assert_eq!(rows, [[json!(1), json!(1)]]);
+    }
+    assert_eq!(ending(&cache.path, ".db").len(), 2);
+    drop((first, second, third));
+    folder.write("t.csv", b"n,city\n3,Malm\xF6\n");
+    let fourth = open(&path, &cache.path).await;
+    assert_eq!(ending(&cache.path, ".db"), [fourth.path()]);
+}
+
+/// What a file holds that nobody else may read, nobody else reads in the cache.
+#[cfg(unix)]
+#[tokio::test]
+async fn tables_are_nobody_elses_to_read() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::new();
+    let path = folder.write("t.csv", "n\n1\n");
+    let cache = folder.path.join("cache").join("files");
+    let files = open(&path, &cache).await;
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&cache), mode(files.path())), (0o700, 0o600));
 }
 
 #[tokio::test]

@@ -55,6 +55,13 @@ fn file(schema: &str, groups: &[Vec<Write>]) -> Vec<u8> {
     bytes
 }
 
+/// A file with the same text in so many rows.
+pub fn repeated(text: String, rows: usize) -> Vec<u8> {
+    let texts = vec![ByteArray::from(text.into_bytes()); rows];
+    let column = full::<ByteArrayType>(texts);
+    file("message m { optional binary t (STRING); }", &[vec![column]])
+}
+
 fn texts(texts: &[&str]) -> Vec<ByteArray> {
     texts.iter().map(|text| ByteArray::from(*text)).collect()
 }

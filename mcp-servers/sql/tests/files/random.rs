@@ -46,6 +46,7 @@ fn table() -> impl Strategy<Value = Vec<Vec<String>>> {
 
 fn open(path: &Path) -> Result<Files, String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
         .build()
         .unwrap();
     let paths = [path.to_owned()];

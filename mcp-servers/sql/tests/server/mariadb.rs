@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use ropewalk_sql::database::MySql;
 use ropewalk_sql::guard::Rules;
 
-use super::{Place, as_user, is_root};
+use super::{Place, as_user, is_root, signal};
 
 pub struct MariaDbServer {
     place: Place,
@@ -48,7 +48,7 @@ impl MariaDbServer {
             "{}",
             String::from_utf8_lossy(&made.stderr)
         );
-        if !server.certificate() {
+        if !server.place.certificate("mysql") {
             eprintln!("skipped: no certificate for MariaDB (package openssl)");
             return None;
         }
@@ -66,28 +66,6 @@ impl MariaDbServer {
 
     fn data(&self) -> String {
         format!("--datadir={}", self.place.folder().join("data").display())
-    }
-
-    /// A certificate that nobody trusts, as servers make themselves one; whether it could be made.
-    fn certificate(&self) -> bool {
-        let made = Command::new("openssl")
-            .args([
-                "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-            ])
-            .args([
-                "-subj",
-                "/CN=localhost",
-                "-keyout",
-                "key.pem",
-                "-out",
-                "cert.pem",
-            ])
-            .current_dir(self.place.folder())
-            .stderr(Stdio::null())
-            .status();
-        let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-        let key = self.place.folder().join("key.pem");
-        made.is_ok_and(|made| made.success()) && std::fs::set_permissions(key, readable).is_ok()
     }
 
     /// Starts it, again where it was stopped.
@@ -122,6 +100,13 @@ impl MariaDbServer {
             let _ = child.kill();
             let _ = child.wait();
         }
+    }
+
+    /// Has it stand still, as if the way to it were cut, or go on.
+    pub fn stands_still(&self, still: bool) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = running.as_ref().unwrap().id().to_string();
+        signal(&number, if still { "-STOP" } else { "-CONT" });
     }
 
     pub fn url(&self, user: &str, password: &str, database: &str) -> String {

@@ -7,7 +7,7 @@ pub mod postgres;
 
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -33,6 +33,21 @@ impl Place {
         self.folder.path()
     }
 
+    /// A certificate that nobody trusts, as servers make themselves one, in `cert.pem` and
+    /// `key.pem`; whether it could be made.
+    fn certificate(&self, user: &str) -> bool {
+        let place = |name: &str| self.folder().join(name).display().to_string();
+        let made = as_user(user, "openssl".into())
+            .args([
+                "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+            ])
+            .args(["-subj", "/CN=localhost"])
+            .args(["-keyout", &place("key.pem"), "-out", &place("cert.pem")])
+            .stderr(Stdio::null())
+            .status();
+        made.is_ok_and(|made| made.success())
+    }
+
     /// Until something listens.
     fn wait(&self) {
         let began = Instant::now();
@@ -44,6 +59,12 @@ impl Place {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
+}
+
+/// Has a process stand still, or go on.
+fn signal(process: &str, signal: &str) {
+    let sent = Command::new("kill").args([signal, process]).status();
+    assert!(sent.unwrap().success());
 }
 
 fn is_root() -> bool {

@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use super::{Place, as_user};
+use ropewalk_sql::database::Postgres;
+use ropewalk_sql::guard::Rules;
+
+use super::{Place, as_user, signal};
 
 pub struct PostgresServer {
     place: Place,
@@ -27,7 +30,7 @@ fn command(program: PathBuf) -> Command {
 }
 
 impl PostgresServer {
-    /// A server that runs, or `None` where PostgreSQL is not installed.
+    /// A server that runs, with the tables of `people-postgres.sql`, or `None` where PostgreSQL is not installed.
     pub fn start() -> Option<Self> {
         let Some(programs) = programs() else {
             eprintln!("skipped: no PostgreSQL under /usr/lib/postgresql (package postgresql)");
@@ -55,6 +58,7 @@ impl PostgresServer {
             String::from_utf8_lossy(&made.stderr)
         );
         server.up();
+        server.psql(include_str!("people-postgres.sql"));
         Some(server)
     }
 
@@ -96,6 +100,39 @@ impl PostgresServer {
             .status();
     }
 
+    /// Has those who answer a user stand still, as if the way to them were cut; their numbers.
+    pub fn halt(&self, user: &str) -> Vec<String> {
+        let numbers = format!("SELECT pid FROM pg_stat_activity WHERE usename = '{user}'");
+        let numbers = self.psql(&numbers);
+        let numbers: Vec<String> = numbers.lines().map(str::to_owned).collect();
+        numbers.iter().for_each(|number| signal(number, "-STOP"));
+        numbers
+    }
+
+    /// Has them go on.
+    pub fn go_on(&self, numbers: &[String]) {
+        numbers.iter().for_each(|number| signal(number, "-CONT"));
+    }
+
+    /// Has it offer a certificate that nobody trusts; whether one could be made.
+    pub fn offers_secrecy(&self) -> bool {
+        if !self.place.certificate("postgres") {
+            eprintln!("skipped: no certificate for PostgreSQL (package openssl)");
+            return false;
+        }
+        let place = |name: &str| self.place.folder().join(name).display().to_string();
+        for (name, value) in [
+            ("ssl_cert_file", place("cert.pem")),
+            ("ssl_key_file", place("key.pem")),
+            ("ssl", "on".to_owned()),
+        ] {
+            self.psql(&format!("ALTER SYSTEM SET {name} = '{value}'"));
+        }
+        self.down();
+        self.up();
+        true
+    }
+
     pub fn url(&self, user: &str, password: &str, database: &str) -> String {
         format!(
             "postgres://{user}:{password}@127.0.0.1:{}/{database}",
@@ -104,15 +141,29 @@ impl PostgresServer {
     }
 
     /// The address for the one who may do everything.
-    pub fn owner(&self) -> String {
+    pub fn owner_url(&self) -> String {
         self.url("owner", "owner-password", "postgres")
+    }
+
+    /// Connected as the one who may do everything.
+    pub async fn owner(&self) -> Postgres {
+        let url = self.owner_url();
+        let connected = Postgres::connect("people", &url, Rules::default());
+        connected.await.unwrap()
+    }
+
+    /// Connected as one who may only read, and not everything.
+    pub async fn reader(&self) -> Postgres {
+        let url = self.url("reader", "reader-password", "postgres");
+        let connected = Postgres::connect("people", &url, Rules::default());
+        connected.await.unwrap()
     }
 
     /// Runs statements with psql, as the owner; what it prints.
     pub fn psql(&self, sql: &str) -> String {
         let output = Command::new(self.programs.join("psql"))
             .args(["-qAtX", "-v", "ON_ERROR_STOP=1", "-c", sql])
-            .arg(self.owner())
+            .arg(self.owner_url())
             .output()
             .unwrap();
         assert!(

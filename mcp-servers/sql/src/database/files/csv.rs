@@ -14,7 +14,7 @@ use ::csv::{ErrorKind, Reader, ReaderBuilder, StringRecord};
 use crate::database::files::FileError;
 use crate::database::files::find::{Format, Source};
 use crate::database::files::header::First;
-use crate::database::files::load::{Rows, Take};
+use crate::database::files::load::{MAX_COLUMNS, Rows, Take};
 use crate::database::files::text::{self, Encoding};
 use crate::database::files::types::Value;
 use crate::database::files::watch::Watch;
@@ -24,6 +24,9 @@ const HEAD: u64 = 256 << 10;
 
 /// Rows by which the mark is found.
 const SAMPLED: usize = 500;
+
+/// Values in a row, blank ones at its end among them: as many as spreadsheets have columns.
+const MAX_VALUES: usize = 16_384;
 
 /// Marks, the rarer in other texts first.
 const MARKS: [u8; 4] = [b'\t', b'|', b';', b','];
@@ -119,6 +122,12 @@ impl<'a> Csv<'a> {
                         .source
                         .line(line, "there is a character that no text has")),
                 };
+            }
+            if record.len() > MAX_VALUES {
+                return Err(FileError::Columns {
+                    path: self.source.path.clone(),
+                    limit: MAX_COLUMNS,
+                });
             }
             begun = reader.position().line();
             row = row.saturating_add(1);

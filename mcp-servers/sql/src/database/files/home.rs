@@ -5,9 +5,10 @@
 //!
 //! In a cache it is a file named after the paths and after what is in the files. It gets that name
 //! when it is whole, and is written to the disk before: under that name there is all or nothing.
-//! Of the same paths only what is newest is kept.
+//! Of the same paths only what is newest is kept, and what somebody still asks. Nobody but this
+//! user may read it: the files themselves may be such that nobody else may.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -36,13 +37,10 @@ pub(super) type Fill<'a> = dyn FnMut(&Path) -> Result<About, FileError> + 'a;
 /// Where tables are, for as long as this is there.
 pub(super) struct Home {
     pub(super) path: PathBuf,
-    _own: Option<Own>,
-}
-
-/// A folder of its own, and the lock that says that it is in use; the lock is let go of first.
-struct Own {
+    /// Says that it is in use; let go of before the folder.
     _lock: File,
-    _folder: TempDir,
+    /// A folder of its own.
+    _folder: Option<TempDir>,
 }
 
 impl Home {
@@ -57,13 +55,10 @@ impl Home {
         lock.lock().map_err(failed)?;
         let path = folder.path().join("tables.db");
         let about = fill(&path)?;
-        let own = Own {
-            _lock: lock,
-            _folder: folder,
-        };
         let home = Self {
             path,
-            _own: Some(own),
+            _lock: lock,
+            _folder: Some(folder),
         };
         Ok((home, about))
     }
@@ -76,7 +71,9 @@ impl Home {
         fill: &mut Fill<'_>,
     ) -> Result<(Self, About), FileError> {
         let failed = |error: io::Error| keeping(cache, &error);
-        fs::create_dir_all(cache).map_err(failed)?;
+        let mut new = DirBuilder::new();
+        let new = new.recursive(true);
+        private(new).create(cache).map_err(failed)?;
         let (paths, content) = keys(sources, watch)?;
         let named = |ending: &str| cache.join(format!("{paths}-{content}.{ending}"));
         let kept = Kept {
@@ -93,10 +90,7 @@ impl Home {
             return Ok(kept);
         }
         // Whatever is there of these paths is old, or of somebody who was killed.
-        remove(cache, |name| {
-            let others = name.strip_prefix(&paths);
-            others.is_some_and(|rest| rest.starts_with('-'))
-        });
+        remove(cache, &format!("{paths}-"));
         let part = named("part");
         let made = kept.make(&part, fill);
         if made.is_err() {
@@ -114,31 +108,40 @@ struct Kept {
 
 impl Kept {
     fn open(&self) -> Option<(Home, About)> {
+        let about = File::open(&self.about).ok()?;
+        // Nobody takes them away while this is held.
+        about.try_lock_shared().ok()?;
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
         let connection = Connection::open_with_flags(&self.database, flags).ok()?;
         let mark: i32 = connection
             .pragma_query_value(None, "application_id", |row| row.get(0))
             .ok()?;
-        let about = serde_json::from_slice(&fs::read(&self.about).ok()?).ok()?;
-        (mark == MARK).then(|| (self.home(), about))
+        let told = serde_json::from_reader(io::BufReader::new(&about)).ok()?;
+        (mark == MARK).then(|| (self.home(about), told))
     }
 
     fn make(&self, part: &Path, fill: &mut Fill<'_>) -> Result<(Home, About), FileError> {
-        let about = fill(part)?;
         let failed = |error: io::Error| keeping(&self.database, &error);
+        let mut new = File::options();
+        let new = new.write(true).create(true).truncate(true);
+        own(new).open(part).map_err(failed)?;
+        let about = fill(part)?;
         let written = serde_json::to_vec(&about).map_err(|error| failed(error.into()))?;
         fs::write(&self.about, written).map_err(failed)?;
         // SQLite was told not to wait for the disk.
         let file = File::options().write(true).open(part).map_err(failed)?;
         file.sync_all().map_err(failed)?;
+        let lock = File::open(&self.about).map_err(failed)?;
+        lock.lock_shared().map_err(failed)?;
         fs::rename(part, &self.database).map_err(failed)?;
-        Ok((self.home(), about))
+        Ok((self.home(lock), about))
     }
 
-    fn home(&self) -> Home {
+    fn home(&self, lock: File) -> Home {
         Home {
             path: self.database.clone(),
-            _own: None,
+            _lock: lock,
+            _folder: None,
         }
     }
 }
@@ -198,8 +201,11 @@ fn sweep(among: &Path) {
     };
     for entry in entries.flatten() {
         let own = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        let lock = entry.path().join(LOCK);
+        // Anybody may make such folders: what is no file could keep whoever opens it for ever.
+        let own = own && fs::symlink_metadata(&lock).is_ok_and(|about| about.is_file());
         // Without a lock yet, it is about to be used.
-        let lock = own.then(|| File::open(entry.path().join(LOCK)));
+        let lock = own.then(|| File::open(lock));
         if let Some(Ok(lock)) = lock
             && lock.try_lock().is_ok()
             && entry.path().join("tables.db").exists()
@@ -209,15 +215,47 @@ fn sweep(among: &Path) {
     }
 }
 
-fn remove(folder: &Path, which: impl Fn(&str) -> bool) {
+/// Removes what is kept under names that begin so, and is not in use.
+fn remove(folder: &Path, begins: &str) {
     let Ok(entries) = fs::read_dir(folder) else {
         return;
     };
     for entry in entries.flatten() {
-        if which(&entry.file_name().to_string_lossy()) {
-            let _ = fs::remove_file(entry.path());
+        let path = entry.path();
+        let one = entry.file_name().to_string_lossy().starts_with(begins);
+        if !one {
+            continue;
+        }
+        // Held until it is gone: nobody begins to use it meanwhile.
+        let about = File::open(path.with_extension("json")).ok();
+        let used = about
+            .as_ref()
+            .is_some_and(|about| about.try_lock().is_err());
+        if !used {
+            let _ = fs::remove_file(path);
         }
     }
+}
+
+#[cfg(unix)]
+fn private(folder: &mut DirBuilder) -> &mut DirBuilder {
+    std::os::unix::fs::DirBuilderExt::mode(folder, 0o700)
+}
+
+#[cfg(not(unix))]
+fn private(folder: &mut DirBuilder) -> &mut DirBuilder {
+    folder
+}
+
+/// A file that is nobody else's to read.
+#[cfg(unix)]
+fn own(file: &mut OpenOptions) -> &mut OpenOptions {
+    std::os::unix::fs::OpenOptionsExt::mode(file, 0o600)
+}
+
+#[cfg(not(unix))]
+fn own(file: &mut OpenOptions) -> &mut OpenOptions {
+    file
 }
 
 fn keeping(path: &Path, error: &io::Error) -> FileError {

@@ -4,6 +4,7 @@
 //! the table. That way no more of it than a row is ever held.
 
 use rusqlite::Connection;
+use rusqlite::types::{ToSqlOutput, Value as Owned, ValueRef};
 
 use crate::Dialect;
 use crate::database::files::FileError;
@@ -65,7 +66,7 @@ pub(super) fn table(
     watch.pass(2);
     rows.each(&mut |row| {
         watch.row()?;
-        watch.kept()?;
+        let mut bytes = 0_u64;
         for (at, column) in columns.iter().enumerate() {
             let value = row.get(column.place).unwrap_or(&Value::Null);
             // What was seen of the file no longer holds.
@@ -73,12 +74,24 @@ pub(super) fn table(
                 path: source.path.clone(),
             };
             let value = kept(value, column.kind).ok_or_else(changed)?;
+            bytes = bytes.saturating_add(size(&value));
             let bound = insert.raw_bind_parameter(at.saturating_add(1), value);
             bound.map_err(failed)?;
         }
+        watch.kept(bytes)?;
         insert.raw_execute().map_err(failed)?;
         Ok(true)
     })
+}
+
+/// The bytes of a text or a blob; numbers have few.
+fn size(value: &ToSqlOutput<'_>) -> u64 {
+    let bytes = match value {
+        ToSqlOutput::Borrowed(ValueRef::Text(bytes) | ValueRef::Blob(bytes)) => bytes.len(),
+        ToSqlOutput::Owned(Owned::Text(text)) => text.len(),
+        _ => 0,
+    };
+    bytes as u64
 }
 
 fn columns(

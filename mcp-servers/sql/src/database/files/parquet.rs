@@ -17,7 +17,7 @@ use ::parquet::schema::types::Type;
 
 use crate::database::files::FileError;
 use crate::database::files::find::Source;
-use crate::database::files::load::{Rows, Take};
+use crate::database::files::load::{MAX_COLUMNS, Rows, Take};
 use crate::database::files::parquet::flat::Flat;
 use crate::database::files::parquet::kinds::Leaf;
 use crate::database::files::parquet::nested::Nested;
@@ -26,8 +26,9 @@ use crate::database::files::watch::Watch;
 
 const KIND: &str = "Parquet";
 
-/// Rows that are read at a time.
+/// Rows that are read at a time, and where some of them are nested, each of which is held.
 const BATCH: usize = 1_024;
+const NESTED_BATCH: usize = 64;
 
 pub(super) struct Parquet<'a> {
     source: &'a Source,
@@ -68,6 +69,12 @@ impl<'a> Parquet<'a> {
             });
         }
         let described = about.schema_descr();
+        if described.root_schema().get_fields().len() > MAX_COLUMNS {
+            return Err(FileError::Columns {
+                path: source.path.clone(),
+                limit: MAX_COLUMNS,
+            });
+        }
         let mut columns = Vec::new();
         for (place, field) in described.root_schema().get_fields().iter().enumerate() {
             let mut leaves = described.columns().iter().enumerate();
@@ -108,8 +115,13 @@ impl<'a> Parquet<'a> {
                 }
             });
         }
+        let nested = |column: &Reading| matches!(column, Reading::Nested(_));
+        let batch = match columns.iter().any(nested) {
+            true => NESTED_BATCH,
+            false => BATCH,
+        };
         while left > 0 {
-            let wanted = left.min(BATCH);
+            let wanted = left.min(batch);
             for column in &mut columns {
                 match column {
                     Reading::Flat(flat) => flat.read(wanted),

@@ -37,7 +37,7 @@ pub(super) fn encoding(
     let mut bytes = unpacked(source, watch)?;
     let mut chunk = vec![0; CHUNK];
     let mut seen = Seen::default();
-    let mut all = 0_u64;
+    let mut begun = false;
     loop {
         let read = bytes
             .read(&mut chunk)
@@ -45,17 +45,14 @@ pub(super) fn encoding(
         let Some(part) = chunk.get(..read).filter(|part| !part.is_empty()) else {
             break;
         };
-        if all == 0 {
+        if !begun {
+            begun = true;
             if let Some(what) = packed(part) {
                 return Err(source.is_no(kind, format!("{what}; name it for what it is")));
             }
             if let Some(encoding) = in_pairs(part) {
                 return Ok(encoding);
             }
-        }
-        all = all.saturating_add(read as u64);
-        if all > watch.limits.bytes {
-            return Err(watch.error(&Stop::Bytes, 0));
         }
         if let Some(line) = seen.see(part) {
             let reason = "there is a byte here that no text has; is it of another kind?";
@@ -135,13 +132,14 @@ fn unpacked<'a>(source: &Source, watch: &'a Watch<'a>) -> Result<Box<dyn Read + 
         inner: source.open()?,
         watch,
     };
-    Ok(if source.gzip {
-        Box::new(MultiGzDecoder::new(io::BufReader::with_capacity(
-            CHUNK, file,
-        )))
-    } else {
-        Box::new(file)
-    })
+    if !source.gzip {
+        return Ok(Box::new(file));
+    }
+    let file = io::BufReader::with_capacity(CHUNK, file);
+    Ok(Box::new(Bounded {
+        inner: MultiGzDecoder::new(file),
+        left: watch.limits.bytes,
+    }))
 }
 
 /// What a file is that is no text, where its first bytes tell.
@@ -245,6 +243,20 @@ impl<R: Read> Read for Counted<'_, R> {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(room)?;
         self.watch.read(read as u64)?;
+        Ok(read)
+    }
+}
+
+/// A reader of what is packed, which may be a thousand times as much as the file.
+struct Bounded<R> {
+    inner: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(room)?;
+        self.left = self.left.checked_sub(read as u64).ok_or(Stop::Bytes)?;
         Ok(read)
     }
 }

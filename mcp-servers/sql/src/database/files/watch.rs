@@ -75,6 +75,7 @@ pub(super) struct Watch<'a> {
     read: Cell<u64>,
     row: Cell<u64>,
     rows: Cell<u64>,
+    kept: Cell<u64>,
     told: Cell<Option<Instant>>,
 }
 
@@ -99,6 +100,7 @@ impl<'a> Watch<'a> {
             read: Cell::new(0),
             row: Cell::new(0),
             rows: Cell::new(0),
+            kept: Cell::new(0),
             told: Cell::new(None),
         }
     }
@@ -151,8 +153,14 @@ impl<'a> Watch<'a> {
         Ok(())
     }
 
-    /// Says that a row went into a table.
-    pub(super) fn kept(&self) -> Result<(), FileError> {
+    /// Says that a row goes into a table, with so many bytes of texts. They may be many more than
+    /// are in the file, which says what is the same only once.
+    pub(super) fn kept(&self, bytes: u64) -> Result<(), FileError> {
+        let kept = self.kept.get().saturating_add(bytes);
+        self.kept.set(kept);
+        if kept > self.limits.bytes {
+            return Err(self.error(&Stop::Bytes, 0));
+        }
         let rows = self.rows.get().saturating_add(1);
         self.rows.set(rows);
         if rows > self.limits.rows {

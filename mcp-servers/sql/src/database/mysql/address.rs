@@ -1,17 +1,13 @@
 //! How a server of MySQL or MariaDB is reached: what its address says, and how secretly.
 
-use std::time::Duration;
-
 use mysql_async::{Conn, DriverError, Error, Opts, OptsBuilder, SslOpts};
 
+use crate::database::asking::KEEPALIVE;
 use crate::database::tls;
 
 /// The most bytes of one row that are read: a row of more ends the connection, and no memory is
 /// taken for it.
 pub(super) const MAX_ROW: usize = 8 << 20;
-
-/// How long a connection may be silent before the system asks whether the other side is there.
-const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// Whether what is said on the way to the server is secret. These are the modes of MySQL's own
 /// programs, and so is what is done without one: secret from those who listen where the server

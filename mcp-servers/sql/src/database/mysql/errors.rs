@@ -2,17 +2,9 @@
 
 use mysql_async::{DriverError, Error, IoError};
 
-use crate::database::mysql::REACH;
+use crate::database::asking::late;
 use crate::database::mysql::address::MAX_ROW;
 use crate::database::{DatabaseError, Limits};
-
-/// Nobody answered in time.
-pub(super) fn late() -> String {
-    format!(
-        "no connection within {} seconds; check that it runs, or try again",
-        REACH.as_secs()
-    )
-}
 
 /// Why there is no connection.
 pub(super) fn unreached(error: &Error) -> String {
@@ -56,11 +48,7 @@ fn untrusted(cause: &dyn std::error::Error) -> String {
 pub(super) fn statement(error: &Error, limits: &Limits) -> DatabaseError {
     let reason = match error {
         Error::Server(told) => match told.code {
-            1969 | 3024 => {
-                return DatabaseError::Time {
-                    seconds: limits.time.as_secs_f64(),
-                };
-            }
+            1969 | 3024 => return late(limits.time),
             1205 | 1213 | 3572 => return DatabaseError::Locked,
             _ => told.message.clone(),
         },

@@ -83,7 +83,7 @@ pub(super) async fn schema(client: &mut Conn, rules: &Rules) -> Result<Found, Er
     let readable = columns(client, &among, rules, &mut tables).await?;
     // Nothing of them may be read.
     tables.retain(|_, table| !table.columns.is_empty());
-    keys(client, &among, rules, &mut tables).await?;
+    keys(client, &among, &mut tables).await?;
     Ok(Found { tables, readable })
 }
 
@@ -185,7 +185,6 @@ async fn columns(
 async fn keys(
     client: &mut Conn,
     among: &str,
-    rules: &Rules,
     tables: &mut BTreeMap<Place, Table>,
 ) -> Result<(), Error> {
     type Told = (
@@ -209,9 +208,6 @@ async fn keys(
         let Some(table) = tables.get_mut(&place) else {
             continue;
         };
-        if !rules.may_see_column(&table.name, &column) {
-            continue;
-        }
         let (Some(other), Some(other_name), Some(target)) = (other, other_name, target) else {
             table.primary_key.push(column);
             continue;

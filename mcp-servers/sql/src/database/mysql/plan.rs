@@ -20,14 +20,25 @@ fn walk(told: &Value, into: &mut Plan) -> f64 {
     match told {
         Value::Object(node) => {
             let below = step(node, into);
+            let (inside, beside): (Vec<_>, Vec<_>) = node
+                .iter()
+                .partition(|(name, _)| name.ends_with("subqueries"));
             let mut rows: f64 = 1.0;
-            for (name, value) in node {
+            for (name, value) in beside {
                 rows = rows.max(match (name.as_str(), value) {
                     ("nested_loop", Value::Array(loops)) => nested(loops, into),
                     _ => walk(value, into),
                 });
             }
-            below.unwrap_or(rows)
+            let rows = below.unwrap_or(rows);
+            let inside = inside.iter().filter_map(|(_, value)| value.as_array());
+            for statement in inside.flatten() {
+                let once = walk(statement, into);
+                if is_dependent(statement) {
+                    into.rows = into.rows.map(|most| most.max(once * rows));
+                }
+            }
+            rows
         }
         Value::Array(list) => list
             .iter()
@@ -35,6 +46,13 @@ fn walk(told: &Value, into: &mut Plan) -> f64 {
             .fold(1.0, f64::max),
         _ => 1.0,
     }
+}
+
+/// Whether a statement inside of another is read for each row of that. MariaDB says so by what it
+/// keeps of the answers.
+fn is_dependent(statement: &Value) -> bool {
+    let told = statement.get("dependent").and_then(Value::as_bool);
+    told == Some(true) || statement.get("expression_cache").is_some()
 }
 
 /// Tables that are read one inside the other: each of them as often as those before it give rows.
@@ -112,6 +130,29 @@ mod tests {
             ]
         );
         assert_eq!(plan.rows, Some(1_000_000.0));
+    }
+
+    #[test]
+    fn statements_inside_that_depend_on_rows_are_multiplied() {
+        let told = |about: Value| {
+            let table = |name: &str, rows: f64| json!({"table_name": name, "rows": rows});
+            let mut inside = json!({"query_block": {"table": table("b", 1_000.0)}});
+            if let (Some(inside), Some(about)) = (inside.as_object_mut(), about.as_object()) {
+                inside.extend(about.clone());
+            }
+            json!({"query_block": {"subqueries": [inside], "table": table("a", 500.0)}})
+        };
+        assert_eq!(read(&told(json!({}))).rows, Some(1_000.0));
+        assert_eq!(
+            read(&told(json!({"dependent": true}))).rows,
+            Some(500_000.0)
+        );
+        let cached = json!({"query_block": {
+            "nested_loop": [{"table": {"table_name": "a", "rows": 500}}],
+            "subqueries": [{"expression_cache": {"state": "uninitialized", "query_block":
+                {"nested_loop": [{"table": {"table_name": "b", "rows": 1_000}}]}}}]
+        }});
+        assert_eq!(read(&cached).rows, Some(500_000.0));
     }
 
     /// As newer versions of MySQL say it.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error, OptsBuilder, PoolConstraints, PoolOpts};
 
-use crate::database::mysql::AT_ONCE;
+use crate::database::asking::AT_ONCE;
 use crate::database::{DatabaseError, Limits};
 
 /// How texts and names are read and what is an error: backslashes escape, double quotes are texts,

@@ -3,7 +3,7 @@
 use mysql_async::consts::{ColumnFlags, ColumnType};
 use mysql_async::{Column, Value};
 
-use crate::database::rows::{bytes, real, text, whole};
+use crate::database::rows::{begun, begun_bytes, real, whole};
 use crate::database::{Cell, Head, Limits};
 
 /// What the server calls characters that are none.
@@ -118,9 +118,9 @@ pub(super) fn cell(value: Value, column: &Column, limits: &Limits) -> Cell {
         Value::Bytes(value) => match column.column_type() {
             ColumnType::MYSQL_TYPE_BIT => bits(&value),
             kind if column.character_set() == BINARY && is_text(kind) => {
-                bytes(&value, limits.cell_bytes)
+                begun_bytes(&value, limits.cell_bytes)
             }
-            _ => text(&String::from_utf8_lossy(&value), limits.cell_bytes),
+            _ => begun(&String::from_utf8_lossy(&value), limits.cell_bytes),
         },
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tokio_postgres::{Client, Error};
+use tokio_postgres::{Error, Transaction};
 
 use crate::guard::Rules;
 use crate::schema::{Column, ForeignKey, Schema, Table};
@@ -43,7 +43,7 @@ const KEYS: &str = "
             JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = p.number)
     FROM pg_constraint k WHERE k.contype IN ('p', 'f') ORDER BY k.conrelid, k.conname";
 
-pub(super) async fn schema(client: &Client, rules: &Rules) -> Result<Schema, Error> {
+pub(super) async fn schema(client: &Transaction<'_>, rules: &Rules) -> Result<Schema, Error> {
     let usual = "SELECT coalesce(current_schema(), 'public')::text";
     let usual: String = client.query_one(usual, &[]).await?.try_get(0)?;
     let mut tables: BTreeMap<i64, Table> = BTreeMap::new();
@@ -94,7 +94,7 @@ pub(super) async fn schema(client: &Client, rules: &Rules) -> Result<Schema, Err
     Ok(Schema { tables })
 }
 
-async fn keys(client: &Client, tables: &mut BTreeMap<i64, Table>) -> Result<(), Error> {
+async fn keys(client: &Transaction<'_>, tables: &mut BTreeMap<i64, Table>) -> Result<(), Error> {
     let names: BTreeMap<i64, String> = tables
         .iter()
         .map(|(number, table)| (*number, table.name.clone()))

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
@@ -11,7 +11,10 @@ use rusqlite::types::ValueRef;
 use rusqlite::{ErrorCode, OpenFlags};
 use tokio_util::sync::CancellationToken;
 
+use crate::database::asking::late;
 use crate::database::rows::{Collector, bytes, real, text, whole};
+use crate::database::sqlite::state::State;
+use crate::database::sqlite::still;
 use crate::database::sqlite::views::Views;
 use crate::database::{Cell, DatabaseError, Head, Limits, Plan, Rows};
 use crate::guard::{Rules, may_call, may_read};
@@ -34,9 +37,11 @@ struct Watch {
 pub(super) struct Connection {
     inner: rusqlite::Connection,
     watch: Arc<Mutex<Option<Watch>>>,
+    state: State,
 }
 
-/// Opens a file for reading alone.
+/// Opens a file for reading alone. A file is what somebody else wrote: nothing in it may be larger
+/// than is read, and its views may not call what could do harm.
 pub(super) fn open(path: &Path) -> Result<rusqlite::Connection, DatabaseError> {
     let failed = |error: rusqlite::Error| opening(path, &error);
     if !path.is_file() {
@@ -50,44 +55,61 @@ pub(super) fn open(path: &Path) -> Result<rusqlite::Connection, DatabaseError> {
             reason: reason.to_owned(),
         });
     }
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = rusqlite::Connection::open_with_flags(path, flags).map_err(failed)?;
-    let wait = std::time::Duration::from_millis(BUSY_MS);
-    connection.busy_timeout(wait).map_err(failed)?;
-    // Reads the head of the file: what is no database fails here.
+    // What begins with `file:` SQLite would take for an address with settings in it.
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let connection = match opened(&whole, OpenFlags::empty()) {
+        Err(error) if is_kept_out(&error) && still::is_still(&whole) => {
+            let address = still::address(&whole);
+            opened(&address, OpenFlags::SQLITE_OPEN_URI).map_err(|_| failed(error))?
+        }
+        opened => opened.map_err(failed)?,
+    };
+    for (config, on) in [
+        (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+        (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
+    ] {
+        connection.set_db_config(config, on).map_err(failed)?;
+    }
     connection
-        .query_row("PRAGMA schema_version", [], |_| Ok(()))
+        .pragma_update(None, "query_only", true)
         .map_err(failed)?;
+    // Sorting and intermediate results go to files beyond this many kibibytes.
+    connection
+        .pragma_update(None, "cache_size", -16_384)
+        .map_err(failed)?;
+    for (limit, value) in [
+        (Limit::SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES),
+        (Limit::SQLITE_LIMIT_ATTACHED, 0),
+        (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1_000),
+        (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
+    ] {
+        connection.set_limit(limit, value).map_err(failed)?;
+    }
     Ok(connection)
+}
+
+fn opened(path: &Path, flags: OpenFlags) -> rusqlite::Result<rusqlite::Connection> {
+    let reading = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = rusqlite::Connection::open_with_flags(path, reading | flags)?;
+    connection.busy_timeout(Duration::from_millis(BUSY_MS))?;
+    // Reads the head of the file: what is no database fails here.
+    connection.query_row("PRAGMA schema_version", [], |_| Ok(()))?;
+    Ok(connection)
+}
+
+/// Whether something beside the file would have to be written to read it.
+fn is_kept_out(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error_code();
+    matches!(code, Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
 }
 
 impl Connection {
     pub(super) fn open(path: &Path, rules: &Arc<Rules>) -> Result<Self, DatabaseError> {
         let failed = |error: rusqlite::Error| opening(path, &error);
+        // Looked at first: what comes in its place after that is seen to be another.
+        let state = State::of(path);
         let mut inner = open(path)?;
-        // A schema is what somebody else wrote: its views may not call what could do harm.
-        for (config, on) in [
-            (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
-            (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
-            (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
-        ] {
-            inner.set_db_config(config, on).map_err(failed)?;
-        }
-        inner
-            .pragma_update(None, "query_only", true)
-            .map_err(failed)?;
-        // Sorting and intermediate results go to files beyond this many kibibytes.
-        inner
-            .pragma_update(None, "cache_size", -16_384)
-            .map_err(failed)?;
-        for (limit, value) in [
-            (Limit::SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES),
-            (Limit::SQLITE_LIMIT_ATTACHED, 0),
-            (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1_000),
-            (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
-        ] {
-            inner.set_limit(limit, value).map_err(failed)?;
-        }
         let views = Views::learn(&mut inner, rules).map_err(failed)?;
         let rules = Arc::clone(rules);
         inner
@@ -108,19 +130,33 @@ impl Connection {
                 }),
             )
             .map_err(failed)?;
-        Ok(Self { inner, watch })
+        Ok(Self {
+            inner,
+            watch,
+            state,
+        })
     }
 
-    pub(super) fn plan(&self, sql: &str) -> Result<Plan, DatabaseError> {
-        let failed = |error: rusqlite::Error| statement(&error);
-        let explain = format!("EXPLAIN QUERY PLAN {sql}");
-        let mut prepared = self.inner.prepare(&explain).map_err(failed)?;
-        let steps = prepared
-            .query_map([], |row| row.get::<_, String>(3))
-            .and_then(Iterator::collect)
-            .map_err(failed)?;
-        // SQLite tells how it goes about, not how much it expects.
-        Ok(Plan { steps, rows: None })
+    /// Whether the file is still the one that was opened: another may have come in its place.
+    pub(super) fn is_of(&self, path: &Path) -> bool {
+        State::of(path) == self.state
+    }
+
+    pub(super) fn plan(
+        &self,
+        sql: &str,
+        limits: &Limits,
+        cancel: &CancellationToken,
+    ) -> Result<Plan, DatabaseError> {
+        self.watched(limits, cancel, || {
+            let explain = format!("EXPLAIN QUERY PLAN {sql}");
+            let mut prepared = self.inner.prepare(&explain)?;
+            let steps = prepared
+                .query_map([], |row| row.get::<_, String>(3))
+                .and_then(Iterator::collect)?;
+            // SQLite tells how it goes about, not how much it expects.
+            Ok(Plan { steps, rows: None })
+        })
     }
 
     pub(super) fn query(
@@ -129,6 +165,16 @@ impl Connection {
         limits: &Limits,
         cancel: &CancellationToken,
     ) -> Result<Rows, DatabaseError> {
+        self.watched(limits, cancel, || self.rows(sql, limits))
+    }
+
+    /// Does something that is stopped when it takes too long, or when nobody wants it any more.
+    fn watched<T>(
+        &self,
+        limits: &Limits,
+        cancel: &CancellationToken,
+        work: impl FnOnce() -> rusqlite::Result<T>,
+    ) -> Result<T, DatabaseError> {
         let watch = |watch| *self.watch.lock().unwrap_or_else(PoisonError::into_inner) = watch;
         let deadline = Instant::now()
             .checked_add(limits.time)
@@ -137,15 +183,13 @@ impl Connection {
             deadline,
             cancel: cancel.clone(),
         }));
-        let outcome = self.rows(sql, limits);
+        let outcome = work();
         watch(None);
         outcome.map_err(|error| match error.sqlite_error_code() {
             Some(ErrorCode::OperationInterrupted) if cancel.is_cancelled() => {
                 DatabaseError::Cancelled
             }
-            Some(ErrorCode::OperationInterrupted) => DatabaseError::Time {
-                seconds: limits.time.as_secs_f64(),
-            },
+            Some(ErrorCode::OperationInterrupted) => late(limits.time),
             _ => statement(&error),
         })
     }
@@ -208,8 +252,18 @@ fn opening(path: &Path, error: &rusqlite::Error) -> DatabaseError {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             return DatabaseError::Locked;
         }
+        Some(ErrorCode::CannotOpen) if std::fs::File::open(path).is_ok() => {
+            "another program keeps what it wrote in a file beside it, which this user may not use; \
+             let this user write in that folder, or name a copy"
+                .to_owned()
+        }
         Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
             "this user may not read it".to_owned()
+        }
+        Some(ErrorCode::ReadOnly) => {
+            "a program was ended while it wrote to it, which has to be undone first; open it once \
+             with a program that may write"
+                .to_owned()
         }
         _ => error.to_string(),
     };
@@ -219,7 +273,7 @@ fn opening(path: &Path, error: &rusqlite::Error) -> DatabaseError {
     }
 }
 
-fn statement(error: &rusqlite::Error) -> DatabaseError {
+pub(super) fn statement(error: &rusqlite::Error) -> DatabaseError {
     match error.sqlite_error_code() {
         Some(ErrorCode::TooBig) => DatabaseError::Size {
             bytes: MAX_VALUE_BYTES.unsigned_abs() as usize,

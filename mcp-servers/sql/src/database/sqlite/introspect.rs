@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use crate::database::DatabaseError;
 use crate::database::sqlite::connection;
+use crate::database::{DatabaseError, keys};
 use crate::guard::{Rules, may_read};
 use crate::schema::{Column, ForeignKey, Schema, Table};
 
@@ -21,8 +21,14 @@ const SAMPLES: usize = 5;
 /// Longest sample, in characters.
 const SAMPLE_LENGTH: usize = 60;
 
-/// How long counting and sampling one table may take; what takes longer is left out.
+/// Largest value that is looked at for samples, in bytes: larger ones are not read at all.
+const SAMPLED_BYTES: usize = 64 << 10;
+
+/// How long sampling and counting one table may take; what takes longer is left out.
 const PATIENCE: Duration = Duration::from_millis(200);
+
+/// How long it may take for all of them.
+const LOOKING: Duration = Duration::from_secs(5);
 
 pub(super) fn schema(path: &Path, rules: &Arc<Rules>) -> Result<Schema, DatabaseError> {
     let mut connection = connection::open(path)?;
@@ -30,8 +36,11 @@ pub(super) fn schema(path: &Path, rules: &Arc<Rules>) -> Result<Schema, Database
     // that no statement may read.
     let until = Arc::new(Mutex::new(None::<Instant>));
     let seen = Arc::clone(&until);
-    let failed = |error: rusqlite::Error| DatabaseError::Statement {
-        reason: format!("its schema cannot be read: {error}"),
+    let failed = |error: rusqlite::Error| match connection::statement(&error) {
+        DatabaseError::Statement { reason } => DatabaseError::Statement {
+            reason: format!("its schema cannot be read: {reason}"),
+        },
+        other => other,
     };
     connection
         .progress_handler(
@@ -44,6 +53,7 @@ pub(super) fn schema(path: &Path, rules: &Arc<Rules>) -> Result<Schema, Database
         .map_err(failed)?;
     let mut tables = named(&connection).map_err(failed)?;
     tables.retain(|(name, _)| may_read(name, rules));
+    let end = Instant::now().checked_add(LOOKING);
     let set = |instant| *until.lock().unwrap_or_else(PoisonError::into_inner) = instant;
     let tables = tables
         .into_iter()
@@ -52,19 +62,21 @@ pub(super) fn schema(path: &Path, rules: &Arc<Rules>) -> Result<Schema, Database
             let name = table.name.clone();
             let seen = |column: &Column| rules.may_see_column(&name, &column.name);
             table.columns.retain(seen);
-            set(Instant::now().checked_add(PATIENCE));
+            set(Instant::now().checked_add(PATIENCE).min(end));
             // Both may fail: a view that no longer fits its tables is still there.
             // Of tables whose rows are not all to be seen, not even how many there are.
             if !rules.filters(&table.name) {
-                table.rows = count(&connection, &table).ok();
                 let _ = sample(&connection, &mut table);
+                table.rows = count(&connection, &table).ok();
             }
             set(None);
             Ok(table)
         })
         .collect::<rusqlite::Result<Vec<Table>>>()
         .map_err(failed)?;
-    Ok(Schema { tables })
+    let mut schema = Schema { tables };
+    keys::hide(&mut schema, rules);
+    Ok(schema)
 }
 
 /// The tables and views, without what SQLite and its extensions keep for themselves.
@@ -162,14 +174,14 @@ fn count(connection: &Connection, table: &Table) -> rusqlite::Result<u64> {
 /// A few different values of each column, from the first rows.
 fn sample(connection: &Connection, table: &mut Table) -> rusqlite::Result<()> {
     let dialect = crate::Dialect::Sqlite;
-    let names = table
-        .columns
-        .iter()
-        .map(|column| dialect.quoted(&column.name));
-    let names: Vec<String> = names.collect();
+    let values = table.columns.iter().map(|column| {
+        let name = dialect.quoted(&column.name);
+        format!("CASE WHEN octet_length({name}) <= {SAMPLED_BYTES} THEN {name} END")
+    });
+    let values: Vec<String> = values.collect();
     let sql = format!(
         "SELECT {} FROM {} LIMIT {SAMPLED}",
-        names.join(", "),
+        values.join(", "),
         dialect.quoted(&table.name)
     );
     let mut prepared = connection.prepare(&sql)?;

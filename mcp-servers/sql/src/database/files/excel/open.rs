@@ -12,6 +12,10 @@ use crate::database::files::watch::{Stop, Watch};
 /// Cells of a workbook that can only be read as a whole.
 const MAX_CELLS: u64 = 20_000_000;
 
+/// Bytes of what is held in memory of a workbook whose rows are not, such as the texts that its
+/// cells share.
+const MAX_HELD: u64 = 256 << 20;
+
 /// Opens a workbook.
 pub(in crate::database::files) fn open(
     source: &Source,
@@ -46,11 +50,17 @@ fn unpack(source: &Source, ending: &str, watch: &Watch<'_>) -> Result<(), FileEr
         return Ok(());
     };
     let mut left = watch.limits.bytes;
+    let mut held = 0_u64;
     for place in 0..archive.len() {
         let Ok(entry) = archive.by_index(place) else {
             continue;
         };
         let content = ending == "ods" && entry.name().is_ok_and(|name| name == "content.xml");
+        let rows = entry
+            .name()
+            .is_ok_and(|name| name.starts_with("xl/worksheets/"));
+        let media = entry.name().is_ok_and(|name| name.starts_with("xl/media/"));
+        let before = left;
         let mut entry = entry.take(left);
         if content && ods::cells(BufReader::new(&mut entry)) > MAX_CELLS {
             let reason = format!(
@@ -65,6 +75,16 @@ fn unpack(source: &Source, ending: &str, watch: &Watch<'_>) -> Result<(), FileEr
             return Err(watch.error(&Stop::Bytes, 0));
         }
         left = entry.limit();
+        if ending != "ods" && !rows && !media {
+            held = held.saturating_add(before.saturating_sub(left));
+        }
+        if held > MAX_HELD {
+            let reason = format!(
+                "its texts are more than the {MAX_HELD} bytes that are held at a time; save it as \
+                 .csv"
+            );
+            return Err(source.is_no("a workbook", reason));
+        }
         watch.row()?;
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! A column of values, a batch of rows at a time.
 
 use ::parquet::column::reader::{ColumnReader, ColumnReaderImpl};
-use ::parquet::data_type::DataType;
+use ::parquet::data_type::{ByteArray, DataType};
 use ::parquet::errors::{ParquetError, Result};
 
 use crate::database::files::parquet::kinds::{Leaf, float, julian};
@@ -12,7 +12,14 @@ pub(super) struct Flat {
     column: ColumnReader,
     /// The level at which there is a value.
     full: i16,
-    values: Vec<Value<'static>>,
+    values: Values,
+}
+
+/// The values of a batch; those that are bytes stay where they were read, for many of them may be
+/// one and the same.
+enum Values {
+    Told(Vec<Option<Value<'static>>>),
+    Bytes(Vec<Option<ByteArray>>),
 }
 
 impl Flat {
@@ -21,53 +28,62 @@ impl Flat {
             leaf,
             column,
             full,
-            values: Vec::new(),
+            values: Values::Told(Vec::new()),
         }
     }
 
     /// Reads the values of some rows.
     pub(super) fn read(&mut self, rows: usize) -> Result<()> {
-        let (leaf, full, into) = (self.leaf, self.full, &mut self.values);
-        match &mut self.column {
+        let (leaf, full) = (self.leaf, self.full);
+        self.values = match &mut self.column {
             ColumnReader::BoolColumnReader(column) => {
-                batch(column, rows, full, into, |truth| Value::Boolean(*truth))
+                Values::Told(batch(column, rows, full, |truth| Value::Boolean(*truth))?)
             }
             ColumnReader::Int32ColumnReader(column) => {
-                batch(column, rows, full, into, |number| leaf.short(*number))
+                Values::Told(batch(column, rows, full, |number| leaf.short(*number))?)
             }
             ColumnReader::Int64ColumnReader(column) => {
-                batch(column, rows, full, into, |number| leaf.long(*number))
+                Values::Told(batch(column, rows, full, |number| leaf.long(*number))?)
             }
             ColumnReader::Int96ColumnReader(column) => {
-                batch(column, rows, full, into, |moment| julian(*moment))
+                Values::Told(batch(column, rows, full, |moment| julian(*moment))?)
             }
             ColumnReader::FloatColumnReader(column) => {
-                batch(column, rows, full, into, |number| float(*number))
+                Values::Told(batch(column, rows, full, |number| float(*number))?)
             }
             ColumnReader::DoubleColumnReader(column) => {
-                batch(column, rows, full, into, |number| Value::Real(*number))
+                Values::Told(batch(column, rows, full, |number| Value::Real(*number))?)
             }
             ColumnReader::ByteArrayColumnReader(column) => {
-                batch(column, rows, full, into, |bytes| leaf.bytes(bytes))
+                Values::Bytes(batch(column, rows, full, Clone::clone)?)
             }
             ColumnReader::FixedLenByteArrayColumnReader(column) => {
-                batch(column, rows, full, into, |bytes| leaf.bytes(bytes))
+                Values::Bytes(batch(column, rows, full, |bytes| ByteArray::clone(bytes))?)
             }
-        }
+        };
+        Ok(())
     }
 
     pub(super) fn value(&self, row: usize) -> Value<'_> {
-        self.values.get(row).map_or(Value::Null, Value::borrowed)
+        match &self.values {
+            Values::Told(values) => {
+                let value = values.get(row).and_then(Option::as_ref);
+                value.map_or(Value::Null, Value::borrowed)
+            }
+            Values::Bytes(values) => {
+                let value = values.get(row).and_then(Option::as_ref);
+                value.map_or(Value::Null, |bytes| self.leaf.bytes(bytes))
+            }
+        }
     }
 }
 
-fn batch<T: DataType>(
+fn batch<T: DataType, V>(
     column: &mut ColumnReaderImpl<T>,
     rows: usize,
     full: i16,
-    into: &mut Vec<Value<'static>>,
-    value: impl Fn(&T::T) -> Value<'static>,
-) -> Result<()> {
+    value: impl Fn(&T::T) -> V,
+) -> Result<Vec<Option<V>>> {
     let mut levels = Vec::new();
     let mut values = Vec::new();
     let mut read = 0_usize;
@@ -80,15 +96,13 @@ fn batch<T: DataType>(
         }
         read = read.saturating_add(records);
     }
-    into.clear();
+    let mut values = values.iter().map(value);
     if full == 0 {
-        into.extend(values.iter().map(value));
-        return Ok(());
+        return Ok(values.map(Some).collect());
     }
-    let mut values = values.iter();
-    into.extend(levels.iter().map(|level| match *level == full {
-        true => values.next().map_or(Value::Null, &value),
-        false => Value::Null,
-    }));
-    Ok(())
+    let values = levels.iter().map(|level| match *level == full {
+        true => values.next(),
+        false => None,
+    });
+    Ok(values.collect())
 }

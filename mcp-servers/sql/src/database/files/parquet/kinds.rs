@@ -123,18 +123,19 @@ impl Leaf {
         }
     }
 
-    pub(super) fn bytes(self, bytes: &ByteArray) -> Value<'static> {
-        let raw = || Value::Blob(Cow::Owned(bytes.data().to_vec()));
-        let told = || std::str::from_utf8(bytes.data()).map(str::to_owned);
-        match self {
-            Self::Text => told().map_or_else(|_| raw(), text),
-            Self::Json => told().map_or_else(|_| raw(), |json| Value::Json(Cow::Owned(json))),
-            Self::Decimal(scale) => decimal(digits(bytes), scale),
-            Self::Uuid => uuid(bytes.data()).map_or_else(raw, text),
-            Self::Half => half(bytes.data()).map_or_else(raw, Value::Real),
-            Self::Interval => interval(bytes.data()).map_or_else(raw, text),
-            _ => raw(),
-        }
+    pub(super) fn bytes(self, bytes: &ByteArray) -> Value<'_> {
+        let data = bytes.data();
+        let told = std::str::from_utf8(data).ok().map(Cow::Borrowed);
+        let told = match self {
+            Self::Text => told.map(Value::Text),
+            Self::Json => told.map(Value::Json),
+            Self::Decimal(scale) => Some(decimal(digits(bytes), scale)),
+            Self::Uuid => uuid(data).map(text),
+            Self::Half => half(data).map(Value::Real),
+            Self::Interval => interval(data).map(text),
+            _ => None,
+        };
+        told.unwrap_or(Value::Blob(Cow::Borrowed(data)))
     }
 }
 

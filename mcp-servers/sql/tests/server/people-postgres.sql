@@ -1,0 +1,12 @@
+CREATE TABLE person (id int PRIMARY KEY, name text NOT NULL, secret text);
+COMMENT ON TABLE person IS 'Everybody we know';
+COMMENT ON COLUMN person.secret IS 'Not to be told';
+INSERT INTO person VALUES (1, 'Ada', 'a'), (2, 'Grace', 'b'), (3, 'Edsger', NULL);
+CREATE SEQUENCE person_id_seq;
+CREATE TABLE post (id bigint PRIMARY KEY, author int REFERENCES person (id), score numeric(8, 2));
+INSERT INTO post VALUES (1, 1, 2.50), (9007199254740993, 3, NULL);
+CREATE SCHEMA other;
+CREATE TABLE other.thing (a int, b int, PRIMARY KEY (a, b));
+CREATE ROLE reader LOGIN PASSWORD 'reader-password';
+GRANT SELECT ON person, post TO reader;
+ANALYZE;
