@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::endings::{plain_words, squashed, stem};
+use crate::words::{of_name, singular, squashed};
 
 /// A question, with its words at hand.
 pub(super) struct Asking {
@@ -53,7 +53,7 @@ impl Asking {
             .to_lowercase()
             .replace("n't", " not")
             .replace("n’t", " not");
-        let plain = plain_words(&plain);
+        let plain = of_name(&plain);
         let named = |word: &String| {
             let known = NUMBERS.iter().find(|(name, _)| name == word);
             match known {
@@ -65,7 +65,7 @@ impl Asking {
         };
         Self {
             text: format!(" {} ", plain.join(" ")),
-            words: plain.iter().map(|word| stem(word)).collect(),
+            words: plain.iter().map(|word| singular(word)).collect(),
             squashed: squashed(question),
             numbers: plain.iter().filter_map(named).collect(),
         }
@@ -292,7 +292,7 @@ impl Asking {
 
     /// Whether both of two texts are to hold.
     pub(super) fn joins_by_and(&self, one: &str, other: &str) -> bool {
-        let phrase = |text: &str| plain_words(text).join(" ");
+        let phrase = |text: &str| of_name(text).join(" ");
         let (one, other) = (phrase(one), phrase(other));
         if one.is_empty() || other.is_empty() {
             return false;
