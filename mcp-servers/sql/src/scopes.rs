@@ -249,6 +249,8 @@ fn of_factor(
         } => {
             let asked = last(name);
             let named = alias.as_ref().map(|alias| alias.name.clone());
+            // With its quotes, where it has some.
+            let own = name.0.last().and_then(|part| part.as_ident()).cloned();
             let given = with
                 .iter()
                 .find(|(given, _)| given.eq_ignore_ascii_case(&asked));
@@ -276,7 +278,7 @@ fn of_factor(
             };
             let unknown = given.is_none() && table.is_none() && args.is_none();
             scope.sources.push(Source {
-                name: named.unwrap_or_else(|| Ident::new(asked.clone())),
+                name: named.unwrap_or_else(|| own.unwrap_or_else(|| Ident::new(asked.clone()))),
                 table: table.map(|table| table.name.clone()),
                 columns,
                 asked: (unknown || table.is_some()).then_some(asked),
