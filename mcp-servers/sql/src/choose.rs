@@ -62,8 +62,6 @@ pub struct Considered {
     pub changes: Vec<String>,
     /// What it gave.
     pub outcome: Outcome,
-    /// The signs that were seen of it, and how many of each.
-    pub signs: Vec<(&'static str, f64)>,
 }
 
 /// What a candidate gave.
@@ -133,9 +131,9 @@ pub async fn choice(
         .map(|(_, repaired, reading)| (*reading, repaired.rows()))
         .collect();
     let asking = Asking::new(question);
-    let mut weighed = Vec::new();
+    let mut weights = Vec::new();
     for (_, repaired, reading) in &answered {
-        weighed.push(weigh(&View {
+        weights.push(weigh(&View {
             asking: &asking,
             reading,
             rows: repaired.rows(),
@@ -145,7 +143,6 @@ pub async fn choice(
             mended: repaired.mended,
         }));
     }
-    let weights: Vec<f64> = weighed.iter().map(|(_, weight)| *weight).collect();
     let Some(won) = win(&groups, &weights) else {
         return Err(none(tried, of.len()));
     };
@@ -153,18 +150,15 @@ pub async fn choice(
         return Err(ChoiceError::Nothing);
     };
     let count = |count: usize| u32::try_from(count).map_or(f64::MAX, f64::from);
-    let mut weighed = weighed.into_iter();
     let considered = of.iter().filter_map(|place| {
         Some(match tried.get(*place)? {
             Ok(repaired) => Considered {
                 changes: repaired.changes.clone(),
                 outcome: Outcome::Rows(repaired.rows().rows.len()),
-                signs: weighed.next().map(|(signs, _)| signs).unwrap_or_default(),
             },
             Err(failed) => Considered {
                 changes: failed.changes.clone(),
                 outcome: Outcome::Failed(failed.failure.to_string()),
-                signs: Vec::new(),
             },
         })
     });

@@ -104,13 +104,12 @@ impl Parser {
         embedder: Option<Arc<Embedder>>,
     ) -> Self {
         let facts = Facts::new(schema);
-        let links = Arc::new(facts.links(schema));
         let linker = Linker::new(&facts, values, embedder);
         Self {
+            links: Arc::new(facts.links(schema)),
             facts,
             linker,
             dialect,
-            links,
         }
     }
 

@@ -155,16 +155,17 @@ pub(super) const SIGNALS: &[Signal] = &[
     }),
 ];
 
-/// The counts of all signs, and what they weigh together.
-pub(super) fn weigh(view: &View<'_>) -> (Vec<(&'static str, f64)>, f64) {
-    let counts = SIGNALS.iter().map(|signal| (signal, (signal.count)(view)));
-    let counts: Vec<(&Signal, f64)> = counts.filter(|(_, count)| *count != 0.0).collect();
-    let weight = counts
-        .iter()
-        .map(|(signal, count)| signal.weight * count)
-        .sum();
-    let named = counts.iter().map(|(signal, count)| (signal.name, *count));
-    (named.collect(), weight)
+/// What all signs weigh together; more is better. Each that is seen is traced.
+pub(super) fn weigh(view: &View<'_>) -> f64 {
+    let mut weight = 0.0;
+    for sign in SIGNALS {
+        let count = (sign.count)(view);
+        if count != 0.0 {
+            tracing::trace!(sign = sign.name, count, "a sign of a candidate");
+            weight += sign.weight * count;
+        }
+    }
+    weight
 }
 
 fn yes(is: bool) -> f64 {

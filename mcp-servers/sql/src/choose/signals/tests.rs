@@ -47,7 +47,13 @@ fn signs(question: &str, candidates: &[(&str, Value)]) -> BTreeMap<&'static str,
         candidates: candidates.len(),
         mended: false,
     };
-    weigh(&view).0.into_iter().collect()
+    let counts = SIGNALS.iter().map(|sign| (sign.name, (sign.count)(&view)));
+    let counts: BTreeMap<_, _> = counts.filter(|(_, count)| *count != 0.0).collect();
+    let weights = SIGNALS
+        .iter()
+        .filter_map(|sign| Some(sign.weight * counts.get(sign.name)?));
+    assert!((weights.sum::<f64>() - weigh(&view)).abs() < 1e-9);
+    counts
 }
 
 #[test]
