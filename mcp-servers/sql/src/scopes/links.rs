@@ -124,6 +124,14 @@ impl Links {
         self.of(table).map(|link| link.other_end(table))
     }
 
+    /// The tables whose keys a table holds.
+    pub(crate) fn targets<'a>(&'a self, table: &'a str) -> impl Iterator<Item = &'a str> {
+        let own = self
+            .of(table)
+            .filter(move |link| link.from.eq_ignore_ascii_case(table));
+        own.map(|link| link.to.as_str())
+    }
+
     /// How many links lead to each table that can be reached from some, by their names in small
     /// letters.
     pub(crate) fn distances<'a>(
