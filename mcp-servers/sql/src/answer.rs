@@ -251,21 +251,29 @@ impl Questioning<'_> {
         } else {
             How::Parser
         };
-        let asked = self.query(&choice.sql).await.map_err(failed)?;
-        Ok(answered(asked, how, choice.confidence as f32, explanation))
+        let confidence = choice.confidence as f32;
+        let Asking { approved, rows } = choice.answered;
+        let limits = self.limits.within(self.entry.source.limits());
+        let asked = match rows.within(&limits) {
+            Some(rows) => Asking { approved, rows },
+            None => self.query(&choice.sql).await.map_err(failed)?,
+        };
+        Ok(answered(asked, how, confidence, explanation))
     }
 
     async fn choice(
         &self,
         question: &str,
-        schema: &Schema,
+        schema: &Arc<Schema>,
         candidates: &[String],
     ) -> Result<choose::Choice, ChoiceError> {
-        let asked = Asked {
-            source: &self.entry.source,
-            schema,
-            cancel: self.cancel,
-        };
+        // Both were made to read the question.
+        let made = self.entry.parser(schema, &[], self.cancel).await;
+        let links = made.map_err(ChoiceError::Database)?.links();
+        let values = self.entry.values(schema, &[], self.cancel).await;
+        let values = values.map_err(ChoiceError::Database)?;
+        let source = &self.entry.source;
+        let asked = Asked::knowing(source, schema, links, Some(values), self.cancel);
         choose::choice(question, candidates, &asked).await
     }
 

@@ -15,15 +15,13 @@ mod question;
 mod reading;
 mod signals;
 
-use serde::Serialize;
 use thiserror::Error;
 
 use crate::asked::{Asked, parsed};
-use crate::database::Rows;
-use crate::measure::{same, sorts};
-use crate::repair::{Repaired, repair};
-use crate::scopes::Links;
-use crate::source::SourceError;
+use crate::database::{DatabaseError, Rows};
+use crate::repair::{Repaired, Unrepaired, repair};
+use crate::same::{same, sorts};
+use crate::source::{Answered, SourceError};
 
 use question::Asking;
 use reading::Reading;
@@ -33,42 +31,41 @@ use signals::{View, weigh};
 const MOST: usize = 32;
 
 /// The candidate that is taken for the answer.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Choice {
     /// Which candidate it is, from nought.
     pub index: usize,
     /// The statement, mended where it had to be.
     pub sql: String,
-    /// What it gives.
-    pub rows: Rows,
+    /// As it was sent, and what it gives, as much as the database allows.
+    pub answered: Answered,
     /// The share of candidates that give the same.
     pub agreement: f64,
     /// How probable it is, among these candidates, that these rows are the answer.
     pub confidence: f64,
-    /// How much more probable than the next rows.
-    pub margin: f64,
     /// All candidates, in their order.
     pub considered: Vec<Considered>,
 }
 
+impl Choice {
+    /// What it gives.
+    #[must_use]
+    pub fn rows(&self) -> &Rows {
+        &self.answered.rows
+    }
+}
+
 /// A candidate, and what became of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Considered {
-    /// The statement, mended where it had to be.
-    pub sql: String,
     /// What was changed, in plain words.
     pub changes: Vec<String>,
     /// What it gave.
     pub outcome: Outcome,
-    /// What its signs weigh together; more is better.
-    pub score: f64,
-    /// The signs, and how many there are of each.
-    pub signals: Vec<(&'static str, f64)>,
 }
 
 /// What a candidate gave.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// So many rows.
     Rows(usize),
@@ -90,7 +87,7 @@ pub enum ChoiceError {
         /// What is wrong with the first.
         first: SourceError,
     },
-    /// It is not for a statement that there is no answer.
+    /// The database cannot be asked, or nobody waits for it any more.
     #[error(transparent)]
     Database(SourceError),
 }
@@ -105,85 +102,124 @@ pub async fn choice(
     candidates: &[String],
     asked: &Asked<'_>,
 ) -> Result<Choice, ChoiceError> {
-    let mut tried = Vec::new();
-    for candidate in candidates.iter().take(MOST) {
-        match repair(Some(question), candidate, asked).await {
-            Err(failed) if !failed.failure.is_about_the_statement() => {
-                return Err(ChoiceError::Database(failed.failure));
-            }
-            outcome => tried.push(outcome),
-        }
-    }
-    let links = Links::of(asked.schema);
+    let Tried { tried, of } = tried(question, candidates, asked).await?;
     let read = |repaired: &Repaired| match parsed(&repaired.sql, asked.dialect()) {
-        Some(query) => Reading::of(&query, asked.schema, &links),
+        Some(query) => Reading::of(&query, asked.schema, &asked.links),
         None => Reading::default(),
     };
-    let answered: Vec<(usize, &Repaired, Reading)> = tried
+    let read: Vec<Option<(&Repaired, Reading)>> = tried
+        .iter()
+        .map(|tried| {
+            tried
+                .as_ref()
+                .ok()
+                .map(|repaired| (repaired, read(repaired)))
+        })
+        .collect();
+    // Each candidate has a voice, those that say the same as well.
+    let answered: Vec<(usize, &Repaired, &Reading)> = of
         .iter()
         .enumerate()
-        .filter_map(|(index, tried)| Some((index, tried.as_ref().ok()?)))
-        .map(|(index, repaired)| (index, repaired, read(repaired)))
+        .filter_map(|(index, place)| {
+            let (repaired, reading) = read.get(*place)?.as_ref()?;
+            Some((index, *repaired, reading))
+        })
         .collect();
     let groups = groups(&answered, asked);
     let peers: Vec<(&Reading, &Rows)> = answered
         .iter()
-        .map(|(_, repaired, reading)| (reading, &repaired.rows))
+        .map(|(_, repaired, reading)| (*reading, repaired.rows()))
         .collect();
     let asking = Asking::new(question);
-    let mut weighed = Vec::new();
+    let mut weights = Vec::new();
     for (_, repaired, reading) in &answered {
-        weighed.push(weigh(&View {
+        weights.push(weigh(&View {
             asking: &asking,
             reading,
-            rows: &repaired.rows,
-            links: &links,
+            rows: repaired.rows(),
+            links: &asked.links,
             peers: &peers,
-            candidates: tried.len(),
+            candidates: of.len(),
             mended: repaired.mended,
         }));
     }
-    let weights: Vec<f64> = weighed.iter().map(|(_, weight)| *weight).collect();
     let Some(won) = win(&groups, &weights) else {
-        return Err(none(tried));
+        return Err(none(tried, of.len()));
     };
     let Some((index, repaired, _)) = answered.get(won.place) else {
         return Err(ChoiceError::Nothing);
     };
     let count = |count: usize| u32::try_from(count).map_or(f64::MAX, f64::from);
-    let mut weighed = weighed.into_iter();
-    let considered = tried.iter().map(|tried| match tried {
-        Ok(repaired) => {
-            let (signals, score) = weighed.next().unwrap_or_default();
-            Considered {
-                sql: repaired.sql.clone(),
+    let considered = of.iter().filter_map(|place| {
+        Some(match tried.get(*place)? {
+            Ok(repaired) => Considered {
                 changes: repaired.changes.clone(),
-                outcome: Outcome::Rows(repaired.rows.rows.len()),
-                score,
-                signals,
-            }
-        }
-        Err(failed) => Considered {
-            sql: failed.sql.clone(),
-            changes: failed.changes.clone(),
-            outcome: Outcome::Failed(failed.failure.to_string()),
-            score: 0.0,
-            signals: Vec::new(),
-        },
+                outcome: Outcome::Rows(repaired.rows().rows.len()),
+            },
+            Err(failed) => Considered {
+                changes: failed.changes.clone(),
+                outcome: Outcome::Failed(failed.failure.to_string()),
+            },
+        })
     });
     Ok(Choice {
         index: *index,
         sql: repaired.sql.clone(),
-        rows: repaired.rows.clone(),
-        agreement: count(won.alike) / count(tried.len().max(1)),
+        answered: repaired.answered.clone(),
+        agreement: count(won.alike) / count(of.len().max(1)),
         confidence: won.confidence,
-        margin: won.margin,
         considered: considered.collect(),
     })
 }
 
-fn none(tried: Vec<Result<Repaired, crate::repair::Unrepaired>>) -> ChoiceError {
-    let count = tried.len();
+/// Candidates that were run.
+struct Tried {
+    /// What came of each statement, each once.
+    tried: Vec<Result<Repaired, Unrepaired>>,
+    /// Which of them each candidate is.
+    of: Vec<usize>,
+}
+
+async fn tried(
+    question: &str,
+    candidates: &[String],
+    asked: &Asked<'_>,
+) -> Result<Tried, ChoiceError> {
+    let mut known: Vec<&str> = Vec::new();
+    let (mut tried, mut of) = (Vec::new(), Vec::new());
+    for candidate in candidates.iter().take(MOST) {
+        let text = candidate.trim().trim_end_matches([';', ' ', '\n']);
+        if let Some(place) = known.iter().position(|known| *known == text) {
+            of.push(place);
+            continue;
+        }
+        match repair(Some(question), candidate, asked).await {
+            Err(failed) if ends_all(&failed.failure) => {
+                return Err(ChoiceError::Database(failed.failure));
+            }
+            outcome => {
+                of.push(known.len());
+                known.push(text);
+                tried.push(outcome);
+            }
+        }
+    }
+    Ok(Tried { tried, of })
+}
+
+/// Whether no other candidate could have an answer either: one that takes too long or gives too
+/// much says nothing of the others.
+fn ends_all(failure: &SourceError) -> bool {
+    let SourceError::Database { error, .. } = failure else {
+        return false;
+    };
+    matches!(
+        error,
+        DatabaseError::Cancelled | DatabaseError::Open { .. } | DatabaseError::Locked
+    )
+}
+
+fn none(tried: Vec<Result<Repaired, Unrepaired>>, count: usize) -> ChoiceError {
     let mut failed = tried.into_iter().filter_map(Result::err);
     match failed.next() {
         Some(first) => ChoiceError::NoAnswer {
@@ -195,12 +231,12 @@ fn none(tried: Vec<Result<Repaired, crate::repair::Unrepaired>>) -> ChoiceError 
 }
 
 /// Candidates by their rows: those of a group give the same, in the same order where both sort.
-fn groups(answered: &[(usize, &Repaired, Reading)], asked: &Asked<'_>) -> Vec<Vec<usize>> {
+fn groups(answered: &[(usize, &Repaired, &Reading)], asked: &Asked<'_>) -> Vec<Vec<usize>> {
     let mut groups: Vec<(Vec<usize>, &Repaired, bool)> = Vec::new();
     for (place, (_, repaired, _)) in answered.iter().enumerate() {
         let sorted = sorts(&repaired.sql, asked.dialect());
         let known = groups.iter_mut().find(|(_, first, first_sorted)| {
-            same(&first.rows, &repaired.rows, sorted && *first_sorted)
+            same(first.rows(), repaired.rows(), sorted && *first_sorted)
         });
         match known {
             Some((group, ..)) => group.push(place),
@@ -215,7 +251,6 @@ struct Won {
     place: usize,
     alike: usize,
     confidence: f64,
-    margin: f64,
 }
 
 fn win(groups: &[Vec<usize>], weights: &[f64]) -> Option<Won> {
@@ -230,7 +265,6 @@ fn win(groups: &[Vec<usize>], weights: &[f64]) -> Option<Won> {
     // Stable: of groups that weigh the same the first stays first.
     counted.sort_by(|one, other| other.0.total_cmp(&one.0));
     let (votes, group) = counted.first()?;
-    let next = counted.get(1).map_or(0.0, |(votes, _)| *votes);
     let mut best: Option<&usize> = None;
     for place in *group {
         if best.is_none_or(|best| weight(place) > weight(best)) {
@@ -241,7 +275,6 @@ fn win(groups: &[Vec<usize>], weights: &[f64]) -> Option<Won> {
         place: *best?,
         alike: group.len(),
         confidence: votes / all,
-        margin: (votes - next) / all,
     })
 }
 

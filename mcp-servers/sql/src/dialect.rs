@@ -3,6 +3,7 @@
 mod grammar;
 
 use serde::{Deserialize, Serialize};
+use sqlparser::ast::{Ident, ObjectName};
 use sqlparser::dialect::{self, PostgreSqlDialect};
 
 /// Words that are no names without quotes somewhere, one a line in their order: what PostgreSQL
@@ -60,6 +61,34 @@ impl Dialect {
     /// A name as people write it: in quotes only where it must be.
     #[must_use]
     pub fn named(self, name: &str) -> String {
+        if self.is_plain(name) {
+            name.to_owned()
+        } else {
+            self.quoted(name)
+        }
+    }
+
+    /// A stored name as a part of a statement.
+    pub(crate) fn ident(self, name: &str) -> Ident {
+        if self.is_plain(name) {
+            Ident::new(name)
+        } else {
+            Ident::with_quote(self.quote(), name)
+        }
+    }
+
+    /// The name of a table as a part of a statement, maybe after its schema's.
+    pub(crate) fn path(self, table: &str) -> ObjectName {
+        let parts = match (self, table.split_once('.')) {
+            (Self::Postgres | Self::Mysql, Some((schema, name))) => vec![schema, name],
+            _ => vec![table],
+        };
+        let parts = parts.into_iter().map(|part| self.ident(part));
+        ObjectName::from(parts.collect::<Vec<_>>())
+    }
+
+    /// Whether a name needs no quotes to be read as it is.
+    fn is_plain(self, name: &str) -> bool {
         let mut letters = name.chars();
         let first = letters
             .next()
@@ -68,11 +97,7 @@ impl Dialect {
         // PostgreSQL takes capitals outside quotes for small letters.
         let folded = self == Self::Postgres && name.contains(|c: char| c.is_ascii_uppercase());
         let reserved = RESERVED.lines().any(|word| name.eq_ignore_ascii_case(word));
-        if plain && !folded && !reserved {
-            name.to_owned()
-        } else {
-            self.quoted(name)
-        }
+        plain && !folded && !reserved
     }
 
     /// The name of a table, maybe after its schema's, as people write it.

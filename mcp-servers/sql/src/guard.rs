@@ -32,13 +32,14 @@ use thiserror::Error;
 
 use crate::dialect::Dialect;
 
+pub(crate) use functions::is_known;
 pub use rules::Rules;
 
 /// Longest statement, in bytes.
 const MAX_BYTES: usize = 64 << 10;
 
 /// Deepest nesting that is parsed.
-const MAX_DEPTH: usize = 48;
+pub(crate) const MAX_DEPTH: usize = 48;
 
 /// Checks statements.
 #[derive(Debug, Clone)]

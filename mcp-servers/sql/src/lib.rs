@@ -38,7 +38,7 @@ pub mod values;
 
 mod asked;
 mod dialect;
-mod endings;
+mod same;
 mod scopes;
 mod words;
 

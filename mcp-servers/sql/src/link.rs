@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use ropewalk_embed::{EmbedError, Field, FieldIndex, cosine, to_unit_range};
 
+use crate::parse::links;
 use crate::schema::Schema;
 
 pub use meanings::Meanings;
@@ -117,14 +118,15 @@ impl Linker {
                 .enumerate()
                 .map(|(place, table)| (table.name.to_lowercase(), first.saturating_add(place)))
                 .collect();
+            let links = links(&schema);
             let mut all = Vec::new();
             for (place, table) in schema.tables.iter().enumerate() {
                 let fields = described::words_in(table);
                 all.extend(fields.iter().flatten().cloned());
                 words.push(fields);
                 let own = first.saturating_add(place);
-                let targets = table.foreign_keys.iter();
-                let targets = targets.filter_map(|key| places.get(&key.table.to_lowercase()));
+                let targets = links.targets(&table.name);
+                let targets = targets.filter_map(|table| places.get(&table.to_lowercase()));
                 linker.tables.push(Table {
                     database,
                     place,

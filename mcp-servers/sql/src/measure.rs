@@ -5,13 +5,11 @@
 //! - `guarding`: whether the guard lets them through.
 //! - `linking`: whether the tables that answers need are found.
 //! - `parser`: how much the parser answers, and how much of that is right.
-//! - `execution`: whether two answers are the same.
 //! - `asking`: the databases of a folder.
 //! - `choice`: the answer chosen among several. `repair`: statements that fail, repaired.
 
 mod asking;
 mod choice;
-mod execution;
 mod folder;
 mod guarding;
 mod linking;
@@ -19,9 +17,9 @@ mod parser;
 mod repair;
 mod variants;
 
+pub use crate::same::{same, sorts};
 pub use asking::MeasureError;
 pub use choice::{ChoiceMeasure, ChoiceOf, Confidence, measure_choice};
-pub use execution::{same, sorts};
 pub use folder::{Folder, FolderError, Question};
 pub use guarding::{Guarding, guarding};
 pub use linking::{Linking, linking};

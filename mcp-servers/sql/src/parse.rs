@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dialect::Dialect;
 use crate::schema::Schema;
+use crate::scopes::Links;
 use crate::values::ValueIndex;
 
 use facts::Facts;
@@ -52,6 +53,12 @@ pub struct Parser {
     facts: Facts,
     linker: Linker,
     dialect: Dialect,
+    links: Arc<Links>,
+}
+
+/// How the tables of a schema hang together. It reads all names: not for an async thread.
+pub(crate) fn links(schema: &Schema) -> Links {
+    Facts::new(schema).links(schema)
 }
 
 /// What a question was read as.
@@ -99,10 +106,16 @@ impl Parser {
         let facts = Facts::new(schema);
         let linker = Linker::new(&facts, values, embedder);
         Self {
+            links: Arc::new(facts.links(schema)),
             facts,
             linker,
             dialect,
         }
+    }
+
+    /// How the tables hang together.
+    pub(crate) fn links(&self) -> Arc<Links> {
+        Arc::clone(&self.links)
     }
 
     /// Reads a question, asking nobody.

@@ -2,12 +2,14 @@
 //! model has a part in it.
 //!
 //! What the database says of a failure is not read: each has other words for it. The statement is
-//! compared with the schema instead, and all that does not fit is changed at once:
+//! compared with the schema instead, and what does not fit is changed:
 //! - `text`: what stands around the statement, and what keeps it from being parsed.
 //! - `functions`: functions of other databases.
+//! - `spelling`: names in other capitals than they are stored in.
 //! - `tables`, `columns`, `joins`: names that are not there, or mean two things. `likeness`: which
-//!   names come near.
-//! - `aggregates`: aggregates where there can be none.
+//!   names come near. `conditions`: conditions in their parts.
+//! - `aggregates`: aggregates where there can be none. Only where all names fit: what is grouped by
+//!   decides about the rows.
 //! - `literals`: texts that no row holds, written as the database writes them. This is done as well
 //!   where a statement succeeds: it is the usual reason for an answer without rows.
 //!
@@ -17,36 +19,44 @@
 
 mod aggregates;
 mod columns;
+mod conditions;
 mod functions;
 mod joins;
 mod likeness;
 mod literals;
+mod spelling;
 mod tables;
 mod text;
 
-use serde::Serialize;
-use sqlparser::ast::{Ident, Query};
+use sqlparser::ast::Query;
 use thiserror::Error;
 
 use crate::asked::{Asked, parsed};
 use crate::database::Rows;
-use crate::dialect::Dialect;
-use crate::source::SourceError;
+use crate::source::{Answered, SourceError};
 
 /// Most rounds of changing and trying again.
 const ROUNDS: usize = 6;
 
 /// A statement that has an answer.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Repaired {
     /// The statement.
     pub sql: String,
-    /// What it gives.
-    pub rows: Rows,
+    /// As it was sent, and what it gives, as much as the database allows.
+    pub answered: Answered,
     /// What was changed, in plain words; empty where nothing was.
     pub changes: Vec<String>,
     /// Whether it had no answer as it was.
     pub mended: bool,
+}
+
+impl Repaired {
+    /// What it gives.
+    #[must_use]
+    pub fn rows(&self) -> &Rows {
+        &self.answered.rows
+    }
 }
 
 /// A statement that could not be changed so that it has an answer.
@@ -75,9 +85,9 @@ pub async fn repair(
     let mut changes = Vec::new();
     let mut seen = vec![sql.clone()];
     let mut round = 0_usize;
-    let rows = loop {
-        let failure = match asked.rows(&sql).await {
-            Ok(rows) => break rows,
+    let answered = loop {
+        let failure = match asked.answer(&sql).await {
+            Ok(answered) => break answered,
             Err(failure) => failure,
         };
         let changed = if round < ROUNDS && failure.is_about_the_statement() {
@@ -104,27 +114,29 @@ pub async fn repair(
     let mended = !changes.is_empty();
     let mut repaired = Repaired {
         sql,
-        rows,
+        answered,
         changes,
         mended,
     };
     respell(&mut repaired, asked).await;
-    if nothing(&repaired.rows) {
+    if nothing(repaired.rows()) {
         rejoin(&mut repaired, asked).await;
     }
     Ok(repaired)
 }
 
 /// Writes texts that no row holds as the database does, if the statement then still has an answer.
+/// Where it finds something as it is, each text stays with its column.
 async fn respell(repaired: &mut Repaired, asked: &Asked<'_>) {
     let Some(query) = parsed(&repaired.sql, asked.dialect()) else {
         return;
     };
-    if let Some((sql, how)) = literals::mend(&query, asked).await
-        && let Ok(rows) = asked.rows(&sql).await
+    let anywhere = nothing(repaired.rows());
+    if let Some((sql, how)) = literals::mend(&query, anywhere, asked).await
+        && let Ok(answered) = asked.answer(&sql).await
     {
         repaired.sql = sql;
-        repaired.rows = rows;
+        repaired.answered = answered;
         repaired.changes.extend(how);
     }
 }
@@ -132,13 +144,14 @@ async fn respell(repaired: &mut Repaired, asked: &Asked<'_>) {
 /// Joins tables by their keys, if the statement then finds something.
 async fn rejoin(repaired: &mut Repaired, asked: &Asked<'_>) {
     let query = parsed(&repaired.sql, asked.dialect());
-    let mended = query.and_then(|query| joins::mend(&query, asked.schema, asked.dialect()));
+    let mended =
+        query.and_then(|query| joins::mend(&query, asked.schema, &asked.links, asked.dialect()));
     if let Some(sql) = mended.and_then(|mended| written(&mended, asked))
-        && let Ok(rows) = asked.rows(&sql).await
-        && !nothing(&rows)
+        && let Ok(answered) = asked.answer(&sql).await
+        && !nothing(&answered.rows)
     {
         repaired.sql = sql;
-        repaired.rows = rows;
+        repaired.answered = answered;
         repaired
             .changes
             .push("joined the tables by their keys, as nothing was found".to_owned());
@@ -153,27 +166,37 @@ pub(crate) fn nothing(rows: &Rows) -> bool {
     }
 }
 
-/// A statement with all changed that does not fit, and how; `None` where all fits.
+/// A statement with what does not fit changed, and how; `None` where all fits.
 async fn mended(
     question: Option<&str>,
     sql: &str,
     asked: &Asked<'_>,
 ) -> Option<(String, Vec<String>)> {
     let dialect = asked.dialect();
-    let Some(mut query) = parsed(sql, dialect) else {
+    let Some(before) = parsed(sql, dialect) else {
         return text::mend(sql, dialect);
     };
-    let before = query.clone();
+    let mut named = before.clone();
     let mut how = Vec::new();
-    functions::mend(&mut query, dialect, &mut how);
-    tables::mend(&mut query, asked.schema, dialect, question, &mut how);
-    let places = literals::places(&query, asked).await;
-    columns::mend(&mut query, asked, question, &places, &mut how);
-    aggregates::mend(&mut query, dialect, &mut how);
+    functions::mend(&mut named, dialect, &mut how);
+    spelling::mend(&mut named, asked, &mut how);
+    tables::mend(&mut named, asked, question, &mut how);
+    let mut places = columns::Places::new();
+    let (mut query, mut by_columns) = (named.clone(), Vec::new());
+    let wanted = columns::mend(&mut query, asked, question, &places, &mut by_columns);
+    if !wanted.is_empty() {
+        // Only now is it worth asking the database where these texts are.
+        places = literals::places(wanted, asked).await;
+        (query, by_columns) = (named, Vec::new());
+        columns::mend(&mut query, asked, question, &places, &mut by_columns);
+    }
+    how.extend(by_columns);
+    let grouped = query == before;
+    aggregates::mend(&mut query, dialect, grouped, &mut how);
     if let Some(sql) = written(&query, asked).filter(|_| query != before) {
         return Some((sql, how));
     }
-    literals::mend(&before, asked).await
+    literals::mend(&before, true, asked).await
 }
 
 /// A statement as text, if that text says the same.
@@ -183,24 +206,5 @@ fn written(query: &Query, asked: &Asked<'_>) -> Option<String> {
     (again == *query).then_some(sql)
 }
 
-/// Words that no dialect takes for a name without quotes.
-const RESERVED: [&str; 26] = [
-    "all", "and", "as", "by", "case", "check", "column", "default", "desc", "end", "from", "group",
-    "having", "in", "index", "key", "limit", "not", "or", "order", "select", "table", "then", "to",
-    "user", "where",
-];
-
-/// A name as it stands in a statement.
-fn ident(name: &str, dialect: Dialect) -> Ident {
-    let plain = |character: char| {
-        let small = dialect != Dialect::Postgres || !character.is_uppercase();
-        small && (character.is_ascii_alphanumeric() || character == '_')
-    };
-    let is_word =
-        name.chars().all(plain) && !name.starts_with(|first: char| first.is_ascii_digit());
-    if is_word && !RESERVED.contains(&name.to_lowercase().as_str()) {
-        Ident::new(name)
-    } else {
-        Ident::with_quote(dialect.quote(), name)
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,12 @@
 //! What a database holds, as far as questions need to know.
+//!
+//! - `holds`: what a column holds, by its type.
+
+mod holds;
 
 use serde::{Deserialize, Serialize};
+
+pub(crate) use holds::Holds;
 
 /// How alike two names must be to be told, 0 to 1.
 const ALIKE: f64 = 0.55;

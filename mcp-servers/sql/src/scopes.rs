@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{
     BinaryOperator, Expr, Ident, JoinConstraint, JoinOperator, ObjectName, Query, Select,
-    SelectItem, SetExpr, TableFactor, TableWithJoins, VisitMut, VisitorMut,
+    SelectItem, SetExpr, TableFactor, TableWithJoins, UnaryOperator, VisitMut, VisitorMut,
 };
 
 use crate::asked::first_select;
@@ -47,10 +47,16 @@ impl Source {
     }
 
     pub(crate) fn has(&self, column: &str) -> bool {
-        let same = |name: &String| name.eq_ignore_ascii_case(column);
-        self.columns
-            .as_ref()
-            .is_some_and(|columns| columns.iter().any(same))
+        self.stored(column).is_some()
+    }
+
+    /// A column as it is stored, whatever the capitals it is asked for in: the very same, if there is
+    /// one.
+    pub(crate) fn stored(&self, column: &str) -> Option<&String> {
+        let columns = self.columns.as_ref()?;
+        let same = |name: &&String| name.eq_ignore_ascii_case(column);
+        let exact = columns.iter().find(|name| *name == column);
+        exact.or_else(|| columns.iter().find(same))
     }
 }
 
@@ -123,12 +129,25 @@ pub(crate) fn meaning(scopes: &[Scope], source: Option<&Ident>, name: &Ident) ->
 pub(crate) fn each_expression(
     query: &mut Query,
     schema: &Schema,
-    call: impl FnMut(&mut Expr, &[Scope]),
+    mut call: impl FnMut(&mut Expr, &[Scope]),
+) {
+    each_condition(query, schema, |expression, scopes, _| {
+        call(expression, scopes);
+    });
+}
+
+/// As [`each_expression`]; the last says whether the expression stands under a NOT or in a CASE,
+/// where rows are not let through because it holds.
+pub(crate) fn each_condition(
+    query: &mut Query,
+    schema: &Schema,
+    call: impl FnMut(&mut Expr, &[Scope], bool),
 ) {
     let mut walk = Walk {
         schema,
         with: Vec::new(),
         scopes: Vec::new(),
+        turned: 0,
         call,
     };
     let ControlFlow::Continue(()) = query.visit(&mut walk) else {
@@ -230,6 +249,8 @@ fn of_factor(
         } => {
             let asked = last(name);
             let named = alias.as_ref().map(|alias| alias.name.clone());
+            // With its quotes, where it has some.
+            let own = name.0.last().and_then(|part| part.as_ident()).cloned();
             let given = with
                 .iter()
                 .find(|(given, _)| given.eq_ignore_ascii_case(&asked));
@@ -239,8 +260,9 @@ fn of_factor(
                 .filter_map(|part| part.as_ident())
                 .map(|part| part.value.clone())
                 .collect();
-            let table = schema
-                .table(&whole.join("."))
+            let exact = |name: &str| schema.tables.iter().find(|table| table.name == name);
+            let table = exact(&whole.join("."))
+                .or_else(|| schema.table(&whole.join(".")))
                 .or_else(|| schema.table(&asked));
             let table = table.filter(|_| given.is_none() && args.is_none());
             let columns = match (given, table) {
@@ -256,7 +278,7 @@ fn of_factor(
             };
             let unknown = given.is_none() && table.is_none() && args.is_none();
             scope.sources.push(Source {
-                name: named.unwrap_or_else(|| Ident::new(asked.clone())),
+                name: named.unwrap_or_else(|| own.unwrap_or_else(|| Ident::new(asked.clone()))),
                 table: table.map(|table| table.name.clone()),
                 columns,
                 asked: (unknown || table.is_some()).then_some(asked),
@@ -308,10 +330,25 @@ struct Walk<'a, F> {
     schema: &'a Schema,
     with: Vec<(String, Option<Vec<String>>)>,
     scopes: Vec<Scope>,
+    /// How many NOTs and CASEs stand around.
+    turned: usize,
     call: F,
 }
 
-impl<F: FnMut(&mut Expr, &[Scope])> VisitorMut for Walk<'_, F> {
+impl<F> Walk<'_, F> {
+    fn turns(expression: &Expr) -> bool {
+        let not = matches!(
+            expression,
+            Expr::UnaryOp {
+                op: UnaryOperator::Not,
+                ..
+            }
+        );
+        not || matches!(expression, Expr::Case { .. })
+    }
+}
+
+impl<F: FnMut(&mut Expr, &[Scope], bool)> VisitorMut for Walk<'_, F> {
     type Break = ();
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
@@ -351,7 +388,17 @@ impl<F: FnMut(&mut Expr, &[Scope])> VisitorMut for Walk<'_, F> {
     }
 
     fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
-        (self.call)(expression, &self.scopes);
+        (self.call)(expression, &self.scopes, self.turned > 0);
+        if Self::turns(expression) {
+            self.turned = self.turned.saturating_add(1);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
+        if Self::turns(expression) {
+            self.turned = self.turned.saturating_sub(1);
+        }
         ControlFlow::Continue(())
     }
 }

@@ -39,7 +39,44 @@ pub(crate) fn stems(folded: &str) -> String {
     folded.split(' ').map(stem).collect::<Vec<_>>().join(" ")
 }
 
-/// The words of a name: `SongName`, `song_name`, `Song name` and `SONGName` are the same two.
+/// The words of a text or of a name, without the endings of plurals: `Song_release_years` and
+/// `songReleaseYear` are both `song release year`. They stay words, as [`stem`] does not leave them.
+pub(crate) fn words(text: &str) -> Vec<String> {
+    of_name(text).iter().map(|word| singular(word)).collect()
+}
+
+/// A text without all that is no letter and no digit, in small letters.
+pub(crate) fn squashed(text: &str) -> String {
+    let kept = text.chars().filter(|character| character.is_alphanumeric());
+    kept.flat_map(char::to_lowercase).collect()
+}
+
+/// A word without the ending of its plural.
+pub(crate) fn singular(word: &str) -> String {
+    match word {
+        "people" => return "person".to_owned(),
+        "children" => return "child".to_owned(),
+        "men" => return "man".to_owned(),
+        "women" => return "woman".to_owned(),
+        "is" | "was" | "has" | "this" | "his" | "its" | "does" | "us" => return word.to_owned(),
+        _ => {}
+    }
+    let long = word.chars().count() > 4;
+    if let Some(base) = word.strip_suffix("ies").filter(|_| long) {
+        return format!("{base}y");
+    }
+    if let Some(base) = word.strip_suffix("es").filter(|_| long)
+        && (base.ends_with(['s', 'x']) || base.ends_with("ch") || base.ends_with("sh"))
+    {
+        return base.to_owned();
+    }
+    match word.strip_suffix('s') {
+        Some(base) if base.len() > 1 && !base.ends_with('s') => base.to_owned(),
+        _ => word.to_owned(),
+    }
+}
+
+/// The words of a text or of a name: `SongName`, `song_name`, `Song name` and `SONGName` are the same two.
 pub(crate) fn of_name(name: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word = String::new();
@@ -68,7 +105,7 @@ pub(crate) fn of_name(name: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{fold, of_name, stem, stems};
+    use super::{fold, of_name, squashed, stem, stems, words};
 
     #[test]
     fn what_is_the_same_is_written_the_same() {
@@ -80,6 +117,19 @@ mod tests {
             stems("big cities"),
             stems("bigger city").replace("bigger", "big")
         );
+    }
+
+    #[test]
+    fn names_and_texts_have_the_same_words() {
+        let year = ["song", "release", "year"];
+        assert_eq!(words("Song_release_years"), year);
+        assert_eq!(words("songReleaseYear"), year);
+        assert_eq!(
+            words("the cities, 2nd classes"),
+            ["the", "city", "2", "nd", "class"]
+        );
+        assert_eq!(words("ids"), ["id"]);
+        assert_eq!(squashed("North Carolina-2"), "northcarolina2");
     }
 
     #[test]

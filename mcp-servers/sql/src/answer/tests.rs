@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Answer, How, Order, Questioning, Writer};
 use crate::catalogue::{Catalogue, Entry, Kept};
-use crate::database::Limits;
+use crate::database::{Limits, Truncation};
 use crate::source::{Address, Import, Settings, Source};
 
 const ZOO: &str = "
@@ -32,6 +32,14 @@ impl Writer for Scripted {
 }
 
 async fn ask(question: &str, rounds: Vec<Vec<&'static str>>) -> (Answer, Vec<Order>) {
+    ask_within(question, rounds, Limits::default()).await
+}
+
+async fn ask_within(
+    question: &str,
+    rounds: Vec<Vec<&'static str>>,
+    limits: Limits,
+) -> (Answer, Vec<Order>) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("zoo.db");
     Connection::open(&file).unwrap().execute_batch(ZOO).unwrap();
@@ -54,7 +62,7 @@ async fn ask(question: &str, rounds: Vec<Vec<&'static str>>) -> (Answer, Vec<Ord
     let answer = Questioning {
         entry: &catalogue.entries()[0],
         linker: &catalogue.linker().await,
-        limits: Limits::default(),
+        limits,
         writer: Some(&writer),
         cancel: &cancel,
     }
@@ -131,4 +139,27 @@ async fn a_model_that_finds_no_answer_is_believed() {
         "{}",
         abstained.reason
     );
+}
+
+#[tokio::test]
+async fn an_answer_that_was_chosen_is_within_the_limits_of_who_asks() {
+    let sql = "SELECT name FROM animal ORDER BY name";
+    let few = |rows, cell_bytes| Limits {
+        rows,
+        cell_bytes,
+        ..Limits::default()
+    };
+    for (limits, rows) in [
+        (few(2, 100), serde_json::json!([["Kim"], ["Leo"]])),
+        // A value that the database cuts.
+        (few(1, 2), serde_json::json!([["Ki… (3 bytes)"]])),
+    ] {
+        let rounds = vec![vec![sql, sql, sql]];
+        let (answer, _) = ask_within("Which beasts live here?", rounds, limits).await;
+        let Answer::Answered(answered) = answer else {
+            panic!("{answer:?}");
+        };
+        assert_eq!(serde_json::json!(answered.rows.rows), rows);
+        assert_eq!(answered.rows.truncated, Some(Truncation::Rows));
+    }
 }

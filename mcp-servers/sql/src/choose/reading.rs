@@ -3,18 +3,18 @@
 use std::collections::BTreeSet;
 
 use sqlparser::ast::{
-    BinaryOperator, Distinct, DuplicateTreatment, Expr, Function, FunctionArguments, GroupByExpr,
+    BinaryOperator, DuplicateTreatment, Expr, Function, FunctionArguments, GroupByExpr,
     JoinConstraint, OrderByKind, OrderBySort, Query, Select, SelectItem, SetExpr, SetOperator,
     UnaryOperator, Value,
 };
 
 use crate::asked::first_select;
-use crate::endings::squashed;
 use crate::schema::Schema;
 use crate::scopes::{
     Links, Meaning, Scope, column_name, constraint, each_expression, equalities, is_outer, meaning,
     scope,
 };
+use crate::words::squashed;
 
 /// What stands in a select list.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,7 +50,6 @@ pub(super) enum Does {
 #[derive(Debug, Default)]
 pub(super) struct Reading {
     pub items: Vec<Item>,
-    pub distinct: bool,
     pub grouped: bool,
     pub having: bool,
     pub limited: bool,
@@ -94,7 +93,6 @@ impl Reading {
     }
 
     fn head(&mut self, select: &Select, schema: &Schema) {
-        self.distinct = matches!(select.distinct, Some(Distinct::Distinct | Distinct::On(_)));
         self.grouped = grouped(select);
         let scopes = [scope(select, schema, &[])];
         for item in &select.projection {
@@ -332,12 +330,12 @@ mod tests {
     use crate::asked::parsed;
     use crate::choose::tests::schema;
     use crate::dialect::Dialect;
-    use crate::scopes::Links;
+    use crate::parse::links;
 
     fn read(sql: &str) -> Reading {
         let schema = schema();
         let query = parsed(sql, Dialect::Sqlite).unwrap();
-        Reading::of(&query, &schema, &Links::of(&schema))
+        Reading::of(&query, &schema, &links(&schema))
     }
 
     #[test]

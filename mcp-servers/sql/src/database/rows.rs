@@ -16,6 +16,27 @@ pub struct Rows {
     pub truncated: Option<Truncation>,
 }
 
+impl Rows {
+    /// As a database would have given them within smaller limits; `None` where it would have cut a
+    /// value.
+    pub(crate) fn within(self, limits: &Limits) -> Option<Self> {
+        let long =
+            |cell: &Cell| matches!(cell, Value::String(text) if text.len() > limits.cell_bytes);
+        if self.rows.iter().flatten().any(long) {
+            return None;
+        }
+        let mut collector = Collector::new(limits);
+        for row in self.rows {
+            if !collector.take(row) {
+                break;
+            }
+        }
+        let mut rows = collector.rows(self.columns);
+        rows.truncated = rows.truncated.or(self.truncated);
+        Some(rows)
+    }
+}
+
 /// What a column of an answer is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Head {

@@ -34,6 +34,19 @@ fn list(text: &'static str) -> BTreeSet<&'static str> {
     lines.flat_map(str::split_whitespace).collect()
 }
 
+fn known(dialect: Dialect) -> &'static BTreeSet<&'static str> {
+    match dialect {
+        Dialect::Sqlite => &SQLITE,
+        Dialect::Postgres => &POSTGRES,
+        Dialect::Mysql => &MYSQL,
+    }
+}
+
+/// Whether a dialect has a function that only computes by this name, in small letters.
+pub(crate) fn is_known(name: &str, dialect: Dialect) -> bool {
+    known(dialect).contains(name)
+}
+
 /// Refuses a function that is not known to only compute.
 pub(super) fn check(name: &[&Ident], dialect: Dialect, rules: &Rules) -> Result<(), Refusal> {
     let words: Vec<String> = name.iter().map(|word| word.value.to_lowercase()).collect();
@@ -53,11 +66,7 @@ pub(super) fn check(name: &[&Ident], dialect: Dialect, rules: &Rules) -> Result<
         [schema, _] => dialect == Dialect::Postgres && schema == "pg_catalog",
         _ => false,
     };
-    let known = match dialect {
-        Dialect::Sqlite => &SQLITE,
-        Dialect::Postgres => &POSTGRES,
-        Dialect::Mysql => &MYSQL,
-    };
+    let known = known(dialect);
     if built_in && known.contains(last.as_str()) {
         return Ok(());
     }

@@ -49,6 +49,21 @@ fn words_find_tables_by_names_columns_and_what_points_to_them() {
 }
 
 #[test]
+fn tables_hang_together_by_keys_that_nobody_declared() {
+    let mut zoo = zoo().as_ref().clone();
+    for table in &mut zoo.tables {
+        table.foreign_keys.clear();
+    }
+    // Of those that fit equally the first one comes first.
+    zoo.tables.reverse();
+    let linker = Linker::new([("zoo".to_owned(), Arc::new(zoo))], None);
+    assert_eq!(
+        names(&linker, "kilograms at a feeding", 2),
+        ["feeding", "animal"]
+    );
+}
+
+#[test]
 fn meanings_find_what_no_word_says() {
     let meanings = Arc::new(Meanings::new(Embedder::shipped().unwrap()));
     let linker = Linker::new(

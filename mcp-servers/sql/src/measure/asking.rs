@@ -10,8 +10,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::asked::Asked;
 use crate::database::{Limits, Rows, Sqlite};
-use crate::measure::{Folder, Question, same, sorts};
+use crate::measure::{Folder, Question};
+use crate::parse;
+use crate::same::{same, sorts};
 use crate::schema::Schema;
+use crate::scopes::Links;
 use crate::source::{Settings, Source, SourceError};
 
 /// Why nothing is measured.
@@ -35,6 +38,7 @@ pub(super) struct Opened {
     pub source: Source,
     pub schema: Schema,
     pub cancel: CancellationToken,
+    links: Arc<Links>,
 }
 
 impl Opened {
@@ -57,19 +61,18 @@ impl Opened {
         let engine = opened.map_err(SourceError::from).map_err(failed)?;
         let source = Source::over(name, Arc::new(engine), settings).map_err(failed)?;
         let schema = source.engine().schema().await;
+        let schema = schema.map_err(SourceError::from).map_err(failed)?;
         Ok(Self {
-            schema: schema.map_err(SourceError::from).map_err(failed)?,
+            links: Arc::new(parse::links(&schema)),
+            schema,
             source,
             cancel: CancellationToken::new(),
         })
     }
 
     pub(super) fn asked(&self) -> Asked<'_> {
-        Asked {
-            source: &self.source,
-            schema: &self.schema,
-            cancel: &self.cancel,
-        }
+        let links = Arc::clone(&self.links);
+        Asked::knowing(&self.source, &self.schema, links, None, &self.cancel)
     }
 }
 

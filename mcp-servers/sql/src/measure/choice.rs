@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use crate::choose::choice;
 use crate::database::Rows;
+use crate::measure::Folder;
 use crate::measure::asking::{Known, MeasureError, known, open, percent};
-use crate::measure::{Folder, same, sorts};
+use crate::same::{same, sorts};
 
 /// How often the chosen answer is right, in percent of the questions.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -74,7 +75,7 @@ pub async fn measure_choice(folder: &Folder) -> Result<ChoiceMeasure, MeasureErr
             .or_default();
         let add = |count: &mut usize, is: bool| *count = count.saturating_add(usize::from(is));
         let chosen = choice(&question.question, &candidates, &known.opened.asked()).await;
-        let right = chosen.as_ref().is_ok_and(|chosen| known.is(&chosen.rows));
+        let right = chosen.as_ref().is_ok_and(|chosen| known.is(chosen.rows()));
         sure.push((chosen.map_or(0.0, |chosen| chosen.confidence), right));
         add(&mut of.questions, true);
         add(&mut of.chosen, right);

@@ -5,12 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::measure::Folder;
-use crate::measure::asking::{MeasureError, known, open, percent};
+use crate::measure::asking::{MeasureError, Opened, known, open, percent};
 use crate::repair::repair;
-
-/// The system whose statements are repaired where there are several: the one that fails most often
-/// in the public sets.
-const MOST_FAILING: &str = "gpt4_fewshot";
 
 /// How often statements are right before and after they are repaired.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -50,8 +46,8 @@ pub struct RepairOf {
     pub lost: usize,
 }
 
-/// Repairs the statements of one system: of `system`, or of the one that is measured by default, or
-/// of the first.
+/// Repairs the statements of one system: of `system`, or where none is named of the one with most
+/// statements that fail, the first among equals.
 ///
 /// # Errors
 /// When a database cannot be read, or there is nothing to repair.
@@ -60,26 +56,18 @@ pub async fn measure_repair(
     system: Option<&str>,
 ) -> Result<RepairMeasure, MeasureError> {
     let opened = open(folder).await?;
-    let systems = folder
-        .questions
-        .iter()
-        .flat_map(|question| question.predictions.keys());
-    let mut systems: Vec<&String> = systems.collect();
-    systems.sort();
-    let wanted = system.unwrap_or(MOST_FAILING);
-    let system = systems
-        .iter()
-        .find(|system| system.as_str() == wanted)
-        .or(systems.first());
-    let Some(system) = system else {
-        return Err(MeasureError::Nothing);
+    let system = match system {
+        Some(system) => system.to_owned(),
+        None => failing_most(folder, &opened)
+            .await
+            .ok_or(MeasureError::Nothing)?,
     };
     let mut measure = RepairMeasure {
-        system: (*system).clone(),
+        system: system.clone(),
         ..RepairMeasure::default()
     };
     for question in &folder.questions {
-        let Some(sql) = question.predictions.get(*system) else {
+        let Some(sql) = question.predictions.get(&system) else {
             continue;
         };
         let Some(known) = known(question, &opened).await else {
@@ -91,7 +79,7 @@ pub async fn measure_repair(
         let right_before = before.as_ref().is_ok_and(|rows| known.is(rows));
         let right_after = after
             .as_ref()
-            .is_ok_and(|repaired| known.is(&repaired.rows));
+            .is_ok_and(|repaired| known.is(repaired.rows()));
         let of = measure
             .databases
             .entry(question.database.clone())
@@ -112,5 +100,28 @@ pub async fn measure_repair(
     measure.errors_after = sum(|of| of.errors_after);
     measure.lost = sum(|of| of.lost);
     measure.questions = questions;
+    if questions == 0 {
+        return Err(MeasureError::Nothing);
+    }
     Ok(measure)
+}
+
+/// The system with most statements that fail.
+async fn failing_most(folder: &Folder, opened: &BTreeMap<String, Opened>) -> Option<String> {
+    let mut failed: BTreeMap<&String, usize> = BTreeMap::new();
+    for question in &folder.questions {
+        let Some(database) = opened.get(&question.database) else {
+            continue;
+        };
+        let asked = database.asked();
+        for (system, sql) in &question.predictions {
+            let fails = asked.rows(sql).await.is_err();
+            let count = failed.entry(system).or_default();
+            *count = count.saturating_add(usize::from(fails));
+        }
+    }
+    let most = failed.values().copied().max()?;
+    let mut systems = failed.into_iter();
+    let (system, _) = systems.find(|(_, count)| *count == most)?;
+    Some(system.clone())
 }

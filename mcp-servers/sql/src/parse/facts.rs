@@ -9,9 +9,9 @@ mod names;
 use std::collections::{HashMap, HashSet};
 
 use crate::parse::form::At;
-use crate::schema::Schema;
+use crate::schema::{Holds, Schema};
 use crate::words::stem;
-use names::{display, holds, vocabulary, words};
+use names::{display, vocabulary, words};
 
 /// A schema, with what is told by its names.
 #[derive(Debug, Clone, Default)]
@@ -52,22 +52,6 @@ pub(super) struct ColumnFacts {
     pub(super) foreign: bool,
 }
 
-/// What a column holds, as far as type, name and samples tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Holds {
-    Number,
-    Date,
-    /// Texts that are numbers: years, codes.
-    NumberAsText,
-    Text,
-}
-
-impl Holds {
-    pub(super) fn numeric(self) -> bool {
-        matches!(self, Self::Number | Self::NumberAsText)
-    }
-}
-
 /// Rows of one table that belong to rows of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Edge {
@@ -90,7 +74,7 @@ impl Facts {
                 .map(|column| ColumnFacts {
                     name: column.name.clone(),
                     stems: words(&column.name, &vocabulary),
-                    holds: holds(&column.kind, &column.samples),
+                    holds: column.holds(),
                     key: table.primary_key.contains(&column.name),
                     foreign: false,
                 })

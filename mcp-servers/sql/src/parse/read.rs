@@ -22,7 +22,7 @@ mod valued;
 use std::collections::HashSet;
 
 use crate::parse::chunks::{Chunk, What};
-use crate::parse::facts::{Facts, Holds};
+use crate::parse::facts::Facts;
 use crate::parse::form::{AnyOf, At, Filter, Form, Function, Literal, Op, Test};
 use crate::parse::lexicon::{Measure, Role};
 use crate::parse::link::{Link, Linker};
@@ -324,7 +324,7 @@ impl<'a> Reader<'a> {
         };
         let text = |filter: &Filter| {
             let column = self.facts.column(filter.at);
-            column.is_some_and(|column| column.holds == Holds::Text)
+            column.is_some_and(|column| column.holds.neither())
         };
         if any.iter().any(|filter| ordered(filter) && text(filter)) {
             let name = self.column_name(first.at);

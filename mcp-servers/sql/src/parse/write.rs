@@ -3,10 +3,11 @@
 mod conditions;
 
 use crate::dialect::Dialect;
-use crate::parse::facts::{Facts, Holds};
+use crate::parse::facts::Facts;
 use crate::parse::form::{At, Form, Shown};
 use crate::parse::join::{Joins, joins};
 use crate::parse::tape::Tape;
+use crate::schema::Holds;
 
 /// Writes a form; `None` where its tables do not hang together or something is missing.
 pub(super) fn write(

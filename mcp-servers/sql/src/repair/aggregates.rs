@@ -3,34 +3,78 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr,
-    LimitClause, OrderBy, OrderByExpr, OrderByKind, OrderByOptions, OrderBySort, Query, Select,
-    SelectItem, SetExpr, Value, Visit, VisitMut, Visitor, VisitorMut,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, LimitClause,
+    OrderBy, OrderByExpr, OrderByKind, OrderByOptions, OrderBySort, Query, Select, SelectItem,
+    SetExpr, Value, Visit, VisitMut, Visitor, VisitorMut,
 };
 
 use crate::dialect::Dialect;
+use crate::repair::conditions::{joined, parts};
+use crate::scopes::column_name;
 
-const AGGREGATES: [&str; 8] = [
-    "count",
-    "sum",
+/// Aggregates of all dialects, as far as none has a plain function of that name.
+const AGGREGATES: &[&str] = &[
+    "any_value",
+    "approx_count_distinct",
+    "array_agg",
     "avg",
-    "min",
-    "max",
-    "total",
+    "bit_and",
+    "bit_or",
+    "bit_xor",
+    "bool_and",
+    "bool_or",
+    "corr",
+    "count",
+    "covar_pop",
+    "covar_samp",
+    "every",
     "group_concat",
+    "json_agg",
+    "json_arrayagg",
+    "json_group_array",
+    "json_group_object",
+    "json_object_agg",
+    "json_objectagg",
+    "jsonb_agg",
+    "jsonb_group_array",
+    "jsonb_group_object",
+    "jsonb_object_agg",
+    "max",
+    "median",
+    "min",
+    "mode",
+    "percentile",
+    "percentile_cont",
+    "percentile_disc",
+    "range_agg",
+    "regr_avgx",
+    "regr_avgy",
+    "regr_count",
+    "regr_intercept",
+    "regr_r2",
+    "regr_slope",
+    "std",
+    "stddev",
+    "stddev_pop",
+    "stddev_samp",
     "string_agg",
+    "sum",
+    "total",
+    "var_pop",
+    "var_samp",
+    "variance",
+    "xmlagg",
 ];
 
-/// Puts aggregates where they can be.
-pub(super) fn mend(query: &mut Query, dialect: Dialect, how: &mut Vec<String>) {
-    let mut mending = Mending { dialect, how };
-    let ControlFlow::Continue(()) = query.visit(&mut mending) else {
-        return;
-    };
+/// Puts aggregates where they can be. What stands beside one is grouped by only where `group`.
+pub(super) fn mend(query: &mut Query, dialect: Dialect, group: bool, how: &mut Vec<String>) {
+    // SQLite takes any row's value; MySQL does where it is told to.
+    let group = group && dialect != Dialect::Sqlite;
+    let _ = query.visit(&mut Mending { group, how });
 }
 
 struct Mending<'a> {
-    dialect: Dialect,
+    group: bool,
     how: &'a mut Vec<String>,
 }
 
@@ -38,20 +82,21 @@ impl VisitorMut for Mending<'_> {
     type Break = ();
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
-        let SetExpr::Select(select) = &mut *query.body else {
-            return ControlFlow::Continue(());
-        };
-        if let Some((inside, down)) = unnested(select) {
+        // What is sorted or cut already has its end somewhere else.
+        let plain = query.order_by.is_none() && query.limit_clause.is_none();
+        if plain
+            && query.fetch.is_none()
+            && let SetExpr::Select(select) = &mut *query.body
+            && let Some((inside, down)) = unnested(select)
+        {
             self.how
                 .push("sorted by an aggregate to find its end".to_owned());
-            if query.order_by.is_none() && query.limit_clause.is_none() {
-                query.order_by = Some(by(inside, down));
-                query.limit_clause = Some(LimitClause::LimitOffset {
-                    limit: Some(Expr::Value(Value::Number("1".to_owned(), false).into())),
-                    offset: None,
-                    limit_by: Vec::new(),
-                });
-            }
+            query.order_by = Some(by(inside, down));
+            query.limit_clause = Some(LimitClause::LimitOffset {
+                limit: Some(Expr::Value(Value::Number("1".to_owned(), false).into())),
+                offset: None,
+                limit_by: Vec::new(),
+            });
         }
         ControlFlow::Continue(())
     }
@@ -61,8 +106,7 @@ impl VisitorMut for Mending<'_> {
             self.how
                 .push("moved the condition on an aggregate to HAVING".to_owned());
         }
-        // SQLite takes any row's value; MySQL does where it is told to.
-        if self.dialect != Dialect::Sqlite && grouped(select) {
+        if self.group && grouped(select) {
             self.how
                 .push("grouped by what is selected beside an aggregate".to_owned());
         }
@@ -70,34 +114,41 @@ impl VisitorMut for Mending<'_> {
     }
 }
 
-/// Takes `max` or `min` off an aggregate in the select list: what was inside, and from which end it
-/// is to be taken.
-fn unnested(select: &mut Select) -> Option<(Expr, bool)> {
-    for item in &mut select.projection {
-        let (SelectItem::UnnamedExpr(expression)
+fn expression(item: &mut SelectItem) -> Option<&mut Expr> {
+    match item {
+        SelectItem::UnnamedExpr(expression)
         | SelectItem::ExprWithAlias {
             expr: expression, ..
-        }) = item
-        else {
-            continue;
-        };
-        let Expr::Function(function) = &*expression else {
-            continue;
+        } => Some(expression),
+        _ => None,
+    }
+}
+
+/// Takes `max` or `min` off the only such aggregate of an aggregate in the select list: what was
+/// inside, and from which end it is to be taken.
+fn unnested(select: &mut Select) -> Option<(Expr, bool)> {
+    let nested = |expression: &Expr| {
+        let Expr::Function(function) = expression else {
+            return None;
         };
         let down = match name(function).as_str() {
             "max" => true,
             "min" => false,
-            _ => continue,
+            _ => return None,
         };
-        if let Some(inside) = argument(function)
-            .filter(|inside| matches!(inside, Expr::Function(inside) if is_aggregate(inside)))
-        {
-            let inside = inside.clone();
-            *expression = inside.clone();
-            return Some((inside, down));
-        }
+        let plain = function.over.is_none() && function.filter.is_none();
+        let inside = argument(function).filter(|_| plain)?;
+        let is = matches!(inside, Expr::Function(inside) if is_aggregate(inside));
+        is.then(|| (inside.clone(), down))
+    };
+    let all = select.projection.iter_mut().filter_map(expression);
+    let mut found = all.filter_map(|expression| Some((nested(expression)?, expression)));
+    let ((inside, down), expression) = found.next()?;
+    if found.next().is_some() {
+        return None;
     }
-    None
+    *expression = inside.clone();
+    Some((inside, down))
 }
 
 /// Moves conditions with aggregates from WHERE to HAVING.
@@ -105,71 +156,48 @@ fn moved(select: &mut Select) -> bool {
     let Some(selection) = select.selection.take() else {
         return false;
     };
+    if !has_aggregate(&selection) {
+        select.selection = Some(selection);
+        return false;
+    }
     let (aggregates, plain): (Vec<Expr>, Vec<Expr>) =
         parts(selection).into_iter().partition(has_aggregate);
     select.selection = joined(plain);
-    let any = !aggregates.is_empty();
-    if any {
-        let having = select.having.take().into_iter().chain(aggregates);
-        select.having = joined(having.collect());
-    }
-    any
+    let having = select.having.take().into_iter().chain(aggregates);
+    select.having = joined(having.collect());
+    true
 }
 
-/// Groups by what stands beside an aggregate and is grouped by nothing.
+/// Groups by the columns that stand beside an aggregate and are grouped by nothing.
 fn grouped(select: &mut Select) -> bool {
-    let expressions: Vec<&Expr> = select
-        .projection
-        .iter()
-        .filter_map(|item| match item {
-            SelectItem::UnnamedExpr(expression)
-            | SelectItem::ExprWithAlias {
-                expr: expression, ..
-            } => Some(expression),
-            _ => None,
-        })
-        .collect();
-    let GroupByExpr::Expressions(by, _) = &select.group_by else {
+    let GroupByExpr::Expressions(by, modifiers) = &mut select.group_by else {
         return false;
     };
-    if by.is_empty()
-        && !expressions
-            .iter()
-            .any(|expression| has_aggregate(expression))
-    {
+    let several = |part: &Expr| {
+        matches!(
+            part,
+            Expr::Rollup(_) | Expr::Cube(_) | Expr::GroupingSets(_)
+        )
+    };
+    if !modifiers.is_empty() || by.iter().any(several) {
         return false;
     }
-    let plain = expressions.iter().filter(|expression| {
-        !has_aggregate(expression)
-            && !matches!(expression, Expr::Value(_))
-            && !by.contains(expression)
-    });
-    let plain: Vec<Expr> = plain.map(|expression| (*expression).clone()).collect();
+    let all = select.projection.iter_mut().filter_map(expression);
+    let all: Vec<&Expr> = all.map(|expression| &*expression).collect();
+    if by.is_empty() && !all.iter().any(|expression| has_aggregate(expression)) {
+        return false;
+    }
+    // `t.a` is grouped by where `a` is.
+    let named =
+        |expression: &Expr| column_name(expression).map(|(_, name)| name.value.to_lowercase());
+    let known: Vec<String> = by.iter().filter_map(named).collect();
+    let plain = all
+        .into_iter()
+        .filter(|expression| named(expression).is_some_and(|name| !known.contains(&name)));
+    let plain: Vec<Expr> = plain.cloned().collect();
     let any = !plain.is_empty();
-    if let GroupByExpr::Expressions(by, _) = &mut select.group_by {
-        by.extend(plain);
-    }
+    by.extend(plain);
     any
-}
-
-/// The conditions that a condition joins by AND.
-fn parts(condition: Expr) -> Vec<Expr> {
-    match condition {
-        Expr::BinaryOp {
-            left,
-            op: BinaryOperator::And,
-            right,
-        } => [parts(*left), parts(*right)].concat(),
-        other => vec![other],
-    }
-}
-
-fn joined(parts: Vec<Expr>) -> Option<Expr> {
-    parts.into_iter().reduce(|left, right| Expr::BinaryOp {
-        left: Box::new(left),
-        op: BinaryOperator::And,
-        right: Box::new(right),
-    })
 }
 
 fn by(expression: Expr, down: bool) -> OrderBy {
@@ -197,7 +225,11 @@ fn name(function: &Function) -> String {
 }
 
 fn is_aggregate(function: &Function) -> bool {
-    function.over.is_none() && AGGREGATES.contains(&name(function).as_str())
+    let name = name(function);
+    // Two arguments make the smaller of them, no aggregate.
+    let several = matches!(&function.args, FunctionArguments::List(list) if list.args.len() > 1);
+    let is = AGGREGATES.contains(&name.as_str());
+    is && function.over.is_none() && !(several && matches!(name.as_str(), "min" | "max"))
 }
 
 fn argument(function: &Function) -> Option<&Expr> {
@@ -229,13 +261,7 @@ fn has_aggregate(expression: &Expr) -> bool {
         fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
             match expression {
                 Expr::Function(function) if self.0 == 0 && is_aggregate(function) => {
-                    // Two arguments make the smaller of them, no aggregate.
-                    let several = matches!(&function.args, FunctionArguments::List(list) if list.args.len() > 1);
-                    if several && matches!(name(function).as_str(), "min" | "max") {
-                        ControlFlow::Continue(())
-                    } else {
-                        ControlFlow::Break(())
-                    }
+                    ControlFlow::Break(())
                 }
                 _ => ControlFlow::Continue(()),
             }
@@ -252,7 +278,7 @@ mod tests {
 
     fn mended(sql: &str, dialect: Dialect) -> String {
         let mut query = parsed(sql, dialect).unwrap();
-        mend(&mut query, dialect, &mut Vec::new());
+        mend(&mut query, dialect, true, &mut Vec::new());
         query.to_string()
     }
 
@@ -285,14 +311,48 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_beside_an_aggregate_is_grouped_by() {
+    fn what_is_sorted_or_cut_keeps_its_end() {
+        for sql in [
+            "SELECT max(count(*)), a FROM t GROUP BY a ORDER BY a",
+            "SELECT max(count(*)), min(count(*)) FROM t GROUP BY a",
+            "SELECT max(count(*)) OVER () FROM t GROUP BY a",
+            "SELECT a FROM t WHERE b > 1 OR a = 2",
+        ] {
+            assert_eq!(mended(sql, Dialect::Sqlite), sql);
+        }
         assert_eq!(
-            mended("SELECT a, b, count(*) FROM t GROUP BY a", Dialect::Postgres),
-            "SELECT a, b, count(*) FROM t GROUP BY a, b"
+            mended(
+                "SELECT a FROM t WHERE (a > 1 OR stddev(b) > 2) AND c = 3 GROUP BY a",
+                Dialect::Postgres
+            ),
+            "SELECT a FROM t WHERE c = 3 GROUP BY a HAVING (a > 1 OR stddev(b) > 2)"
         );
-        assert_eq!(
-            mended("SELECT a, b FROM t", Dialect::Postgres),
-            "SELECT a, b FROM t"
-        );
+    }
+
+    #[test]
+    fn columns_beside_an_aggregate_are_grouped_by() {
+        for (sql, written) in [
+            (
+                "SELECT a, b, count(*) FROM t GROUP BY a",
+                "SELECT a, b, count(*) FROM t GROUP BY a, b",
+            ),
+            (
+                "SELECT t.a, array_agg(b) FROM t",
+                "SELECT t.a, array_agg(b) FROM t GROUP BY t.a",
+            ),
+        ] {
+            assert_eq!(mended(sql, Dialect::Postgres), written);
+        }
+        for fine in [
+            "SELECT a, b FROM t",
+            "SELECT t.a, count(*) FROM t GROUP BY a",
+            "SELECT upper(a), count(*) FROM t GROUP BY upper(a)",
+            "SELECT a, rank() OVER (ORDER BY a), count(*) FROM t GROUP BY a",
+            "SELECT a, sum(count(*)) OVER () FROM t GROUP BY a",
+            "SELECT a, b, count(*) FROM t GROUP BY ROLLUP (a)",
+            "SELECT a, count(*) OVER () FROM t",
+        ] {
+            assert_eq!(mended(fine, Dialect::Postgres), fine);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! How near a name comes to another one.
 
-use crate::endings::{squashed, words};
 use crate::schema::Table;
+use crate::words::{squashed, words};
 
 /// From which likeness on a name is taken for another.
 pub(super) const NEAR: f64 = 0.75;

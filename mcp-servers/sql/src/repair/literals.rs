@@ -1,27 +1,28 @@
 //! Texts that no row holds, written as the database writes them: `France` where `france` is stored,
 //! a full name that is kept in the column beside, the name of a thing of which only the key is kept.
 //!
-//! Only what a condition asks to be equal is looked at; what differs from a text that nobody stores
-//! is an answer by itself. Spaces at the ends are left: what was stored with some is not what is
-//! asked for without. A column that keeps single letters is asked for the first one of a word.
+//! Only what a condition asks to be equal is looked at, and not under a NOT or in a CASE; what
+//! differs from a text that nobody stores is an answer by itself. Spaces at the ends are left: what
+//! was stored with some is not what is asked for without. Where the database was not asked, or did
+//! not say, nothing is changed.
+//!
+//! - `spelling`: which of the stored texts is meant.
+
+mod spelling;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value as Cell;
 use sqlparser::ast::{BinaryOperator, Expr, Ident, Query, Value};
 
-use crate::asked::{Asked, parsed};
-use crate::endings::{squashed, words};
+use crate::asked::{Asked, Unknown, parsed};
+use crate::dialect::Dialect;
 use crate::repair::columns::Places;
-use crate::repair::{ident, written};
+use crate::repair::written;
 use crate::schema::{Column, Table};
-use crate::scopes::{Links, Meaning, Scope, column_name, each_expression, meaning};
+use crate::scopes::{Meaning, Scope, column_name, each_condition, meaning};
 
 /// Most texts of a statement that are looked for.
 const MOST: usize = 12;
-
-/// Most different values of a column that are looked through.
-const VALUES: usize = 2_000;
 
 /// Most columns that are asked for one text.
 const COLUMNS: usize = 200;
@@ -44,15 +45,19 @@ enum Place {
 }
 
 /// A statement whose texts are stored as it writes them, and what was changed; `None` where nothing
-/// had to be, or nothing could be.
-pub(super) async fn mend(query: &Query, asked: &Asked<'_>) -> Option<(String, Vec<String>)> {
+/// had to be, or nothing could be. Another column is asked only where `anywhere`.
+pub(super) async fn mend(
+    query: &Query,
+    anywhere: bool,
+    asked: &Asked<'_>,
+) -> Option<(String, Vec<String>)> {
     let mut wishes = BTreeSet::new();
     each(&mut query.clone(), asked, |_, wish| {
         wishes.insert(wish);
     });
     let mut places = BTreeMap::new();
     for wish in wishes.into_iter().take(MOST) {
-        if let Some(place) = place(&wish, asked).await {
+        if let Ok(Some(place)) = place(&wish, anywhere, asked).await {
             places.insert(wish, place);
         }
     }
@@ -60,10 +65,11 @@ pub(super) async fn mend(query: &Query, asked: &Asked<'_>) -> Option<(String, Ve
         return None;
     }
     let mut how = Vec::new();
-    let mut query = query.clone();
-    each(&mut query, asked, |expression, wish| {
-        if let Some(place) = places.get(&wish) {
-            put(expression, &wish, place, asked);
+    let mut mended = query.clone();
+    each(&mut mended, asked, |expression, wish| {
+        if let Some(place) = places.get(&wish)
+            && put(expression, &wish, place, asked)
+        {
             let told = match place {
                 Place::Here(column, text) => {
                     format!("asked `{column}` for '{text}' instead of '{}'", wish.2)
@@ -85,29 +91,14 @@ pub(super) async fn mend(query: &Query, asked: &Asked<'_>) -> Option<(String, Ve
             }
         }
     });
-    Some((written(&query, asked)?, how))
+    if how.is_empty() {
+        return None;
+    }
+    Some((written(&mended, asked)?, how))
 }
 
-/// Where the texts of a statement are stored, of those that a column is compared with which is not
-/// there.
-pub(super) async fn places(query: &Query, asked: &Asked<'_>) -> Places {
-    let mut texts = BTreeSet::new();
-    each_expression(&mut query.clone(), asked.schema, |expression, scopes| {
-        if let Expr::BinaryOp {
-            left,
-            op: BinaryOperator::Eq,
-            right,
-        } = expression
-            && let Some((source, name)) = column_name(left)
-            && matches!(
-                meaning(scopes, source, name),
-                Meaning::NotOf(_) | Meaning::Nothing
-            )
-            && let Some(text) = text(right, scopes)
-        {
-            texts.insert(text);
-        }
-    });
+/// Where texts are stored, as far as the database says.
+pub(super) async fn places(texts: BTreeSet<String>, asked: &Asked<'_>) -> Places {
     let mut places = Places::new();
     for text in texts.into_iter().take(MOST) {
         let columns = asked
@@ -115,11 +106,11 @@ pub(super) async fn places(query: &Query, asked: &Asked<'_>) -> Places {
             .tables
             .iter()
             .flat_map(|table| table.columns.iter().map(move |column| (table, column)))
-            .filter(|(_, column)| is_text(&column.kind));
+            .filter(|(_, column)| column.holds().texts());
         let columns: Vec<(&Table, &Column)> = columns.take(COLUMNS).collect();
         let mut found = Vec::new();
         for (table, column) in columns {
-            if stored(table, &column.name, &text, asked).await.is_some() {
+            if let Ok(Some(_)) = asked.stored(table, column, &text).await {
                 found.push((table.name.clone(), column.name.clone()));
             }
         }
@@ -130,7 +121,10 @@ pub(super) async fn places(query: &Query, asked: &Asked<'_>) -> Places {
 
 /// Calls for each condition that a column equals a text, or one of several, with what it asks for.
 fn each(query: &mut Query, asked: &Asked<'_>, mut call: impl FnMut(&mut Expr, Wish)) {
-    each_expression(query, asked.schema, |expression, scopes| {
+    each_condition(query, asked.schema, |expression, scopes, turned| {
+        if turned {
+            return;
+        }
         let wishes = match &*expression {
             Expr::BinaryOp {
                 left,
@@ -180,8 +174,9 @@ fn text(expression: &Expr, scopes: &[Scope]) -> Option<String> {
     }
 }
 
-/// Writes a condition anew. One with a list may be of several wishes: only the text changes there.
-fn put(expression: &mut Expr, wish: &Wish, place: &Place, asked: &Asked<'_>) {
+/// Writes a condition anew, if it can be. One with a list may be of several wishes: only the text
+/// changes there.
+fn put(expression: &mut Expr, wish: &Wish, place: &Place, asked: &Asked<'_>) -> bool {
     let literal = |text: &str| Expr::Value(Value::SingleQuotedString(text.to_owned()).into());
     let is = |item: &Expr| match item {
         Expr::Value(value) => value.value.clone().into_string().as_deref() == Some(wish.2.as_str()),
@@ -191,9 +186,10 @@ fn put(expression: &mut Expr, wish: &Wish, place: &Place, asked: &Asked<'_>) {
     match (expression, place) {
         (Expr::BinaryOp { left, right, .. }, Place::Here(column, text)) => {
             if !column.eq_ignore_ascii_case(&wish.1) {
-                rename(left, ident(column, asked.dialect()));
+                rename(left, asked.dialect().ident(column));
             }
             **right = literal(text);
+            true
         }
         (Expr::InList { list, .. }, Place::Here(column, text))
             if column.eq_ignore_ascii_case(&wish.1) =>
@@ -201,6 +197,7 @@ fn put(expression: &mut Expr, wish: &Wish, place: &Place, asked: &Asked<'_>) {
             for item in list.iter_mut().filter(|item| is(item)) {
                 *item = literal(text);
             }
+            true
         }
         (
             expression @ Expr::BinaryOp { .. },
@@ -211,26 +208,27 @@ fn put(expression: &mut Expr, wish: &Wish, place: &Place, asked: &Asked<'_>) {
                 text,
             },
         ) => {
-            let name = |name: &str| ident(name, asked.dialect()).to_string();
-            let from: Vec<String> = table.split('.').map(name).collect();
+            let dialect = asked.dialect();
             let sql = format!(
                 "SELECT {} FROM {} WHERE {} = {}",
-                name(key),
-                from.join("."),
-                name(column),
-                asked.dialect().literal(text)
+                dialect.named(key),
+                dialect.named_path(table),
+                dialect.named(column),
+                dialect.literal(text)
             );
             if let (Some(subquery), Expr::BinaryOp { left, .. }) =
-                (parsed(&sql, asked.dialect()), &*expression)
+                (parsed(&sql, dialect), &*expression)
             {
                 *expression = Expr::InSubquery {
                     expr: left.clone(),
                     subquery: Box::new(subquery),
                     negated: false,
                 };
+                return true;
             }
+            false
         }
-        _ => {}
+        _ => false,
     }
 }
 
@@ -246,166 +244,64 @@ fn rename(expression: &mut Expr, column: Ident) {
     }
 }
 
-/// Where a text is stored that is not where a condition looks for it; `None` where it is, or where
-/// nobody knows.
-async fn place((table, column, text): &Wish, asked: &Asked<'_>) -> Option<Place> {
-    let table = asked.schema.table(table)?;
-    let own = table.column(column)?;
-    if text.trim().is_empty() || has(table, &own.name, text, asked).await {
-        return None;
+/// Where a text is stored that is not where a condition looks for it; `None` where it is.
+async fn place(
+    (table, column, text): &Wish,
+    anywhere: bool,
+    asked: &Asked<'_>,
+) -> Result<Option<Place>, Unknown> {
+    let Some(table) = asked.schema.table(table) else {
+        return Ok(None);
+    };
+    let Some(own) = table.column(column) else {
+        return Ok(None);
+    };
+    if text.trim().is_empty() || asked.holds(table, own, text).await? {
+        return Ok(None);
     }
-    if let Some(text) = stored(table, &own.name, text, asked).await {
-        return Some(Place::Here(own.name.clone(), text));
+    // SQLite keeps texts in columns of any type.
+    if (own.holds().texts() || asked.dialect() == Dialect::Sqlite)
+        && let Some(text) = asked.stored(table, own, text).await?
+    {
+        return Ok(Some(Place::Here(own.name.clone(), text)));
     }
-    if let Some(text) = spelt(table, &own.name, text, asked).await {
-        return Some(Place::Here(own.name.clone(), text));
+    if own.holds().texts()
+        && let Ok(all) = asked.texts(table, own).await
+        && let Some(text) = spelling::meant(text, &all)
+    {
+        return Ok(Some(Place::Here(own.name.clone(), text)));
     }
-    let links = Links::of(asked.schema);
-    let link = links.of_column(&table.name, &own.name);
-    if let Some(link) = link
+    if !anywhere {
+        return Ok(None);
+    }
+    if let Some((link, target)) = asked.links.of_column(&table.name, &own.name)
+        && link.pairs.len() == 1
         && let Some(other) = asked.schema.table(&link.to)
     {
-        for near in others(other, &link.target) {
-            if let Some(text) = stored(other, near, text, asked).await {
-                return Some(Place::Linked {
+        for near in others(other, target) {
+            if let Some(text) = asked.stored(other, near, text).await? {
+                return Ok(Some(Place::Linked {
                     table: other.name.clone(),
-                    key: link.target.clone(),
-                    column: near.to_owned(),
+                    key: target.to_owned(),
+                    column: near.name.clone(),
                     text,
-                });
+                }));
             }
         }
     }
     for near in others(table, &own.name) {
-        if let Some(text) = stored(table, near, text, asked).await {
-            return Some(Place::Here(near.to_owned(), text));
+        if let Some(text) = asked.stored(table, near, text).await? {
+            return Ok(Some(Place::Here(near.name.clone(), text)));
         }
     }
-    None
+    Ok(None)
 }
 
 /// The other columns of a table that may hold texts.
-fn others<'t>(table: &'t Table, not: &str) -> Vec<&'t str> {
-    let columns = table.columns.iter().filter(|column| is_text(&column.kind));
-    let names = columns.map(|column| column.name.as_str());
-    names
-        .filter(|name| !name.eq_ignore_ascii_case(not))
+fn others<'t>(table: &'t Table, not: &str) -> Vec<&'t Column> {
+    let columns = table.columns.iter();
+    columns
+        .filter(|column| column.holds().texts() && !column.name.eq_ignore_ascii_case(not))
         .take(COLUMNS)
-        .collect()
-}
-
-fn is_text(kind: &str) -> bool {
-    let kind = kind.to_lowercase();
-    kind.is_empty()
-        || ["char", "text", "clob", "enum", "string"]
-            .iter()
-            .any(|text| kind.contains(text))
-}
-
-/// Whether a row holds exactly this text.
-async fn has(table: &Table, column: &str, text: &str, asked: &Asked<'_>) -> bool {
-    let literal = asked.dialect().literal(text);
-    let condition = format!("{} = {literal}", ident(column, asked.dialect()));
-    !values(table, column, &condition, 1, asked).await.is_empty()
-}
-
-/// A text as a row holds it that differs at most in capitals.
-async fn stored(table: &Table, column: &str, text: &str, asked: &Asked<'_>) -> Option<String> {
-    let literal = asked.dialect().literal(text);
-    let condition = format!(
-        "lower({}) = lower({literal})",
-        ident(column, asked.dialect())
-    );
-    values(table, column, &condition, 1, asked).await.pop()
-}
-
-/// A text as a row holds it that differs in spaces and marks between its words, in the number of a
-/// word, or in how yes and no are written.
-async fn spelt(table: &Table, column: &str, text: &str, asked: &Asked<'_>) -> Option<String> {
-    if !is_text(&table.column(column)?.kind) {
-        return None;
-    }
-    let condition = format!("{} IS NOT NULL", ident(column, asked.dialect()));
-    let all = values(table, column, &condition, VALUES, asked).await;
-    let trimmed = |value: &&String| value.trim() == value.as_str();
-    let whole = squashed(text);
-    if let Some(same) = all
-        .iter()
-        .filter(trimmed)
-        .find(|value| squashed(value) == whole)
-    {
-        return Some(same.clone());
-    }
-    let stems = words(text);
-    let mut alike = all
-        .iter()
-        .filter(trimmed)
-        .filter(|value| words(value) == stems);
-    if let (Some(only), None) = (alike.next(), alike.next()) {
-        return Some(only.clone());
-    }
-    if let Some(short) = shortened(text, &all) {
-        return Some(short);
-    }
-    let wanted = truth(text)?;
-    if all.len() > 3 || !all.iter().all(|value| truth(value).is_some()) {
-        return None;
-    }
-    all.into_iter().find(|value| truth(value) == Some(wanted))
-}
-
-/// The one letter that a column keeps of a word, where it keeps nothing but letters.
-fn shortened(text: &str, all: &[String]) -> Option<String> {
-    let letters = all.iter().all(|value| value.chars().count() == 1);
-    let first = text
-        .chars()
-        .next()
-        .filter(|_| letters && all.len() < 8 && text.chars().count() > 1)?;
-    let same = |value: &&String| {
-        value
-            .chars()
-            .all(|letter| letter.to_lowercase().eq(first.to_lowercase()))
-    };
-    let mut same = all.iter().filter(same);
-    same.next().filter(|_| same.next().is_none()).cloned()
-}
-
-fn truth(text: &str) -> Option<bool> {
-    match text.to_lowercase().as_str() {
-        "t" | "true" | "y" | "yes" | "1" => Some(true),
-        "f" | "false" | "n" | "no" | "0" => Some(false),
-        _ => None,
-    }
-}
-
-/// Different texts of a column under a condition; none where the database does not tell.
-async fn values(
-    table: &Table,
-    column: &str,
-    condition: &str,
-    most: usize,
-    asked: &Asked<'_>,
-) -> Vec<String> {
-    let dialect = asked.dialect();
-    let from: Vec<String> = table
-        .name
-        .split('.')
-        .map(|part| ident(part, dialect).to_string())
-        .collect();
-    let sql = format!(
-        "SELECT DISTINCT {} FROM {} WHERE {condition} LIMIT {most}",
-        ident(column, dialect),
-        from.join(".")
-    );
-    let Ok(rows) = asked.rows(&sql).await else {
-        return Vec::new();
-    };
-    let cells = rows.rows.into_iter().flatten();
-    cells
-        .filter_map(|cell| match cell {
-            Cell::String(text) => Some(text),
-            Cell::Number(number) => Some(number.to_string()),
-            _ => None,
-        })
         .collect()
 }

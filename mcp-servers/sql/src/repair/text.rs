@@ -7,7 +7,7 @@ use crate::dialect::Dialect;
 type Change = (&'static str, fn(&str, Dialect) -> String);
 
 /// In the order in which they are tried; each stays once it changed something.
-const CHANGES: [Change; 9] = [
+const CHANGES: [Change; 10] = [
     ("took the statement out of its fences", |text, _| {
         unfenced(text)
     }),
@@ -16,7 +16,10 @@ const CHANGES: [Change; 9] = [
         from_its_beginning(text)
     }),
     ("took away what stands after the statement", |text, _| {
-        to_its_end(text)
+        to_semicolon(text)
+    }),
+    ("took away what stands after the statement", |text, _| {
+        to_prose(text)
     }),
     ("wrote names in this database's quotes", quoted),
     ("wrote SELECT before it", |text, _| begun(text)),
@@ -73,8 +76,72 @@ fn from_its_beginning(text: &str) -> String {
     }
 }
 
-/// Up to the first semicolon or empty line outside of texts.
-fn to_its_end(text: &str) -> String {
+/// Words that go on with a statement after an empty line.
+const GO_ON: [&str; 27] = [
+    "and",
+    "as",
+    "asc",
+    "cross",
+    "desc",
+    "else",
+    "end",
+    "except",
+    "fetch",
+    "from",
+    "full",
+    "group",
+    "having",
+    "inner",
+    "intersect",
+    "join",
+    "left",
+    "limit",
+    "natural",
+    "offset",
+    "on",
+    "or",
+    "order",
+    "right",
+    "select",
+    "union",
+    "where",
+];
+
+/// Up to the first semicolon outside of texts.
+fn to_semicolon(text: &str) -> String {
+    up_to(text, |_, character, _| character == ';')
+}
+
+/// Up to the first empty line outside of texts that nothing follows which goes on with a statement.
+fn to_prose(text: &str) -> String {
+    up_to(text, |at, character, is_empty| {
+        let rest = text.get(at..).unwrap_or_default().trim_start();
+        let plain = rest.starts_with(char::is_alphabetic);
+        let word = words(rest).first().map(|(_, word)| word.to_lowercase());
+        let goes_on = word.is_some_and(|word| GO_ON.contains(&word.as_str()));
+        let before = text.get(..at).unwrap_or_default().trim_end();
+        character == '\n' && is_empty && plain && !goes_on && could_end(before)
+    })
+}
+
+/// Whether a statement could end here.
+fn could_end(text: &str) -> bool {
+    let words: Vec<String> = words(text)
+        .into_iter()
+        .map(|(_, word)| word.to_lowercase())
+        .collect();
+    let reads = words.iter().any(|word| word == "from");
+    let last = words.last().map(String::as_str).unwrap_or_default();
+    let open = [
+        "and", "as", "by", "from", "having", "in", "join", "like", "not", "on", "or", "select",
+        "where",
+    ];
+    reads && !open.contains(&last) && !text.ends_with([',', '(', '=', '<', '>', '+', '-', '.'])
+}
+
+/// Up to where something ends outside of texts: told the place, what stands there, and whether all
+/// before it on its line is empty.
+fn up_to(text: &str, ends: impl Fn(usize, char, bool) -> bool) -> String {
     let mut quote = None;
     let mut newline = false;
     for (at, character) in text.char_indices() {
@@ -82,8 +149,9 @@ fn to_its_end(text: &str) -> String {
             (Some(open), _) if character == open => quote = None,
             (Some(_), _) => {}
             (None, '\'' | '"' | '`') => quote = Some(character),
-            (None, ';') => return text.get(..at).unwrap_or(text).to_owned(),
-            (None, '\n') if newline => return text.get(..at).unwrap_or(text).to_owned(),
+            (None, _) if ends(at, character, newline) => {
+                return text.get(..at).unwrap_or(text).to_owned();
+            }
             _ => {}
         }
         newline = character == '\n' || newline && character.is_whitespace();
@@ -265,10 +333,28 @@ mod tests {
             "a FROM t WHERE b = ';'",
             "SELECT a FROM t WHERE b = ‘;’",
             "SELECT a FROM t WHERE b = ';'; .030 sec",
+            "SELECT a FROM t WHERE b = ';'\n\nThis reads t.",
         ] {
             let (mended, how) = mend(text, Dialect::Sqlite).unwrap_or_else(|| panic!("{text}"));
             assert_eq!(mended, "SELECT a FROM t WHERE b = ';'", "{text}");
             assert!(!how.is_empty());
+        }
+    }
+
+    #[test]
+    fn an_empty_line_ends_no_statement_that_goes_on() {
+        for (text, mended) in [
+            (
+                "SELECT a\nFROM t\n\nWHERE b = 1\n\nORDER BY (a",
+                "SELECT a\nFROM t\n\nWHERE b = 1\n\nORDER BY (a)",
+            ),
+            ("SELECT a,\n\n  (b FROM t", "SELECT a,\n\n  (b) FROM t"),
+            (
+                "Sure:\n\nSELECT a FROM t\n\nWHERE b = 1\n\nIt reads t.",
+                "SELECT a FROM t\n\nWHERE b = 1",
+            ),
+        ] {
+            assert_eq!(mend(text, Dialect::Sqlite).unwrap().0, mended, "{text}");
         }
     }
 

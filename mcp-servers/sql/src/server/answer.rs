@@ -13,7 +13,8 @@ use super::ask::{self, Table};
 use super::{SqlServer, cite, failed, words};
 use crate::answer::{Abstained, Answer, Answered, How, Order, Questioning, Writer};
 use crate::catalogue::Entry;
-use crate::values::{Bounds, Found, ValueIndex, lookup};
+use crate::schema::Schema;
+use crate::values::{Bounds, Found, IndexedColumn, ValueIndex, lookup};
 
 /// Columns that are looked through in the database itself for one value.
 const LOOKED_UP: usize = 20;
@@ -139,7 +140,7 @@ impl SqlServer {
                 .map_err(failed)?;
             let database = entry.source.name();
             let mut found = index.find(&arguments.text, limit);
-            found.extend(looked_up(&entry, &index, &arguments.text, &context).await?);
+            found.extend(looked_up(&entry, &schema, &index, &arguments.text, &context).await?);
             values.extend(found.into_iter().map(|found| ValueShown {
                 database: database.to_owned(),
                 table: found.table,
@@ -159,16 +160,24 @@ impl SqlServer {
     }
 }
 
-/// What the columns hold that have more values than the index does.
+/// What the columns of texts hold that have more values than the index does. A number that is not
+/// in the index is a measure, and no name of anything.
 async fn looked_up(
     entry: &Entry,
+    schema: &Schema,
     index: &ValueIndex,
     text: &str,
     context: &CallContext,
 ) -> Result<Vec<Found>, ToolError> {
     let mut found: Vec<Found> = Vec::new();
+    let texts = |of: &&IndexedColumn| {
+        let column = schema
+            .table(&of.table)
+            .and_then(|table| table.column(&of.column));
+        column.is_some_and(|column| column.holds().texts())
+    };
     let partly = index.columns().iter().filter(|column| !column.complete);
-    for column in partly.take(LOOKED_UP) {
+    for column in partly.filter(texts).take(LOOKED_UP) {
         let (table, column) = (&column.table, &column.column);
         let bounds = Bounds::default();
         let source = &entry.source;

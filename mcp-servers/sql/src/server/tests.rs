@@ -194,10 +194,15 @@ async fn values_are_found_however_they_are_spelled() {
 #[tokio::test]
 async fn values_of_columns_too_large_for_the_index_are_looked_up() {
     let folder = tempfile::tempdir().unwrap();
-    let sql = "CREATE TABLE parcel (code TEXT);
+    // Columns of numbers before it take nothing of what may be looked up.
+    let numbers = (0..25).map(|number| format!("n{number} INTEGER DEFAULT (abs(random())), "));
+    let sql = format!(
+        "CREATE TABLE parcel ({} code TEXT);
         WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 9000)
-        INSERT INTO parcel SELECT 'P-' || x || '-Z' FROM n;";
-    let entries = vec![entry("post", folder.path(), sql, "").await];
+        INSERT INTO parcel (code) SELECT 'P-' || x || '-Z' FROM n;",
+        numbers.collect::<String>()
+    );
+    let entries = vec![entry("post", folder.path(), &sql, "").await];
     let server = SqlServer::new(Catalogue::new(entries, None).unwrap());
     for text in ["p-8999-z", "P-1-Z"] {
         let asked = json!({"text": text, "limit": 3});
@@ -213,7 +218,8 @@ async fn values_of_columns_too_large_for_the_index_are_looked_up() {
             .filter(|value| value["value"] == text.to_uppercase());
         assert_eq!(same.count(), 1, "{found}");
         assert_eq!(shown[0]["value"], text.to_uppercase());
-        assert_eq!(found["incomplete"], json!(["post: parcel.code"]));
+        let incomplete = found["incomplete"].as_array().unwrap();
+        assert!(incomplete.contains(&json!("post: parcel.n0")), "{found}");
     }
 }
 

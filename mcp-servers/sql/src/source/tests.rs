@@ -88,11 +88,7 @@ async fn nothing_costs_more_than_is_allowed_whoever_asks() {
         .await
         .unwrap();
     assert!(values.is_empty() && !values.complete("star", "name"));
-    let asked = Asked {
-        source: &source,
-        schema: &schema,
-        cancel: &cancel,
-    };
+    let asked = Asked::new(&source, &schema, &cancel).await;
     let chosen = choice("Which stars?", &[sql.to_owned()], &asked).await;
     assert!(
         matches!(chosen, Err(ChoiceError::NoAnswer { .. })),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::database::{Cell, DatabaseError, Limits};
-use crate::schema::{Column, Schema};
+use crate::schema::{Holds, Schema};
 use crate::source::{Source, SourceError};
 use crate::values::{Found, IndexedColumn, ValueIndex};
 
@@ -40,32 +40,6 @@ impl Default for Bounds {
     }
 }
 
-/// What a column holds, by its type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Holds {
-    Texts,
-    Numbers,
-    Others,
-}
-
-fn holds(column: &Column) -> Holds {
-    let kind = column.kind.to_lowercase();
-    let any = |names: &[&str]| names.iter().any(|name| kind.contains(name));
-    if any(&[
-        "blob", "bytea", "binary", "json", "xml", "geometry", "vector",
-    ]) {
-        Holds::Others
-    } else if kind.is_empty() || any(&["char", "text", "clob", "enum", "name", "string", "set"]) {
-        Holds::Texts
-    } else if any(&[
-        "real", "float", "double", "time", "date", "uuid", "interval",
-    ]) {
-        Holds::Others
-    } else {
-        Holds::Numbers
-    }
-}
-
 impl ValueIndex {
     /// Reads the values of the columns that a caller may see, as the guard lets the caller see them:
     /// an index read for one caller is not for another who may see less. A column that cannot be
@@ -87,10 +61,10 @@ impl ValueIndex {
                     return Err(DatabaseError::Cancelled.into());
                 }
                 let room = bounds.in_total.saturating_sub(values.len());
-                let most = match holds(column) {
-                    Holds::Texts => bounds.of_column.min(room),
-                    Holds::Numbers => bounds.numbers.min(room),
-                    Holds::Others => continue,
+                let most = match column.holds() {
+                    Holds::Text | Holds::NumberAsText => bounds.of_column.min(room),
+                    Holds::Number | Holds::Truth => bounds.numbers.min(room),
+                    Holds::Date | Holds::Other => continue,
                 };
                 let place = u32::try_from(columns.len()).unwrap_or(u32::MAX);
                 let mut indexed = IndexedColumn {
@@ -104,7 +78,7 @@ impl ValueIndex {
                         Ok(read) => {
                             let many = read.len() > most;
                             indexed.complete = !many;
-                            if !(many && holds(column) == Holds::Numbers) {
+                            if !(many && column.holds() == Holds::Number) {
                                 let kept = read.into_iter().take(most);
                                 let short =
                                     |value: &String| value.chars().count() <= bounds.characters;

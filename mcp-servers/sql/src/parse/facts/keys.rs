@@ -1,16 +1,40 @@
 //! Which rows belong to which: keys that are declared, and those that names tell.
+//!
+//! All that is guessed of keys is guessed here: the parser walks it as places, repair and choice by
+//! names ([`Facts::links`]).
 
 use crate::parse::facts::Facts;
 use crate::parse::form::At;
 use crate::parse::lexicon;
 use crate::schema::Schema;
+use crate::scopes::{Link, Links};
 use std::collections::{HashMap, HashSet};
 
 /// Most tables that share a column for it to be a key.
 const SHARED: usize = 8;
 
 impl Facts {
+    /// The same by names.
+    pub(in crate::parse) fn links(&self, schema: &Schema) -> Links {
+        let named = |at: At| {
+            Some((
+                self.table(at.table)?.name.clone(),
+                self.column(at)?.name.clone(),
+            ))
+        };
+        let told = self.edges.iter().filter_map(|edge| {
+            let ((from, column), (to, target)) = (named(edge.from)?, named(edge.to)?);
+            let pairs = vec![(column, target)];
+            Some(Link { from, to, pairs })
+        });
+        Links::new(schema, told)
+    }
+
     pub(super) fn declared(&mut self, schema: &Schema) {
+        let mut tables: HashMap<String, usize> = HashMap::new();
+        for (place, table) in schema.tables.iter().enumerate() {
+            tables.entry(table.name.to_lowercase()).or_insert(place);
+        }
         for (place, table) in schema.tables.iter().enumerate() {
             for key in &table.foreign_keys {
                 let (Some(column), Some(target)) = (key.columns.first(), key.targets.first())
@@ -18,11 +42,8 @@ impl Facts {
                     continue;
                 };
                 let from = self.at(place, column);
-                let other = schema
-                    .tables
-                    .iter()
-                    .position(|other| other.name.eq_ignore_ascii_case(&key.table));
-                let to = other.and_then(|other| self.at(other, target));
+                let other = tables.get(&key.table.to_lowercase());
+                let to = other.and_then(|other| self.at(*other, target));
                 if let (Some(from), Some(to)) = (from, to) {
                     self.edge(from, to);
                 }
@@ -103,13 +124,13 @@ impl Facts {
                 }
             }
         }
-        let linked: HashSet<usize> = self.edges.iter().map(|edge| edge.from.table).collect();
+        let linked: HashSet<At> = self.edges.iter().map(|edge| edge.from).collect();
         let mut found = Vec::new();
         for (table, facts) in self.tables.iter().enumerate() {
             for (column, of) in facts.columns.iter().enumerate() {
                 let from = At { table, column };
                 // `id` is every table's own.
-                if of.stems == ["id"] || linked.contains(&table) && self.is_from(from) {
+                if of.stems == ["id"] || linked.contains(&from) {
                     continue;
                 }
                 let named = keys.get(&of.name.to_lowercase());
@@ -129,9 +150,5 @@ impl Facts {
         for (from, to) in found {
             self.edge(from, to);
         }
-    }
-
-    pub(super) fn is_from(&self, at: At) -> bool {
-        self.edges.iter().any(|edge| edge.from == at)
     }
 }

@@ -1,6 +1,6 @@
-//! Names of tables and columns as words, and what names and types tell.
+//! Names of tables and columns as words, and what names tell.
 
-use crate::parse::facts::{ColumnFacts, Holds};
+use crate::parse::facts::ColumnFacts;
 use crate::parse::lexicon;
 use crate::schema::Schema;
 use crate::words::{of_name, stem};
@@ -67,30 +67,6 @@ fn apart(word: &str, vocabulary: &HashSet<String>) -> Vec<String> {
         }
     }
     vec![word.to_owned()]
-}
-
-pub(super) fn holds(kind: &str, samples: &[String]) -> Holds {
-    let kind = kind.to_lowercase();
-    let any = |names: &[&str]| names.iter().any(|name| kind.contains(name));
-    // Here and there a word stands for "unknown".
-    let numbers = || {
-        let numeric = samples
-            .iter()
-            .filter(|sample| sample.trim().parse::<f64>().is_ok());
-        let numeric = numeric.count();
-        numeric > 0 && numeric.saturating_mul(2) >= samples.len()
-    };
-    if any(&["date", "time"]) {
-        Holds::Date
-    } else if any(&[
-        "int", "real", "float", "double", "num", "dec", "serial", "money", "year",
-    ]) {
-        Holds::Number
-    } else if numbers() {
-        Holds::NumberAsText
-    } else {
-        Holds::Text
-    }
 }
 
 /// The column by which people call a row of a table: its name, its title, what is called like the

@@ -1,10 +1,10 @@
 //! Which table or column words mean where they stand.
 
-use crate::parse::facts::Holds;
 use crate::parse::form::At;
 use crate::parse::lexicon::Measure;
 use crate::parse::link::Link;
 use crate::parse::read::Reader;
+use crate::schema::Holds;
 
 impl Reader<'_> {
     /// How far a table is from what is spoken of.
@@ -82,11 +82,7 @@ impl Reader<'_> {
                 let extra = column.stems.iter().filter(|own| own != stem);
                 let table = self.facts.table(at.table)?;
                 let extra = extra.filter(|own| !table.stems.contains(own)).count();
-                let text = if column.holds == Holds::Text {
-                    0.5
-                } else {
-                    0.0
-                };
+                let text = if column.holds.neither() { 0.5 } else { 0.0 };
                 let extra = u8::try_from(extra).map_or(9.0, f32::from);
                 let cost =
                     f32::from(rank).mul_add(0.35, extra * 0.4) + text + if own { 0.0 } else { 1.6 };

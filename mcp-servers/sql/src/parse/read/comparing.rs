@@ -1,18 +1,18 @@
 //! Comparisons with numbers: "older than 20", "between 5 and 10", "above the average".
 
 use crate::parse::chunks::What;
-use crate::parse::facts::Holds;
 use crate::parse::form::{At, Filter, Function, Literal, Op, Test};
 use crate::parse::lexicon::{Measure, Role};
 use crate::parse::link::Link;
 use crate::parse::read::{Counted, Reader, price};
+use crate::schema::Holds;
 
 /// Costs more where a column holds no numbers.
 fn numbers(holds: Holds) -> f32 {
     match holds {
         Holds::Number | Holds::NumberAsText => 0.0,
         Holds::Date => 0.3,
-        Holds::Text => 1.5,
+        Holds::Text | Holds::Truth | Holds::Other => 1.5,
     }
 }
 

@@ -1,8 +1,8 @@
 //! The first rows in an order, and orders of all rows.
 
-use crate::parse::facts::Holds;
 use crate::parse::form::{At, Shown, Top};
 use crate::parse::read::{Counted, First, OrderKey, Reader, price};
+use crate::schema::Holds;
 
 impl Reader<'_> {
     pub(super) fn first(&mut self) -> Option<()> {
@@ -43,7 +43,7 @@ impl Reader<'_> {
                     }
                     None => {
                         let before = std::mem::replace(&mut self.focus, focus);
-                        let numbers = |holds: Holds| if holds == Holds::Text { 0.8 } else { 0.0 };
+                        let numbers = |holds: Holds| if holds.neither() { 0.8 } else { 0.0 };
                         let at = self.column(&link, numbers)?;
                         self.focus = before;
                         at

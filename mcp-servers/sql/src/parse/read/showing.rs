@@ -1,13 +1,13 @@
 //! What is shown: items as columns, counts and aggregates.
 
-use crate::parse::facts::Holds;
 use crate::parse::form::{At, Shown};
 use crate::parse::link::Link;
 use crate::parse::read::{Item, ItemKind, Reader, price};
+use crate::schema::Holds;
 
 impl Reader<'_> {
     pub(super) fn shown(&mut self, item: &Item) -> Option<Shown> {
-        let numbers = |holds: Holds| if holds == Holds::Text { 1.5 } else { 0.0 };
+        let numbers = |holds: Holds| if holds.neither() { 1.5 } else { 0.0 };
         match &item.kind {
             ItemKind::Plain => {
                 let at = self.shown_column(&item.link, &item.text)?;

@@ -1,11 +1,11 @@
 //! Values that tell rows apart: "from France", "named 'X'", "containing 'x'".
 
 use crate::parse::chunks::What;
-use crate::parse::facts::Holds;
 use crate::parse::form::{At, Filter, Literal, Op, Test};
 use crate::parse::lexicon::Role;
 use crate::parse::link::Link;
 use crate::parse::read::{ItemKind, Reader, price};
+use crate::schema::Holds;
 
 impl Reader<'_> {
     /// A value that was named, with those that follow after "or".

@@ -1,10 +1,10 @@
 //! Conditions: filters, rows that must be absent, rows of the first one in an order.
 
 use crate::dialect::Dialect;
-use crate::parse::facts::Holds;
 use crate::parse::form::{Absent, AnyOf, At, Filter, Form, Literal, Op, Shown, Test, Top};
 use crate::parse::join::joins;
 use crate::parse::write::{Writer, number};
+use crate::schema::Holds;
 
 impl Writer<'_> {
     pub(super) fn conditions(&mut self) -> Option<Vec<String>> {
@@ -84,7 +84,7 @@ impl Writer<'_> {
         let equal = matches!(op, Op::Equal | Op::Unequal);
         Some(match holds {
             Holds::Date if is_year(value) => (self.year(&name), number(value)),
-            Holds::Text => (name, format!("'{}'", number(value))),
+            Holds::Text | Holds::Truth | Holds::Other => (name, format!("'{}'", number(value))),
             Holds::NumberAsText if equal => (name, format!("'{}'", number(value))),
             Holds::Date | Holds::Number | Holds::NumberAsText => {
                 (self.measured(at)?, number(value))

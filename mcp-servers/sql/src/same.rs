@@ -1,10 +1,9 @@
-//! Whether two answers are the same: execution accuracy (EX).
+//! Whether two answers are the same: what candidates are put together by, and what execution
+//! accuracy (EX) is measured with.
 
 use std::cmp::Ordering;
 
-use sqlparser::ast::Statement;
-use sqlparser::parser::Parser;
-
+use crate::asked::parsed;
 use crate::database::{Cell, Rows};
 use crate::dialect::Dialect;
 
@@ -38,10 +37,7 @@ pub fn same(gold: &Rows, answer: &Rows, ordered: bool) -> bool {
 /// Whether a statement says in which order its rows come.
 #[must_use]
 pub fn sorts(sql: &str, dialect: Dialect) -> bool {
-    match Parser::parse_sql(dialect.grammar(), sql).as_deref() {
-        Ok([Statement::Query(query)]) => query.order_by.is_some(),
-        _ => false,
-    }
+    parsed(sql, dialect).is_some_and(|query| query.order_by.is_some())
 }
 
 /// A value as it is compared.
