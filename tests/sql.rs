@@ -54,7 +54,7 @@ fn a_question_is_answered_with_its_statement_and_rows_as_a_citation() {
     ]);
     assert_eq!(told.code, Some(0), "{told:?}");
     assert!(
-        told.out.contains(": 2 [q") && told.out.contains("Sources:"),
+        told.out.contains(": 2 [q") && told.out.contains("— SELECT"),
         "{told:?}"
     );
 }

@@ -60,8 +60,6 @@ pub enum Answer {
 pub struct Answered {
     /// The statement as it was sent.
     pub sql: String,
-    /// What it reads.
-    pub tables: Vec<String>,
     /// What it gives.
     pub rows: Rows,
     /// How it was found.
@@ -295,7 +293,6 @@ impl Questioning<'_> {
 fn answered(asked: Asking, how: How, confidence: f32, explanation: Vec<String>) -> Answer {
     Answer::Answered(Box::new(Answered {
         sql: asked.approved.sql,
-        tables: asked.approved.tables,
         rows: asked.rows,
         how,
         confidence,

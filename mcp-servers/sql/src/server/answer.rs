@@ -193,7 +193,7 @@ async fn looked_up(
 }
 
 fn given(database: &str, answered: Answered) -> AnswerResult {
-    let citation = cite::citation(database, &answered.sql, &answered.tables, &answered.rows);
+    let citation = cite::citation(database, &answered.sql, &answered.rows);
     AnswerResult {
         database: database.to_owned(),
         abstained: false,

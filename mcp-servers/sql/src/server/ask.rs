@@ -105,7 +105,7 @@ impl SqlServer {
         let approved = &answered.approved;
         Ok(QueryResult {
             chart: charting::chart(&answered.rows, arguments.chart.as_ref())?,
-            citation: cite::citation(name, &approved.sql, &approved.tables, &answered.rows),
+            citation: cite::citation(name, &approved.sql, &answered.rows),
             database: name.to_owned(),
             sql: approved.sql.clone(),
             table: Table::of(answered.rows),

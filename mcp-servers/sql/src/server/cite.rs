@@ -8,20 +8,33 @@ use crate::database::{Cell, Rows};
 const QUOTED: usize = 20;
 const LONG: usize = 2_000;
 
+/// Characters of the statement that stand where a reader looks for what a source is.
+const TITLE: usize = 300;
+
 /// An answer as a citation: the statement and its first rows. The same statement with the same rows
 /// has the same id.
-pub(super) fn citation(database: &str, sql: &str, tables: &[String], rows: &Rows) -> Citation {
+pub(super) fn citation(database: &str, sql: &str, rows: &Rows) -> Citation {
     let quote = quote(sql, rows);
     let digest = blake3::hash(format!("{database}\0{quote}").as_bytes());
     let id: String = digest.to_hex().chars().take(8).collect();
     Citation {
         id: format!("q{id}"),
         source: database.to_owned(),
-        title: tables.join(", "),
+        title: title(sql),
         span: None,
         quote,
         score: 1.0,
     }
+}
+
+/// A statement on one line.
+fn title(sql: &str) -> String {
+    let mut title = sql.split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Some((end, _)) = title.char_indices().nth(TITLE) {
+        title.truncate(end);
+        title.push('…');
+    }
+    title
 }
 
 fn quote(sql: &str, rows: &Rows) -> String {
