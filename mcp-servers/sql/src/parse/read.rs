@@ -1,7 +1,7 @@
 //! Reading a question from left to right into a form.
 //!
 //! A question shows items (`items`) of rows that are told apart (`telling`): by what is named
-//! (`naming`), by values (`valued`) and comparisons (`comparing`), by being first in an order
+//! (`naming`), by values (`valued`) and comparisons (`comparing`, `numbers`), by being first in an order
 //! (`ordering`). What the parts mean together is decided at the end (`finishing`: `showing`,
 //! `grouping`, `firsts`). Wherever words may mean several things, the tape decides (`choosing`);
 //! whatever is not understood is paid for (`unknown`).
@@ -13,6 +13,7 @@ mod firsts;
 mod grouping;
 mod items;
 mod naming;
+mod numbers;
 mod ordering;
 mod showing;
 mod telling;

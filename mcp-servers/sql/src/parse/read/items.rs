@@ -1,6 +1,6 @@
 //! What a question shows: "the name and age of", "how many", "the average price".
 
-use crate::parse::chunks::What;
+use crate::parse::chunks::{What, participle};
 use crate::parse::form::Function;
 use crate::parse::lexicon::{self, Role};
 use crate::parse::link::Link;
@@ -216,7 +216,7 @@ impl Reader<'_> {
         while let Some(What::Mention(next)) = self.peek() {
             let text = self.text();
             // "students registered": what follows tells more of them.
-            if crate::parse::read::naming::participle(&text) && next.table_score() < 0.6 {
+            if participle(&text) && next.table_score() < 0.6 {
                 return;
             }
             let schema = next.column_score().max(next.table_score());
@@ -244,7 +244,7 @@ impl Reader<'_> {
                 && next.column_score() > next.table_score()
             {
                 // Two columns are no one thing.
-                if crate::parse::read::naming::participle(&text) {
+                if participle(&text) {
                     return;
                 }
                 self.tape.pay(price::ODD);

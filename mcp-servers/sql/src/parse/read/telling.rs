@@ -199,15 +199,15 @@ impl Reader<'_> {
             }
             Role::Contains => {
                 self.step();
-                self.like("%", "%");
+                self.like(true, true);
             }
             Role::Starts => {
                 self.step();
-                self.like("", "%");
+                self.like(false, true);
             }
             Role::Ends => {
                 self.step();
-                self.like("%", "");
+                self.like(true, false);
             }
             Role::Called => {
                 self.step();
