@@ -262,8 +262,14 @@ impl ValueIndex {
             return scores;
         }
         add(self.folded.get(folded), 0.98);
+        // What is said as it stands somewhere is rather that than another name of it.
+        let alias = if self.folded.contains_key(folded) {
+            0.8
+        } else {
+            0.9
+        };
         for other in aliases::of(folded) {
-            add(self.folded.get(*other), 0.9);
+            add(self.folded.get(*other), alias);
         }
         add(self.stemmed.get(&stems(folded)), 0.93);
         for (place, score) in &mut scores {

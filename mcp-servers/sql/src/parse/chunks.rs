@@ -61,10 +61,19 @@ pub(super) fn chunks(
     let meanings: Vec<Meanings> = tokens
         .iter()
         .map(|token| match &token.kind {
-            Kind::Word { stem, .. } => {
-                let meanings = known.entry(stem).or_insert_with(|| linker.meanings(stem));
+            Kind::Word { stem, lower, .. } => {
+                let meanings = known.entry(stem).or_insert_with(|| {
+                    // A word with a role is no other word misspelt.
+                    if lexicon::role(lower).is_some() {
+                        linker.said(stem)
+                    } else {
+                        linker.meanings(stem)
+                    }
+                });
                 meanings.clone()
             }
+            // "line 1".
+            Kind::Number(number) => linker.said(&number.to_string()),
             _ => Meanings::new(),
         })
         .collect();
@@ -251,6 +260,9 @@ impl Cutter<'_> {
                 // "authors and tutors" is one thing only where it is one name.
                 _ if joins(word) => and = true,
                 Kind::Word { stem, .. } => sought.push((stem.clone(), meanings.clone())),
+                Kind::Number(number) if place > 0 && !meanings.is_empty() => {
+                    sought.push((number.to_string(), meanings.clone()));
+                }
                 _ => return None,
             }
         }

@@ -84,8 +84,8 @@ impl Linker {
         }
     }
 
-    /// The stems of the schema that a word may mean.
-    pub(super) fn meanings(&self, stem: &str) -> Meanings {
+    /// The stems of the schema that are a word, or mean the same.
+    pub(super) fn said(&self, stem: &str) -> Meanings {
         let known = |stem: &str| {
             self.stems
                 .binary_search_by(|own| own.as_str().cmp(stem))
@@ -98,6 +98,12 @@ impl Linker {
         for other in lexicon::same(stem).iter().filter(|other| known(other)) {
             meanings.push(((*other).to_owned(), 0.88));
         }
+        meanings
+    }
+
+    /// The stems of the schema that a word may mean, cut short or misspelt too.
+    pub(super) fn meanings(&self, stem: &str) -> Meanings {
+        let mut meanings = self.said(stem);
         if meanings.is_empty() && stem.len() > 3 {
             let alike = self.stems.iter().filter(|own| {
                 own.len() > 2 && stem.starts_with(own.as_str())

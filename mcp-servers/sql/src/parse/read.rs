@@ -116,6 +116,8 @@ pub(super) struct Reader<'a> {
     /// By what the first rows are found: a count, a column or an aggregate.
     first: Option<First>,
     limit: Option<u64>,
+    /// Whether the rows that are shown are the first in the order that they are sorted by.
+    first_in_order: bool,
     orders: Vec<(OrderKey, bool)>,
     /// The preposition before what comes now.
     preposition: Option<Role>,
@@ -189,6 +191,7 @@ pub(super) fn read(
         having: None,
         first: None,
         limit: None,
+        first_in_order: false,
         orders: Vec::new(),
         preposition: None,
         commonest: None,

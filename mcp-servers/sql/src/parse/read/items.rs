@@ -65,6 +65,7 @@ impl Reader<'_> {
                             break;
                         }
                     }
+                    Role::Both if self.past_both(0) > 0 => self.step(),
                     Role::Distinct => {
                         distinct = true;
                         self.step();
@@ -296,9 +297,22 @@ impl Reader<'_> {
         before.is_none_or(|chunk| matches!(chunk.what, What::Role(Role::Stop | Role::Comma)))
     }
 
+    /// The place after "both", where columns follow: "both the name and the id".
+    fn past_both(&self, by: usize) -> usize {
+        let after = self.past_small(by.saturating_add(1));
+        match (self.ahead(by), self.ahead(after)) {
+            (Some(What::Role(Role::Both)), Some(What::Mention(link)))
+                if link.column_score() > link.value_score().max(link.table_score()) =>
+            {
+                after
+            }
+            _ => by,
+        }
+    }
+
     /// Whether an item begins a few places on.
     pub(super) fn item_ahead(&self, by: usize) -> bool {
-        let by = self.past_small(by);
+        let by = self.past_both(self.past_small(by));
         match self.ahead(by) {
             Some(What::Role(
                 Role::HowMany
@@ -340,7 +354,7 @@ impl Reader<'_> {
         let mut before = before;
         while let Some(place) = before {
             match self.chunks.get(place).map(|chunk| &chunk.what) {
-                Some(What::Role(Role::Filler | Role::All | Role::Distinct)) => {
+                Some(What::Role(Role::Filler | Role::All | Role::Distinct | Role::Both)) => {
                     before = place.checked_sub(1)
                 }
                 Some(What::Role(Role::Ask)) => {

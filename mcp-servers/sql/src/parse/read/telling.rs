@@ -102,6 +102,7 @@ impl Reader<'_> {
                 self.preposition = Some(role);
                 self.step();
             }
+            Role::By if self.top_by() => {}
             Role::Of | Role::For | Role::In | Role::From | Role::By => {
                 if !matches!(role, Role::Of | Role::For) {
                     self.told |= !self.items.is_empty();
