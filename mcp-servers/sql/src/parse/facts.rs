@@ -34,7 +34,7 @@ pub(super) struct Facts {
 #[derive(Debug, Clone)]
 pub(super) struct TableFacts {
     pub(super) name: String,
-    /// Stems of its name and of what the database says of it.
+    /// Stems of its name.
     pub(super) stems: Vec<String>,
     pub(super) columns: Vec<ColumnFacts>,
     pub(super) key: Option<usize>,

@@ -183,6 +183,14 @@ fn filters() {
         "SELECT title FROM book WHERE publishedYear > 1990",
     );
     reads(
+        "Which books have a page count above 200 sheets?",
+        "SELECT title FROM book WHERE page_count > 200",
+    );
+    reads(
+        "How many book records (with genre crime) are there?",
+        "SELECT COUNT(*) FROM book WHERE genre = 'crime'",
+    );
+    reads(
         "List the titles of books that contain 'Love'.",
         "SELECT title FROM book WHERE title LIKE '%Love%'",
     );
@@ -240,6 +248,18 @@ fn orders_and_firsts() {
         "SELECT genre FROM book GROUP BY genre ORDER BY COUNT(*) DESC LIMIT 1",
     );
     reads(
+        "What are the top 2 genres by number of books? Return the genre and the number of books.",
+        "SELECT genre, COUNT(*) FROM book GROUP BY genre ORDER BY COUNT(*) DESC LIMIT 2",
+    );
+    reads(
+        "What are the top 3 genres by total page count?",
+        "SELECT genre FROM book GROUP BY genre ORDER BY SUM(page_count) DESC LIMIT 3",
+    );
+    reads(
+        "Who is the oldest author? Show both the name and the country.",
+        "SELECT name, country FROM author ORDER BY age DESC LIMIT 1",
+    );
+    reads(
         "What is the most common country of authors?",
         "SELECT country FROM author GROUP BY country ORDER BY COUNT(*) DESC LIMIT 1",
     );
@@ -284,6 +304,38 @@ fn joins_and_what_is_not_there() {
         "SELECT COUNT(*) FROM book AS t1 JOIN author AS t2 ON t1.author_id = t2.author_id \
          WHERE t2.author_id = (SELECT author_id FROM author ORDER BY age DESC LIMIT 1)",
     );
+}
+
+#[test]
+fn what_rows_count_themselves_is_not_counted_without_doubt() {
+    let mut schema = library();
+    let sold = [("sale_id", "int"), ("book_id", "int"), ("count", "int")];
+    schema
+        .tables
+        .push(table("sale", &sold, &[("book_id", "book", "book_id")]));
+    let parser = Parser::new(&schema, Arc::default(), Dialect::Sqlite);
+    let reading = parser.parse("How many sales are there?");
+    assert!(reading.sql.is_none(), "{reading:?}");
+    assert!(
+        reading.doubts.iter().any(|doubt| doubt.contains("count")),
+        "{reading:?}"
+    );
+}
+
+#[test]
+fn names_with_numbers_are_told_apart() {
+    let lines = [
+        ("address_id", "int"),
+        ("line_1", "text"),
+        ("line_2", "text"),
+    ];
+    let schema = Schema {
+        tables: vec![table("address", &lines, &[])],
+    };
+    let parser = Parser::new(&schema, Arc::default(), Dialect::Sqlite);
+    let reading = parser.parse("Show line 2 of all addresses.");
+    let sql = reading.sql.unwrap().replace('"', "");
+    assert_eq!(sql, "SELECT line_2 FROM address");
 }
 
 #[test]

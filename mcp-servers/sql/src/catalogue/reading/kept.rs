@@ -65,10 +65,12 @@ fn forget_old(file: &Path) {
         let own = name.is_some_and(|name| {
             name.starts_with(&database) && (name.ends_with(".json") || name.ends_with(".part"))
         });
-        if own && other != file && is_old(&other) == Some(true) {
-            if let Err(error) = std::fs::remove_file(&other) {
-                tracing::debug!(%error, "values that are old are not removed");
-            }
+        if own
+            && other != file
+            && is_old(&other) == Some(true)
+            && let Err(error) = std::fs::remove_file(&other)
+        {
+            tracing::debug!(%error, "values that are old are not removed");
         }
     }
 }

@@ -128,7 +128,10 @@ impl Reader<'_> {
                     }
                 }
                 OrderKey::Function(function, link) => {
-                    Shown::Aggregate(function, self.column(&link, |_| 0.0)?)
+                    let at = self.column(&link, |_| 0.0)?;
+                    let plain = self.plain();
+                    self.put_together(&plain, Some(at.table));
+                    Shown::Aggregate(function, at)
                 }
                 OrderKey::Count(table) => {
                     let plain = self.plain();
