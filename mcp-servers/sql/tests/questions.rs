@@ -106,7 +106,7 @@ async fn on_postgresql() {
     server.psql(GARDEN);
     // What PostgreSQL knows of values it has from this.
     server.psql("ANALYZE");
-    let url = server.owner();
+    let url = server.url("owner", "owner-password", "postgres");
     let engine = Postgres::connect("garden", &url, Rules::default());
     are_answered(Arc::new(engine.await.unwrap())).await;
 }
