@@ -11,7 +11,6 @@
 //! A reading costs what it leaves unexplained. The confidence falls with the cost, and with what
 //! other readings would be as good; below [`THRESHOLD`] the question is left to others.
 
-mod alike;
 mod chunks;
 mod facts;
 mod form;
@@ -26,7 +25,6 @@ mod write;
 
 use std::sync::Arc;
 
-use ropewalk_embed::Embedder;
 use serde::{Deserialize, Serialize};
 
 use crate::dialect::Dialect;
@@ -36,6 +34,7 @@ use crate::values::ValueIndex;
 
 use facts::Facts;
 use link::Linker;
+use write::Ties;
 
 /// Confidence from which a reading is an answer.
 ///
@@ -44,8 +43,10 @@ use link::Linker;
 /// A lower one answers more and is wrong more often; 0.5 was right 83 times of 100 there.
 pub const THRESHOLD: f32 = 0.6;
 
-/// Longest question that is read, in bytes.
+/// Longest question that is read, in bytes and in words: nothing longer has one of the shapes that
+/// are read here.
 const LONGEST: usize = 2_000;
+const MOST_WORDS: usize = 100;
 
 /// Reads questions about one database.
 #[derive(Debug, Clone)]
@@ -89,22 +90,16 @@ pub struct Candidate {
     pub explanation: Vec<String>,
     /// What speaks against it.
     pub doubts: Vec<String>,
-    /// What shows whether others are as much first as those that are shown.
     #[serde(skip)]
-    ties: Option<String>,
+    ties: Option<Ties>,
 }
 
 impl Parser {
     /// A parser for questions about a database.
     #[must_use]
-    pub fn new(
-        schema: &Schema,
-        values: Arc<ValueIndex>,
-        dialect: Dialect,
-        embedder: Option<Arc<Embedder>>,
-    ) -> Self {
+    pub fn new(schema: &Schema, values: Arc<ValueIndex>, dialect: Dialect) -> Self {
         let facts = Facts::new(schema);
-        let linker = Linker::new(&facts, values, embedder);
+        let linker = Linker::new(&facts, values);
         Self {
             links: Arc::new(facts.links(schema)),
             facts,
@@ -129,7 +124,11 @@ impl Parser {
         if question.len() > LONGEST {
             return Vec::new();
         }
-        let chunks = chunks::chunks(question, &self.facts, &self.linker);
+        let tokens = tokens::tokens(question);
+        if tokens.len() > MOST_WORDS {
+            return Vec::new();
+        }
+        let chunks = chunks::chunks(question, &tokens, &self.facts, &self.linker);
         let ways = tape::ways(|tape| {
             let read = read::read(&chunks, &self.facts, &self.linker, tape)?;
             let written = write::write(&read.form, &self.facts, self.dialect, &read.hints, tape)?;

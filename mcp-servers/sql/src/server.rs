@@ -4,6 +4,7 @@ mod answer;
 mod ask;
 mod charting;
 mod cite;
+mod examples;
 mod look;
 mod words;
 

@@ -3,7 +3,7 @@
 //! Values are read once ([`ValueIndex::read`], in `reading`), kept by their folded text, their
 //! stems and their trigrams, and found in milliseconds: exactly, whatever capitals and accents, in
 //! the plural, by another name of the same thing (`aliases`), or nearly (`near`).
-//! What is kept can be stored: it is serialised without the maps, which are made again.
+//! An index can be stored: it is serialised without the maps, which are made again.
 
 mod aliases;
 mod near;
@@ -11,7 +11,7 @@ mod reading;
 
 use std::collections::{HashMap, HashSet};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::schema::{Schema, Table};
 use crate::words::{fold, stems};
@@ -22,18 +22,29 @@ pub use reading::{Bounds, lookup};
 /// Longest value in words that is looked for in a question.
 const MOST_WORDS: usize = 10;
 
+/// Words of a question in which values are looked for.
+const MOST_ASKED: usize = 300;
+
+/// Columns with the same value beyond which it tells none of them.
+const COMMON: usize = 1_000;
+
+/// The form of what is stored. What was stored in another form is read again.
+const VERSION: u32 = 2;
+
 /// The values of a database by their texts.
-#[derive(Clone, Default, Serialize, Deserialize)]
-#[serde(from = "Stored", into = "Stored")]
+#[derive(Default, Deserialize)]
+#[serde(from = "Stored")]
 pub struct ValueIndex {
     stored: Stored,
+    /// Whether there was no time, or no database, for all columns.
+    cut_short: bool,
     folded: HashMap<String, Vec<u32>>,
     stemmed: HashMap<String, Vec<u32>>,
     trigrams: Trigrams,
 }
 
 /// What is kept of an index.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Stored {
     version: u32,
     schema: String,
@@ -95,26 +106,31 @@ impl From<Stored> for ValueIndex {
     }
 }
 
-impl From<ValueIndex> for Stored {
-    fn from(index: ValueIndex) -> Self {
-        index.stored
+impl Serialize for ValueIndex {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.stored.serialize(serializer)
     }
 }
 
-/// What a schema looks like, so that an index of another one is not taken for its own.
-#[must_use]
-pub fn fingerprint(schema: &Schema) -> String {
-    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-    let mut hasher = DefaultHasher::new();
+/// What a schema looks like, so that an index of another one is not taken for its own: the names
+/// and types of its columns.
+fn fingerprint(schema: &Schema) -> String {
+    let mut hasher = blake3::Hasher::new();
+    let mut add = |text: &str| {
+        hasher.update(&text.len().to_le_bytes());
+        hasher.update(text.as_bytes());
+    };
     let mut tables: Vec<&Table> = schema.tables.iter().collect();
     tables.sort_by_key(|table| &table.name);
     for table in tables {
-        table.name.hash(&mut hasher);
+        add(&table.name);
+        add(&table.columns.len().to_string());
         for column in &table.columns {
-            (&column.name, &column.kind).hash(&mut hasher);
+            add(&column.name);
+            add(&column.kind);
         }
     }
-    format!("{:016x}", hasher.finish())
+    hasher.finalize().to_hex().to_string()
 }
 
 impl ValueIndex {
@@ -124,17 +140,23 @@ impl ValueIndex {
         values: Vec<(u32, String)>,
     ) -> Self {
         Self::from(Stored {
-            version: 1,
+            version: VERSION,
             schema: fingerprint(schema),
             columns,
             values,
         })
     }
 
-    /// Whether it was read from a database with this schema.
+    /// Whether it was read, as it is read now, from a database with these columns.
     #[must_use]
     pub fn is_of(&self, schema: &Schema) -> bool {
-        self.stored.schema == fingerprint(schema)
+        self.stored.version == VERSION && self.stored.schema == fingerprint(schema)
+    }
+
+    /// Whether there was no time, or no database, for all columns: it is worth reading again.
+    #[must_use]
+    pub fn is_cut_short(&self) -> bool {
+        self.cut_short
     }
 
     /// Whether it holds a value of a column, exactly as it stands there.
@@ -187,7 +209,8 @@ impl ValueIndex {
         let folded = fold(text);
         let mut scores = self.same(text, &folded);
         if scores.len() < limit {
-            for (place, score) in self.trigrams.near(&folded, limit.saturating_mul(4)) {
+            let value = |place| Some(fold(self.value(place)?.1));
+            for (place, score) in self.trigrams.near(&folded, limit.saturating_mul(4), value) {
                 scores.entry(place).or_insert(score);
             }
         }
@@ -203,7 +226,8 @@ impl ValueIndex {
     /// The parts of a question that name values: the longest ones, left to right.
     #[must_use]
     pub fn mentions(&self, question: &str) -> Vec<Mention> {
-        let words = spans(question);
+        let mut words = spans(question);
+        words.truncate(MOST_ASKED);
         let mut mentions = Vec::new();
         let mut at = 0;
         while at < words.len() {
@@ -230,7 +254,7 @@ impl ValueIndex {
     fn same(&self, text: &str, folded: &str) -> HashMap<u32, f32> {
         let mut scores = HashMap::new();
         let mut add = |places: Option<&Vec<u32>>, score: f32| {
-            for place in places.into_iter().flatten() {
+            for place in places.into_iter().flatten().take(COMMON) {
                 scores.entry(*place).or_insert(score);
             }
         };
@@ -238,8 +262,14 @@ impl ValueIndex {
             return scores;
         }
         add(self.folded.get(folded), 0.98);
+        // What is said as it stands somewhere is rather that than another name of it.
+        let alias = if self.folded.contains_key(folded) {
+            0.8
+        } else {
+            0.9
+        };
         for other in aliases::of(folded) {
-            add(self.folded.get(*other), 0.9);
+            add(self.folded.get(*other), alias);
         }
         add(self.stemmed.get(&stems(folded)), 0.93);
         for (place, score) in &mut scores {
@@ -256,12 +286,13 @@ impl ValueIndex {
         let mut seen = HashSet::new();
         let found = scores.into_iter().filter_map(|(place, score)| {
             let (column, value) = self.value(place)?;
-            seen.insert((column, value)).then(|| Found {
-                table: column.table.clone(),
-                column: column.column.clone(),
-                value: value.to_owned(),
-                score,
-            })
+            seen.insert((&column.table, &column.column, value))
+                .then(|| Found {
+                    table: column.table.clone(),
+                    column: column.column.clone(),
+                    value: value.to_owned(),
+                    score,
+                })
         });
         found.take(limit).collect()
     }
@@ -291,12 +322,6 @@ impl PartialEq for ValueIndex {
     }
 }
 
-impl std::hash::Hash for IndexedColumn {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        (&self.table, &self.column).hash(state);
-    }
-}
-
 /// Where the words of a text are.
 fn spans(text: &str) -> Vec<std::ops::Range<usize>> {
     let mut spans = Vec::new();
@@ -315,60 +340,4 @@ fn spans(text: &str) -> Vec<std::ops::Range<usize>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{IndexedColumn, ValueIndex};
-    use crate::schema::Schema;
-
-    fn index() -> ValueIndex {
-        let column = |table: &str, column: &str| IndexedColumn {
-            table: table.into(),
-            column: column.into(),
-            complete: true,
-        };
-        let columns = vec![column("city", "name"), column("person", "country")];
-        let values = ["Karlsruhe", "Saint-Étienne", "New York"];
-        let mut all: Vec<(u32, String)> = values.map(|value| (0, value.to_owned())).into();
-        all.extend([(1, "France".to_owned()), (1, "New York".to_owned())]);
-        ValueIndex::of(&Schema::default(), columns, all)
-    }
-
-    #[test]
-    fn a_value_is_found_as_it_is_said() {
-        let index = index();
-        let first = |text: &str| {
-            let found = index.find(text, 3);
-            found
-                .first()
-                .map(|found| (found.value.clone(), found.score))
-        };
-        assert_eq!(first("Karlsruhe"), Some(("Karlsruhe".into(), 1.0)));
-        assert_eq!(first("saint etienne"), Some(("Saint-Étienne".into(), 0.98)));
-        assert_eq!(first("French"), Some(("France".into(), 0.9)));
-        let (value, score) = first("Karlsrueh").unwrap();
-        assert_eq!(value, "Karlsruhe");
-        assert!(score > 0.6 && score < 0.9, "{score}");
-        assert_eq!(first("Ouagadougou"), None);
-        assert_eq!(first(""), None);
-        assert_eq!(index.find("new york", 9).len(), 2);
-    }
-
-    #[test]
-    fn the_longest_words_of_a_question_that_are_values_are_mentioned() {
-        let question = "Who lives in new york or Karlsruhe?";
-        let mentions = index().mentions(question);
-        let said: Vec<&str> = mentions.iter().map(|m| &question[m.span.clone()]).collect();
-        assert_eq!(said, ["new york", "Karlsruhe"]);
-        assert_eq!(mentions[0].found.len(), 2);
-    }
-
-    #[test]
-    fn what_is_stored_is_read_again() {
-        let index = index();
-        let stored = serde_json::to_string(&index).unwrap();
-        let read: ValueIndex = serde_json::from_str(&stored).unwrap();
-        assert_eq!(read, index);
-        assert_eq!(read.find("french", 1), index.find("french", 1));
-        assert!(read.is_of(&Schema::default()));
-        assert!(read.complete("city", "name") && !read.complete("city", "mayor"));
-    }
-}
+mod tests;

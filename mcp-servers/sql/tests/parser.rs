@@ -64,7 +64,7 @@ impl Zoo {
     async fn ask(&self, question: &str) -> Reading {
         let schema = self.source.schema().await.unwrap();
         let values = Arc::new(self.values(&Bounds::default()).await);
-        let parser = Parser::new(&schema, values, self.source.dialect(), None);
+        let parser = Parser::new(&schema, values, self.source.dialect());
         let reading = parser.parse(question);
         reading.settled(&self.source, &self.cancel).await.unwrap()
     }
@@ -199,7 +199,7 @@ async fn figures_are_taken_on_a_folder() {
     std::fs::write(folder.path().join("idk.csv"), idk).unwrap();
 
     let folder = Folder::read(folder.path()).unwrap();
-    let outcomes = outcomes(&folder, None).await.unwrap();
+    let outcomes = outcomes(&folder).await.unwrap();
     let verdicts: Vec<Verdict> = outcomes.iter().map(|outcome| outcome.verdict).collect();
     assert_eq!(verdicts[..2], [Verdict::Right, Verdict::Wrong]);
     // A gold statement that fails is no question.

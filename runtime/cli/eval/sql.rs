@@ -58,8 +58,7 @@ async fn measure(
     }
     if !folder.databases.is_empty() {
         bar.set_message("reading");
-        let embedder = tokio::task::spawn_blocking(Embedder::shipped).await??;
-        let outcomes = measure::outcomes(folder, Some(Arc::new(embedder))).await?;
+        let outcomes = measure::outcomes(folder).await?;
         let figures = ParserFigures::usual(&outcomes);
         let parser = json!({
             "questions": figures.questions,

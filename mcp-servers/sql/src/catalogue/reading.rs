@@ -1,8 +1,13 @@
 //! What is made of a database to read questions: its values, and the parser over them.
+//!
+//! - `kept`: values in a file, from one start to the next.
 
-use std::path::{Path, PathBuf};
+mod kept;
+
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -14,9 +19,8 @@ use crate::schema::{Schema, Table};
 use crate::source::{Source, SourceError};
 use crate::values::{Bounds, ValueIndex};
 
-/// How long values are taken for what they were, and for how long from one start to the next.
+/// How long values are taken for what they were.
 const FRESH: Duration = Duration::from_secs(600);
-const FRESH_ON_DISK: Duration = Duration::from_secs(24 * 3600);
 
 /// How long somebody who asks waits for values. What is not read by then is read behind their back.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -24,8 +28,12 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// What was made, and of what.
 pub(super) struct Made {
     known: Arc<Mutex<Option<Known>>>,
+    /// Whether values are being read behind somebody's back.
+    reading: Arc<AtomicBool>,
     /// Where values are kept from one start to the next.
     file: Option<PathBuf>,
+    fresh: Duration,
+    patience: Duration,
 }
 
 #[derive(Clone)]
@@ -40,7 +48,10 @@ impl Made {
     pub(super) fn kept_in(file: Option<PathBuf>) -> Self {
         Self {
             known: Arc::default(),
+            reading: Arc::default(),
             file,
+            fresh: FRESH,
+            patience: PATIENCE,
         }
     }
 
@@ -73,29 +84,41 @@ impl Made {
     ) -> Result<Known, SourceError> {
         // Held while it is made: whoever else asks waits for the same.
         let mut known = self.known.lock().await;
-        let same = |known: &&Known| known.schema == *schema && known.read.elapsed() < FRESH;
-        if let Some(known) = known.as_ref().filter(same) {
+        if let Some(of) = known.take_if(|known| !known.is_of(schema)) {
+            // The same columns: only what is said of them is other.
+            if of.values.is_of(schema) {
+                let made = Known::of(of.values, schema, source.dialect()).await;
+                *known = Some(Known {
+                    read: of.read,
+                    ..made
+                });
+            }
+        }
+        if let Some(known) = known.as_ref() {
+            // Nobody waits for what is only somewhat newer.
+            if known.read.elapsed() >= self.fresh {
+                self.read_again(source, schema, first);
+            }
             return Ok(known.clone());
         }
-        let new = known.is_none();
         let kept = match &self.file {
-            Some(file) if new => stored(file.clone(), Arc::clone(schema)).await,
-            _ => None,
+            Some(file) => kept::read(file.clone(), Arc::clone(schema)).await,
+            None => None,
         };
         let values = match kept {
-            Some(values) => values,
+            Some(values) => Arc::new(values),
             None => {
                 let bounds = Bounds {
-                    time: PATIENCE,
+                    time: self.patience,
                     ..Bounds::default()
                 };
-                let began = Instant::now();
                 let ordered = ordered(schema, first);
                 let read = ValueIndex::read(source, &ordered, &bounds, cancel).await?;
-                if began.elapsed() >= PATIENCE {
-                    self.read_the_rest(source, schema);
+                let read = Arc::new(read);
+                if read.is_cut_short() {
+                    self.read_again(source, schema, first);
                 } else if let Some(file) = self.file.clone() {
-                    store(file, read.clone()).await;
+                    kept::write(file, Arc::clone(&read)).await;
                 }
                 read
             }
@@ -105,38 +128,82 @@ impl Made {
         Ok(made)
     }
 
-    /// Reads all values, to take the place of those that were read in time.
-    fn read_the_rest(&self, source: &Arc<Source>, schema: &Arc<Schema>) {
+    /// Reads all values behind the back of those who ask, to take the place of those that are known.
+    fn read_again(&self, source: &Arc<Source>, schema: &Arc<Schema>, first: &[String]) {
+        if self.reading.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let done = Done(Arc::clone(&self.reading));
         let (source, schema) = (Arc::clone(source), Arc::clone(schema));
+        let ordered = ordered(&schema, first);
         let file = self.file.clone();
         let known = Arc::downgrade(&self.known);
         tokio::spawn(async move {
+            let _done = done;
             let bounds = Bounds::default();
             let never = CancellationToken::new();
-            let read = ValueIndex::read(&source, &schema, &bounds, &never).await;
+            let read = ValueIndex::read(&source, &ordered, &bounds, &never).await;
             let Ok(values) = read else { return };
-            if let Some(file) = file {
-                store(file, values.clone()).await;
+            let values = Arc::new(values);
+            if let Some(file) = file.filter(|_| !values.is_cut_short()) {
+                kept::write(file, Arc::clone(&values)).await;
             }
             let made = Known::of(values, &schema, source.dialect()).await;
             if let Some(known) = known.upgrade() {
-                *known.lock().await = Some(made);
+                let mut known = known.lock().await;
+                // What was asked since of other columns is newer.
+                if known.as_ref().is_none_or(|known| known.is_of(&schema)) {
+                    *known = Some(made);
+                }
             }
         });
     }
 }
 
+/// Says that nothing is read any more, however that ended.
+struct Done(Arc<AtomicBool>);
+
+impl Drop for Done {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
 impl Known {
-    async fn of(values: ValueIndex, schema: &Arc<Schema>, dialect: Dialect) -> Self {
-        let values = Arc::new(values);
+    async fn of(values: Arc<ValueIndex>, schema: &Arc<Schema>, dialect: Dialect) -> Self {
         let (of, with) = (Arc::clone(schema), Arc::clone(&values));
-        let parser = beside(move || Parser::new(&of, with, dialect, None)).await;
+        let parser = beside(move || Parser::new(&of, with, dialect)).await;
         Self {
             schema: Arc::clone(schema),
             read: Instant::now(),
             values,
             parser: Arc::new(parser),
         }
+    }
+
+    /// Whether it was made of a schema with at most other counts of rows.
+    fn is_of(&self, schema: &Arc<Schema>) -> bool {
+        let same = |(one, two): (&Table, &Table)| {
+            // All but the rows.
+            let Table {
+                name,
+                view,
+                comment,
+                columns,
+                primary_key,
+                foreign_keys,
+                rows: _,
+            } = one;
+            *name == two.name
+                && *view == two.view
+                && *comment == two.comment
+                && *columns == two.columns
+                && *primary_key == two.primary_key
+                && *foreign_keys == two.foreign_keys
+        };
+        Arc::ptr_eq(&self.schema, schema)
+            || self.schema.tables.len() == schema.tables.len()
+                && self.schema.tables.iter().zip(&schema.tables).all(same)
     }
 }
 
@@ -150,39 +217,5 @@ fn ordered(schema: &Schema, first: &[String]) -> Schema {
     ordered
 }
 
-/// The values that were kept, if they are of this schema and not old.
-async fn stored(file: PathBuf, schema: Arc<Schema>) -> Option<ValueIndex> {
-    beside(move || {
-        let written = file.metadata().ok()?.modified().ok()?;
-        let age = SystemTime::now()
-            .duration_since(written)
-            .unwrap_or_default();
-        if age > FRESH_ON_DISK {
-            return None;
-        }
-        let index: ValueIndex = serde_json::from_slice(&std::fs::read(&file).ok()?).ok()?;
-        index.is_of(&schema).then_some(index)
-    })
-    .await
-}
-
-/// Keeps values for the next start; where that cannot be done they are read again.
-async fn store(file: PathBuf, values: ValueIndex) {
-    let stored = beside(move || {
-        let text = serde_json::to_vec(&values)?;
-        replace(&file, &text)
-    })
-    .await;
-    if let Err(error) = stored {
-        tracing::debug!(%error, "values are not kept for next time");
-    }
-}
-
-/// Puts a file in place as a whole, so that nobody reads half of one.
-fn replace(file: &Path, text: &[u8]) -> std::io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
-    let whole = file.with_extension(format!("{}.part", std::process::id()));
-    std::fs::write(&whole, text)?;
-    std::fs::rename(&whole, file)
-}
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ropewalk_embed::Embedder;
 use serde::Serialize;
 
 use crate::measure::asking::{Known, Opened};
@@ -137,10 +136,7 @@ struct Asked {
 ///
 /// # Errors
 /// When a database cannot be opened or read. A gold statement that fails is no question.
-pub async fn outcomes(
-    folder: &Folder,
-    embedder: Option<Arc<Embedder>>,
-) -> Result<Vec<Outcome>, MeasureError> {
+pub async fn outcomes(folder: &Folder) -> Result<Vec<Outcome>, MeasureError> {
     let mut databases: BTreeMap<&str, Asked> = BTreeMap::new();
     let mut outcomes = Vec::new();
     for question in folder.questions.iter().chain(&folder.unanswerable) {
@@ -152,7 +148,7 @@ pub async fn outcomes(
             continue;
         }
         if !databases.contains_key(name) {
-            databases.insert(name, open(name, path, embedder.clone()).await?);
+            databases.insert(name, open(name, path).await?);
         }
         if let Some(asked) = databases.get(name) {
             let outcome = outcome(asked, question).await;
@@ -169,16 +165,12 @@ fn failed(database: &str, error: SourceError) -> MeasureError {
     }
 }
 
-async fn open(
-    name: &str,
-    path: &std::path::Path,
-    embedder: Option<Arc<Embedder>>,
-) -> Result<Asked, MeasureError> {
+async fn open(name: &str, path: &std::path::Path) -> Result<Asked, MeasureError> {
     let opened = Opened::new(name, path).await?;
     let (source, schema) = (&opened.source, &opened.schema);
     let values = ValueIndex::read(source, schema, &Bounds::default(), &opened.cancel).await;
     let values = values.map_err(|error| failed(name, error))?;
-    let parser = Parser::new(schema, Arc::new(values), source.dialect(), embedder);
+    let parser = Parser::new(schema, Arc::new(values), source.dialect());
     Ok(Asked { opened, parser })
 }
 

@@ -1,11 +1,12 @@
 //! A question as a row of chunks: roles, numbers, quoted texts, and what is linked to the schema.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::parse::facts::Facts;
 use crate::parse::lexicon::{self, Measure, Role};
 use crate::parse::link::{Link, Linker, Meanings};
-use crate::parse::tokens::{Kind, Token, tokens};
+use crate::parse::tokens::{Kind, Token};
+use crate::words::of_name;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Chunk {
@@ -27,6 +28,16 @@ pub(super) enum What {
 /// Longest name or value, in words.
 const LONGEST: usize = 7;
 
+/// Whether a word looks like a form of a verb.
+pub(super) fn participle(word: &str) -> bool {
+    let lower = word.to_lowercase();
+    lower.ends_with("ed") || lower.ends_with("ing")
+}
+
+fn verb(token: &Token) -> bool {
+    token.phrase().is_some_and(|word| participle(&word))
+}
+
 /// Small words that may stand inside a name: "type of pet", "the singer's name".
 const INSIDE: &[&str] = &["of", "the", "s"];
 
@@ -39,43 +50,41 @@ struct Cutter<'a> {
     near: HashSet<usize>,
 }
 
-pub(super) fn chunks(question: &str, facts: &Facts, linker: &Linker) -> Vec<Chunk> {
-    let tokens = tokens(question);
+pub(super) fn chunks(
+    question: &str,
+    tokens: &[Token],
+    facts: &Facts,
+    linker: &Linker,
+) -> Vec<Chunk> {
+    // Each word once, however often it is said.
+    let mut known: HashMap<&str, Meanings> = HashMap::new();
     let meanings: Vec<Meanings> = tokens
         .iter()
         .map(|token| match &token.kind {
-            Kind::Word {
-                stem,
-                lower,
-                capital,
-            } => {
-                let meanings = linker.meanings(stem);
-                let verb = lower.ends_with("ed") || lower.ends_with("ing");
-                let content = lower.chars().count() > 2
-                    && lexicon::role(lower).is_none()
-                    && !capital
-                    && !verb;
-                let known =
-                    !meanings.is_empty() || !content || !linker.values(lower, false).is_empty();
-                if known {
-                    meanings
-                } else {
-                    linker.nearly(lower)
-                }
+            Kind::Word { stem, lower, .. } => {
+                let meanings = known.entry(stem).or_insert_with(|| {
+                    // A word with a role is no other word misspelt.
+                    if lexicon::role(lower).is_some() {
+                        linker.said(stem)
+                    } else {
+                        linker.meanings(stem)
+                    }
+                });
+                meanings.clone()
             }
+            // "line 1".
+            Kind::Number(number) => linker.said(&number.to_string()),
             _ => Meanings::new(),
         })
         .collect();
-    let stems = || meanings.iter().flatten().map(|(stem, _)| stem);
-    let near = stems().flat_map(|stem| facts.tables_by_stem.get(stem).into_iter().flatten());
-    let near = near.copied().collect();
+    let stems = meanings.iter().flatten().map(|(stem, _)| stem);
     let cutter = Cutter {
         question,
-        tokens: &tokens,
+        tokens,
+        near: facts.tables_named_by(stems),
         meanings,
         facts,
         linker,
-        near,
     };
     cutter.cut()
 }
@@ -184,7 +193,7 @@ impl Cutter<'_> {
             }
             let mut link = self.named(at, words).unwrap_or_default();
             if self.may_be_value(words) {
-                link.values = self.linker.values(self.text(at, end), false);
+                link.values = self.linker.values(self.text(at, end));
             }
             if !link.is_empty() {
                 return (link, count);
@@ -251,6 +260,9 @@ impl Cutter<'_> {
                 // "authors and tutors" is one thing only where it is one name.
                 _ if joins(word) => and = true,
                 Kind::Word { stem, .. } => sought.push((stem.clone(), meanings.clone())),
+                Kind::Number(number) if place > 0 && !meanings.is_empty() => {
+                    sought.push((number.to_string(), meanings.clone()));
+                }
                 _ => return None,
             }
         }
@@ -274,13 +286,25 @@ impl Cutter<'_> {
             });
             link.tables.retain(|(_, score)| *score > 0.5 && !of);
             // "mountains climbed" are no climbers.
-            let last = words.last().and_then(Token::phrase).unwrap_or_default();
-            if last.ends_with("ed") || last.ends_with("ing") {
+            if words.last().is_some_and(verb) {
                 link.tables.retain(|(_, score)| *score > 0.9);
                 link.columns.retain(|(_, score)| *score >= 0.95);
             }
         }
+        // What is "located" is no location.
+        if let [word] = words
+            && verb(word)
+        {
+            let said = word.phrase().unwrap_or_default();
+            link.tables.retain(|(table, _)| self.says(*table, &said));
+        }
         Some(link)
+    }
+
+    /// Whether a word is in the name of a table as it is said.
+    fn says(&self, table: usize, word: &str) -> bool {
+        let words = self.facts.table(table).map(|table| of_name(&table.name));
+        words.is_some_and(|words| words.iter().any(|own| own.starts_with(word)))
     }
 
     /// "the first student" is the earliest one; a "first name" is none of that.

@@ -10,8 +10,10 @@ use std::collections::{HashMap, HashSet};
 
 use crate::parse::form::At;
 use crate::schema::{Holds, Schema};
-use crate::words::stem;
-use names::{display, vocabulary, words};
+use names::{Vocabulary, display, words};
+
+/// Names with the same word beyond which the word tells nothing by itself.
+const COMMON: usize = 200;
 
 /// A schema, with what is told by its names.
 #[derive(Debug, Clone, Default)]
@@ -25,8 +27,6 @@ pub(super) struct Facts {
     /// Columns and tables by their names written as one word: `hometown`, `home_town`.
     pub(super) columns_by_whole: HashMap<String, Vec<At>>,
     pub(super) tables_by_whole: HashMap<String, Vec<usize>>,
-    /// The words of all names with their stems.
-    pub(super) words: Vec<(String, String)>,
     /// The edges of each table.
     by_table: HashMap<usize, Vec<Edge>>,
 }
@@ -34,7 +34,7 @@ pub(super) struct Facts {
 #[derive(Debug, Clone)]
 pub(super) struct TableFacts {
     pub(super) name: String,
-    /// Stems of its name and of what the database says of it.
+    /// Stems of its name.
     pub(super) stems: Vec<String>,
     pub(super) columns: Vec<ColumnFacts>,
     pub(super) key: Option<usize>,
@@ -47,6 +47,8 @@ pub(super) struct ColumnFacts {
     pub(super) name: String,
     pub(super) stems: Vec<String>,
     pub(super) holds: Holds,
+    /// Whether a row may be without a value.
+    pub(super) nullable: bool,
     /// Whether its values only say which row is meant.
     pub(super) key: bool,
     pub(super) foreign: bool,
@@ -63,7 +65,7 @@ pub(super) struct Edge {
 
 impl Facts {
     pub(super) fn new(schema: &Schema) -> Self {
-        let vocabulary = vocabulary(schema);
+        let vocabulary = Vocabulary::of(schema);
         let mut facts = Self::default();
         for table in &schema.tables {
             let last = table.name.rsplit('.').next().unwrap_or(&table.name);
@@ -75,6 +77,7 @@ impl Facts {
                     name: column.name.clone(),
                     stems: words(&column.name, &vocabulary),
                     holds: column.holds(),
+                    nullable: column.nullable && !table.primary_key.contains(&column.name),
                     key: table.primary_key.contains(&column.name),
                     foreign: false,
                 })
@@ -83,27 +86,22 @@ impl Facts {
                 [only] => table.columns.iter().position(|column| column.name == *only),
                 _ => None,
             };
-            let display = display(&stems, &columns, key);
             facts.tables.push(TableFacts {
                 name: table.name.clone(),
                 stems,
                 columns,
                 key,
-                display,
+                display: None,
             });
         }
-        let mut said: Vec<(String, String)> = vocabulary
-            .iter()
-            .map(|word| (word.clone(), stem(word)))
-            .collect();
-        said.sort();
-        said.dedup_by(|one, two| one.1 == two.1);
-        facts.words = said;
         facts.declared(schema);
         if facts.edges.is_empty() {
             facts.shared();
         }
         facts.guessed();
+        for table in &mut facts.tables {
+            table.display = display(&table.stems, &table.columns, table.key);
+        }
         facts.indexed();
         facts
     }
@@ -178,6 +176,34 @@ impl Facts {
     pub(super) fn display(&self, table: usize) -> Option<At> {
         let column = self.table(table)?.display?;
         Some(At { table, column })
+    }
+
+    /// Tables that a stem is in the name of; none where it is in so many that it tells nothing.
+    pub(super) fn tables_of(&self, stem: &str) -> &[usize] {
+        let all = self.tables_by_stem.get(stem).map_or(&[][..], Vec::as_slice);
+        if all.len() > COMMON { &[] } else { all }
+    }
+
+    /// Tables that any of these stems are in the names of.
+    pub(super) fn tables_named_by<'s>(
+        &self,
+        stems: impl Iterator<Item = &'s String>,
+    ) -> HashSet<usize> {
+        let named: HashSet<usize> = stems
+            .flat_map(|stem| self.tables_of(stem))
+            .copied()
+            .collect();
+        if named.len() > COMMON {
+            HashSet::new()
+        } else {
+            named
+        }
+    }
+
+    /// Of columns that have a word in common all, where they are few, else those of some tables.
+    pub(super) fn few<'f>(all: &'f [At], near: &'f HashSet<usize>) -> impl Iterator<Item = &'f At> {
+        let few = all.len() <= COMMON;
+        all.iter().filter(move |at| few || near.contains(&at.table))
     }
 
     /// Whether two tables are linked directly.

@@ -93,9 +93,19 @@ pub(super) enum Literal {
 pub(super) enum Test {
     Is(Op, Literal),
     Between(f64, f64),
-    Like(String),
+    Like(Like),
     /// Against an aggregate of the same column over all rows.
     Against(Op, Function),
+    /// Whether there is a value at all.
+    Known,
+}
+
+/// A text within others, with anything before it or after it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Like {
+    pub(super) before: bool,
+    pub(super) text: String,
+    pub(super) after: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -103,6 +113,17 @@ pub(super) struct Filter {
     pub(super) at: At,
     pub(super) not: bool,
     pub(super) test: Test,
+}
+
+impl Filter {
+    /// Holds where a column has a value.
+    pub(super) fn known(at: At) -> Self {
+        Self {
+            at,
+            not: false,
+            test: Test::Known,
+        }
+    }
 }
 
 /// Filters of which one holds.
@@ -179,4 +200,9 @@ impl Shown {
     pub(super) fn aggregates(&self) -> bool {
         !matches!(self, Self::Column(_))
     }
+}
+
+/// Whether a number is as a year is.
+pub(super) fn is_year(number: f64) -> bool {
+    (1000.0..2200.0).contains(&number) && number.fract() == 0.0
 }

@@ -33,6 +33,9 @@ pub(super) const ADDED: &[&str] = &[
     "member", "inform", "score", "point", "rate", "size",
 ];
 
+/// What people add to the name of a table: "the sales records".
+pub(super) const ADDED_TO_TABLES: &[&str] = &["record", "entri", "row", "tabl"];
+
 /// Ends of the names of columns that tell which row is meant.
 pub(super) const IDENTIFYING: &[&str] = &["id", "code", "key", "no", "number", "name"];
 

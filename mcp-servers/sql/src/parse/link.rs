@@ -3,9 +3,6 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use ropewalk_embed::Embedder;
-
-use crate::parse::alike::Alike;
 use crate::parse::facts::{ColumnFacts, Facts, TableFacts};
 use crate::parse::form::At;
 use crate::parse::lexicon;
@@ -54,9 +51,6 @@ impl Link {
 /// Readings that are kept of each kind.
 const MOST: usize = 24;
 
-/// Columns with the same word beyond which only those of tables that the question names count.
-const COMMON: usize = 200;
-
 /// A word as stems of the schema that it may mean, with how well.
 pub(super) type Meanings = Vec<(String, f32)>;
 
@@ -66,15 +60,10 @@ pub(super) struct Linker {
     values: Arc<ValueIndex>,
     columns: HashMap<(String, String), At>,
     stems: Vec<String>,
-    alike: Option<Alike>,
 }
 
 impl Linker {
-    pub(super) fn new(
-        facts: &Facts,
-        values: Arc<ValueIndex>,
-        embedder: Option<Arc<Embedder>>,
-    ) -> Self {
+    pub(super) fn new(facts: &Facts, values: Arc<ValueIndex>) -> Self {
         let mut columns = HashMap::new();
         for (table, of) in facts.tables.iter().enumerate() {
             for (column, name) in of.columns.iter().enumerate() {
@@ -88,17 +77,15 @@ impl Linker {
             .collect();
         let mut stems: Vec<String> = stems.into_iter().cloned().collect();
         stems.sort();
-        let alike = embedder.and_then(|embedder| Alike::new(embedder, facts.words.clone()));
         Self {
             values,
             columns,
             stems,
-            alike,
         }
     }
 
-    /// The stems of the schema that a word may mean.
-    pub(super) fn meanings(&self, stem: &str) -> Meanings {
+    /// The stems of the schema that are a word, or mean the same.
+    pub(super) fn said(&self, stem: &str) -> Meanings {
         let known = |stem: &str| {
             self.stems
                 .binary_search_by(|own| own.as_str().cmp(stem))
@@ -111,29 +98,26 @@ impl Linker {
         for other in lexicon::same(stem).iter().filter(|other| known(other)) {
             meanings.push(((*other).to_owned(), 0.88));
         }
+        meanings
+    }
+
+    /// The stems of the schema that a word may mean, cut short or misspelt too.
+    pub(super) fn meanings(&self, stem: &str) -> Meanings {
+        let mut meanings = self.said(stem);
         if meanings.is_empty() && stem.len() > 3 {
             let alike = self.stems.iter().filter(|own| {
                 own.len() > 2 && stem.starts_with(own.as_str())
                     || stem.len() > 4 && own.starts_with(stem)
             });
             let alike = alike.filter(|own| own.len() > 3 || stem.len() < 9);
-            meanings.extend(alike.map(|own| (own.clone(), 0.82)));
+            meanings.extend(alike.take(MOST).map(|own| (own.clone(), 0.82)));
         }
         if meanings.is_empty() && stem.len() > 4 {
             // Misspelt.
-            let near = self
-                .stems
-                .iter()
-                .filter(|own| strsim::normalized_damerau_levenshtein(own, stem) >= 0.8);
-            meanings.extend(near.map(|own| (own.clone(), 0.8)));
+            let near = self.stems.iter().filter(|own| misspelt(stem, own));
+            meanings.extend(near.take(MOST).map(|own| (own.clone(), 0.8)));
         }
         meanings
-    }
-
-    /// The stems of the schema that a word nearly means, where nothing else is known of it.
-    pub(super) fn nearly(&self, word: &str) -> Meanings {
-        let alike = self.alike.as_ref();
-        alike.map(|alike| alike.meanings(word)).unwrap_or_default()
     }
 
     /// The tables and columns that words together may be. `near` are tables that the question names.
@@ -144,17 +128,13 @@ impl Linker {
         near: &HashSet<usize>,
     ) -> Link {
         let mut link = Link::default();
-        let meanings = || words.iter().flat_map(|(_, meanings)| meanings);
         let mut tables = HashSet::new();
         let mut columns = HashSet::new();
-        for (stem, _) in meanings() {
-            tables.extend(facts.tables_by_stem.get(stem).into_iter().flatten());
-            let all = facts
-                .columns_by_stem
-                .get(stem)
-                .map_or(&[][..], Vec::as_slice);
-            let few = all.len() <= COMMON;
-            columns.extend(all.iter().filter(|at| few || near.contains(&at.table)));
+        for (stem, _) in words.iter().flat_map(|(_, meanings)| meanings) {
+            tables.extend(facts.tables_of(stem));
+            if let Some(all) = facts.columns_by_stem.get(stem) {
+                columns.extend(Facts::few(all, near));
+            }
         }
         // Words that only say of which table: its name, its key.
         if words.iter().any(|(stem, _)| stem == "name" || stem == "id") {
@@ -173,7 +153,12 @@ impl Linker {
             link.tables.push((*table, 1.0));
             tables.remove(table);
         }
-        for at in facts.columns_by_whole.get(&whole).into_iter().flatten() {
+        for at in facts
+            .columns_by_whole
+            .get(&whole)
+            .into_iter()
+            .flat_map(|all| Facts::few(all, near))
+        {
             link.columns.push((*at, 1.0));
             columns.remove(at);
         }
@@ -205,13 +190,9 @@ impl Linker {
         link.sort()
     }
 
-    /// The values that a text names; with `nearly` also those that are only near.
-    pub(super) fn values(&self, text: &str, nearly: bool) -> Vec<(At, String, f32)> {
-        let found = if nearly {
-            self.values.find(text, MOST)
-        } else {
-            self.values.named(text, MOST)
-        };
+    /// The values that a text names.
+    pub(super) fn values(&self, text: &str) -> Vec<(At, String, f32)> {
+        let found = self.values.named(text, MOST);
         let place = |found: Found| {
             let at = self.columns.get(&(found.table, found.column))?;
             Some((*at, found.value, found.score))
@@ -227,6 +208,15 @@ impl Linker {
                 .is_some_and(|column| self.values.complete(&table.name, &column.name))
         })
     }
+}
+
+/// Whether a word may be another one misspelt: hardly ever in its first letter.
+fn misspelt(said: &str, own: &str) -> bool {
+    let longer = said.len().max(own.len());
+    said.chars().next() == own.chars().next()
+        // More letters too many or too few than may be wrong.
+        && said.len().abs_diff(own.len()).saturating_mul(5) <= longer
+        && strsim::normalized_damerau_levenshtein(own, said) >= 0.8
 }
 
 /// How well a word is one of a name's stems.
@@ -286,7 +276,7 @@ fn fits_column(
         } else if let Some((_, fit)) = meant(&table.stems, meanings) {
             score *= fit;
             of_the_table = of_the_table.saturating_add(1);
-        } else if stem == "name" && table.display == Some(at.column)
+        } else if stem == "name" && table.display == Some(at.column) && !column.key
             || stem == "id" && table.key == Some(at.column)
         {
             implied = true;

@@ -1,7 +1,7 @@
 //! Reading a question from left to right into a form.
 //!
 //! A question shows items (`items`) of rows that are told apart (`telling`): by what is named
-//! (`naming`), by values (`valued`) and comparisons (`comparing`), by being first in an order
+//! (`naming`), by values (`valued`) and comparisons (`comparing`, `numbers`), by being first in an order
 //! (`ordering`). What the parts mean together is decided at the end (`finishing`: `showing`,
 //! `grouping`, `firsts`). Wherever words may mean several things, the tape decides (`choosing`);
 //! whatever is not understood is paid for (`unknown`).
@@ -13,6 +13,7 @@ mod firsts;
 mod grouping;
 mod items;
 mod naming;
+mod numbers;
 mod ordering;
 mod showing;
 mod telling;
@@ -115,6 +116,8 @@ pub(super) struct Reader<'a> {
     /// By what the first rows are found: a count, a column or an aggregate.
     first: Option<First>,
     limit: Option<u64>,
+    /// Whether the rows that are shown are the first in the order that they are sorted by.
+    first_in_order: bool,
     orders: Vec<(OrderKey, bool)>,
     /// The preposition before what comes now.
     preposition: Option<Role>,
@@ -188,6 +191,7 @@ pub(super) fn read(
         having: None,
         first: None,
         limit: None,
+        first_in_order: false,
         orders: Vec::new(),
         preposition: None,
         commonest: None,

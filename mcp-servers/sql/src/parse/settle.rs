@@ -4,6 +4,8 @@
 use tokio_util::sync::CancellationToken;
 
 use crate::database::{Cell, Rows};
+use crate::measure::same;
+use crate::parse::write::Ties;
 use crate::parse::{Candidate, Reading};
 use crate::source::{Answered, Source, SourceError};
 
@@ -40,14 +42,14 @@ impl Reading {
             match source.rows(&candidate.sql, source.limits(), cancel).await {
                 Ok(Answered { rows, .. }) => {
                     let tied = match &candidate.ties {
-                        Some(sql) => tied(sql, source, cancel).await?,
+                        Some(ties) => tied(ties, source, cancel).await?,
                         None => false,
                     };
                     let weight =
                         candidate.weight * plausible(&rows) * if tied { TIED } else { 1.0 };
                     let same = groups
                         .iter_mut()
-                        .find(|(other, _, _, _)| same(other, &rows));
+                        .find(|(other, _, _, _)| same(other, &rows, false));
                     match same {
                         Some((_, total, places, _)) => {
                             *total += weight;
@@ -97,16 +99,30 @@ impl Reading {
     }
 }
 
-/// Whether the last row that is shown is no more first than the next one.
-async fn tied(sql: &str, source: &Source, cancel: &CancellationToken) -> Result<bool, SourceError> {
-    match source.rows(sql, source.limits(), cancel).await {
-        Ok(Answered { rows, .. }) => Ok(match rows.rows.as_slice() {
-            [.., one, two] => one == two,
-            _ => false,
-        }),
-        Err(error) if error.is_cancelled() => Err(error),
-        Err(_) => Ok(false),
-    }
+/// Whether the last row that is shown is no more first than one that is not shown, and another.
+async fn tied(
+    ties: &Ties,
+    source: &Source,
+    cancel: &CancellationToken,
+) -> Result<bool, SourceError> {
+    let rows = match source.rows(&ties.sql, source.limits(), cancel).await {
+        Ok(Answered { rows, .. }) => rows.rows,
+        Err(error) if error.is_cancelled() => return Err(error),
+        Err(_) => return Ok(false),
+    };
+    // Where there are no more rows than are shown, none is left out.
+    let more = u64::try_from(rows.len()).is_ok_and(|count| count > ties.shown);
+    Ok(match rows.as_slice() {
+        [.., last, next] if more => {
+            let (last, next) = (
+                last.split_at_checked(ties.keys),
+                next.split_at_checked(ties.keys),
+            );
+            last.zip(next)
+                .is_some_and(|((key, shown), (other, others))| key == other && shown != others)
+        }
+        _ => false,
+    })
 }
 
 /// How likely an answer is one that somebody asks for.
@@ -122,16 +138,4 @@ fn plausible(rows: &Rows) -> f32 {
         [row] if row.iter().all(|cell| cell.as_i64() == Some(0)) => 0.6,
         _ => 1.0,
     }
-}
-
-/// Whether two answers hold the same rows, in the same order.
-fn same(one: &Rows, two: &Rows) -> bool {
-    let sorted = |rows: &Rows| {
-        let mut texts: Vec<String> = rows.rows.iter().map(|row| format!("{row:?}")).collect();
-        texts.sort();
-        texts
-    };
-    one.columns.len() == two.columns.len()
-        && one.rows.len() == two.rows.len()
-        && sorted(one) == sorted(two)
 }

@@ -1,12 +1,15 @@
 //! Each shape of question on a small library.
+//!
+//! - `dialects`: what is written differently for each database.
+//! - `hostile`: any text, long ones, thousands of tables.
+
+mod dialects;
+mod hostile;
 
 use std::sync::Arc;
 
-use proptest::prelude::*;
-
 use super::{Parser, THRESHOLD};
 use crate::dialect::Dialect;
-use crate::guard::{Guard, Rules};
 use crate::schema::{Column, ForeignKey, Schema, Table};
 use crate::values::{IndexedColumn, ValueIndex};
 
@@ -103,7 +106,7 @@ fn parser(dialect: Dialect) -> Parser {
         .to_vec();
     let schema = library();
     let values = ValueIndex::of(&schema, columns, values);
-    Parser::new(&schema, Arc::new(values), dialect, None)
+    Parser::new(&schema, Arc::new(values), dialect)
 }
 
 fn read(question: &str) -> String {
@@ -180,6 +183,14 @@ fn filters() {
         "SELECT title FROM book WHERE publishedYear > 1990",
     );
     reads(
+        "Which books have a page count above 200 sheets?",
+        "SELECT title FROM book WHERE page_count > 200",
+    );
+    reads(
+        "How many book records (with genre crime) are there?",
+        "SELECT COUNT(*) FROM book WHERE genre = 'crime'",
+    );
+    reads(
         "List the titles of books that contain 'Love'.",
         "SELECT title FROM book WHERE title LIKE '%Love%'",
     );
@@ -191,41 +202,6 @@ fn filters() {
         "Show the names of authors above the average age.",
         "SELECT name FROM author WHERE age > (SELECT AVG(age) FROM author)",
     );
-}
-
-#[test]
-fn years_of_dates_are_compared_in_each_dialect() {
-    let visit = table(
-        "visit",
-        &[("id", "int"), ("day", "date"), ("name", "text")],
-        &[],
-    );
-    for (dialect, year) in [
-        (Dialect::Sqlite, "CAST(SUBSTR(\"day\", 1, 4) AS INTEGER)"),
-        (Dialect::Postgres, "EXTRACT(YEAR FROM \"day\")"),
-        (Dialect::Mysql, "EXTRACT(YEAR FROM `day`)"),
-    ] {
-        let schema = Schema {
-            tables: vec![visit.clone()],
-        };
-        let parser = Parser::new(&schema, Arc::default(), dialect, None);
-        let sql = parser
-            .parse("How many visits have a day after 2013?")
-            .sql
-            .unwrap();
-        assert!(sql.ends_with(&format!("WHERE {year} > 2013")), "{sql}");
-        assert!(
-            Guard::new(dialect, Rules::default())
-                .unwrap()
-                .check(&sql)
-                .is_ok()
-        );
-        let sql = parser
-            .parse("How many visits have a day before 2018-04-07?")
-            .sql
-            .unwrap();
-        assert!(sql.ends_with("< '2018-04-07'"), "{sql}");
-    }
 }
 
 #[test]
@@ -261,7 +237,7 @@ fn orders_and_firsts() {
     );
     reads(
         "What is the name of the youngest author?",
-        "SELECT name FROM author ORDER BY age ASC LIMIT 1",
+        "SELECT name FROM author WHERE age IS NOT NULL ORDER BY age ASC LIMIT 1",
     );
     reads(
         "What are the titles of the 3 books with the highest page count?",
@@ -270,6 +246,18 @@ fn orders_and_firsts() {
     reads(
         "Which genre has the most books?",
         "SELECT genre FROM book GROUP BY genre ORDER BY COUNT(*) DESC LIMIT 1",
+    );
+    reads(
+        "What are the top 2 genres by number of books? Return the genre and the number of books.",
+        "SELECT genre, COUNT(*) FROM book GROUP BY genre ORDER BY COUNT(*) DESC LIMIT 2",
+    );
+    reads(
+        "What are the top 3 genres by total page count?",
+        "SELECT genre FROM book GROUP BY genre ORDER BY SUM(page_count) DESC LIMIT 3",
+    );
+    reads(
+        "Who is the oldest author? Show both the name and the country.",
+        "SELECT name, country FROM author ORDER BY age DESC LIMIT 1",
     );
     reads(
         "What is the most common country of authors?",
@@ -298,11 +286,56 @@ fn joins_and_what_is_not_there() {
          INTERSECT SELECT t1.name FROM author AS t1 JOIN book AS t2 ON t2.author_id = t1.author_id \
          WHERE t2.genre = 'poetry'",
     );
+    // Of both, not of each half.
+    reads(
+        "How many authors have both crime and poetry books?",
+        "SELECT COUNT(*) FROM (SELECT t1.author_id FROM author AS t1 JOIN book AS t2 \
+         ON t2.author_id = t1.author_id WHERE t2.genre = 'crime' INTERSECT SELECT t1.author_id FROM author AS t1 \
+         JOIN book AS t2 ON t2.author_id = t1.author_id WHERE t2.genre = 'poetry') AS counted",
+    );
+    // A book without an author is by nobody either.
+    reads(
+        "How many books do not have an author from France?",
+        "SELECT COUNT(*) FROM book WHERE (author_id IS NULL OR author_id NOT IN \
+         (SELECT author_id FROM author WHERE country = 'France'))",
+    );
     reads(
         "How many books did the oldest author write?",
         "SELECT COUNT(*) FROM book AS t1 JOIN author AS t2 ON t1.author_id = t2.author_id \
          WHERE t2.author_id = (SELECT author_id FROM author ORDER BY age DESC LIMIT 1)",
     );
+}
+
+#[test]
+fn what_rows_count_themselves_is_not_counted_without_doubt() {
+    let mut schema = library();
+    let sold = [("sale_id", "int"), ("book_id", "int"), ("count", "int")];
+    schema
+        .tables
+        .push(table("sale", &sold, &[("book_id", "book", "book_id")]));
+    let parser = Parser::new(&schema, Arc::default(), Dialect::Sqlite);
+    let reading = parser.parse("How many sales are there?");
+    assert!(reading.sql.is_none(), "{reading:?}");
+    assert!(
+        reading.doubts.iter().any(|doubt| doubt.contains("count")),
+        "{reading:?}"
+    );
+}
+
+#[test]
+fn names_with_numbers_are_told_apart() {
+    let lines = [
+        ("address_id", "int"),
+        ("line_1", "text"),
+        ("line_2", "text"),
+    ];
+    let schema = Schema {
+        tables: vec![table("address", &lines, &[])],
+    };
+    let parser = Parser::new(&schema, Arc::default(), Dialect::Sqlite);
+    let reading = parser.parse("Show line 2 of all addresses.");
+    let sql = reading.sql.unwrap().replace('"', "");
+    assert_eq!(sql, "SELECT line_2 FROM address");
 }
 
 #[test]
@@ -339,162 +372,4 @@ fn what_was_read_is_said() {
         "{doubtful:?}"
     );
     assert!(doubtful.best.is_some());
-}
-
-#[test]
-fn names_of_any_kind_are_quoted() {
-    let odd = |name: &str| {
-        table(
-            "sales order",
-            &[
-                ("id", "int"),
-                ("order \"by\" `x`", "int"),
-                (name, "text"),
-                ("group", "text"),
-            ],
-            &[],
-        )
-    };
-    for dialect in [Dialect::Sqlite, Dialect::Postgres, Dialect::Mysql] {
-        let schema = Schema {
-            tables: vec![odd("🙂 mood")],
-        };
-        let parser = Parser::new(&schema, Arc::default(), dialect, None);
-        let guard = Guard::new(dialect, Rules::default()).unwrap();
-        let reading = parser.parse("What are the moods and groups of all sales orders?");
-        let sql = reading.sql.unwrap();
-        let quoted = |name: &str| dialect.quoted(name);
-        assert_eq!(
-            sql,
-            format!(
-                "SELECT {}, {} FROM {}",
-                quoted("🙂 mood"),
-                quoted("group"),
-                quoted("sales order")
-            )
-        );
-        assert!(guard.check(&sql).is_ok(), "{sql}");
-    }
-}
-
-#[test]
-fn thousands_of_tables_are_no_hindrance() {
-    let mut schema = library();
-    for number in 0..5_000 {
-        let name = format!("archive_{number}");
-        let columns = [
-            ("id", "int"),
-            ("name", "text"),
-            ("note_text", "text"),
-            ("created_date", "date"),
-        ];
-        schema.tables.push(table(&name, &columns, &[]));
-    }
-    let parser = Parser::new(&schema, Arc::default(), Dialect::Sqlite, None);
-    let began = std::time::Instant::now();
-    let reading = parser.parse("What are the names of authors older than 40, ordered by age?");
-    let took = began.elapsed();
-    let sql = reading.best.unwrap().sql;
-    assert!(
-        sql.contains("FROM \"author\" WHERE \"age\" > 40 ORDER BY \"age\""),
-        "{sql}"
-    );
-    assert!(took < std::time::Duration::from_secs(2), "{took:?}");
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
-
-    #[test]
-    fn any_text_is_read_without_harm(text in ".{0,120}") {
-        for dialect in [Dialect::Sqlite, Dialect::Postgres, Dialect::Mysql] {
-            passes(&parser(dialect), dialect, &text);
-        }
-    }
-
-    #[test]
-    fn any_words_give_what_the_guard_lets_pass(words in prop::collection::vec(word(), 0..14)) {
-        for dialect in [Dialect::Sqlite, Dialect::Postgres, Dialect::Mysql] {
-            passes(&parser(dialect), dialect, &words.join(" "));
-        }
-    }
-}
-
-fn word() -> impl Strategy<Value = String> {
-    let words = [
-        "how",
-        "many",
-        "authors",
-        "books",
-        "the",
-        "of",
-        "names",
-        "titles",
-        "with",
-        "most",
-        "each",
-        "not",
-        "without",
-        "more",
-        "than",
-        "3",
-        "1990",
-        "'it''s'",
-        "France",
-        "crime",
-        "and",
-        "or",
-        "both",
-        "oldest",
-        "average",
-        "age",
-        "between",
-        "in",
-        "order",
-        "by",
-        "descending",
-        "readers",
-        "genre",
-        "country",
-        "who",
-        "have",
-        "top",
-        "number",
-        "number of",
-        "highest",
-        ",",
-        ".",
-        "\"x\\y\"",
-        "named",
-        "contains",
-        "for",
-        "is",
-        "what are",
-        "list",
-        "all",
-        "information",
-        "page",
-        "count",
-        "borrowed",
-        "5 million",
-        "one",
-        "same",
-        "after",
-        "or before",
-    ];
-    prop::sample::select(words.to_vec()).prop_map(str::to_owned)
-}
-
-fn passes(parser: &Parser, dialect: Dialect, question: &str) {
-    let guard = Guard::new(dialect, Rules::default()).unwrap();
-    let reading = parser.parse(question);
-    assert!(
-        (0.0..=1.0).contains(&reading.confidence),
-        "{question}: {}",
-        reading.confidence
-    );
-    for candidate in reading.best.iter().chain(&reading.others) {
-        let checked = guard.check(&candidate.sql);
-        assert!(checked.is_ok(), "{question}: {} {checked:?}", candidate.sql);
-    }
 }

@@ -1,13 +1,19 @@
-//! A form written down as SQL; `conditions` are what rows must be like.
+//! A form written down as SQL.
+//!
+//! - `conditions`: what rows must be like.
+//! - `numbers`: columns compared, added up and sorted as numbers, however they are kept.
 
 mod conditions;
+mod numbers;
 
 use crate::dialect::Dialect;
 use crate::parse::facts::Facts;
-use crate::parse::form::{At, Form, Shown};
+use crate::parse::form::{At, Filter, Form, Shown};
 use crate::parse::join::{Joins, joins};
 use crate::parse::tape::Tape;
 use crate::schema::Holds;
+
+use numbers::number;
 
 /// Writes a form; `None` where its tables do not hang together or something is missing.
 pub(super) fn write(
@@ -17,21 +23,60 @@ pub(super) fn write(
     hints: &[String],
     tape: &mut Tape,
 ) -> Option<Written> {
-    let Some((one, two)) = &form.both else {
-        return Writer::new(form, facts, dialect, hints, tape)?.statement();
+    match &form.both {
+        None => Writer::new(form, facts, dialect, hints, tape)?.statement(),
+        Some(both) => intersection(form, both, facts, dialect, hints, tape),
+    }
+}
+
+/// What each of two filters holds for, not necessarily in the same row of what is joined.
+fn intersection(
+    form: &Form,
+    (one, two): &(Filter, Filter),
+    facts: &Facts,
+    dialect: Dialect,
+    hints: &[String],
+    tape: &mut Tape,
+) -> Option<Written> {
+    // What is made of many rows, or comes in an order, is made of the halves together and not of
+    // each. Only counts are written so.
+    let counted = match form.select.as_slice() {
+        [Shown::Count(of)] => Some(facts.key(of.or(form.subject)?)?),
+        [Shown::Different(at)] => Some(*at),
+        select if select.iter().any(Shown::aggregates) => return None,
+        _ => None,
     };
+    let plain = form.group.is_empty()
+        && form.having.is_none()
+        && form.order.is_empty()
+        && form.limit.is_none()
+        && !form.wrapped;
+    if !plain {
+        return None;
+    }
     let mut halves = Vec::new();
     let mut tables = 0;
     for filter in [one, two] {
         let mut half = form.clone();
         half.both = None;
         half.filters.push(vec![filter.clone()]);
+        if let Some(at) = counted {
+            half.select = vec![Shown::Column(at)];
+            if facts.column(at)?.nullable {
+                half.filters.push(vec![Filter::known(at)]);
+            }
+        }
         let written = Writer::new(&half, facts, dialect, hints, tape)?.statement()?;
         tables = written.tables;
         halves.push(written.sql);
     }
+    let both = halves.join(" INTERSECT ");
+    let sql = match counted {
+        Some(_) => format!("SELECT COUNT(*) FROM ({both}) AS counted"),
+        None => both,
+    };
     Some(Written {
-        sql: halves.join(" INTERSECT "),
+        sql,
         tables,
         ties: None,
     })
@@ -43,8 +88,58 @@ pub(super) struct Written {
     pub(super) sql: String,
     /// How many tables it joins.
     pub(super) tables: usize,
-    /// What shows whether others are as much first as those that are shown.
-    pub(super) ties: Option<String>,
+    pub(super) ties: Option<Ties>,
+}
+
+/// What shows whether it is chance which rows are the first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Ties {
+    /// Gives what rows are sorted by and then what is shown, of one row more.
+    pub(super) sql: String,
+    /// How many columns rows are sorted by.
+    pub(super) keys: usize,
+    /// How many rows are shown.
+    pub(super) shown: u64,
+}
+
+/// The parts of a statement.
+#[derive(Default)]
+struct Parts {
+    distinct: bool,
+    select: Vec<String>,
+    from: String,
+    conditions: Vec<String>,
+    group: Vec<String>,
+    having: Vec<String>,
+    order: Vec<String>,
+    limit: Option<u64>,
+}
+
+impl Parts {
+    fn sql(&self) -> String {
+        let mut sql = "SELECT ".to_owned();
+        if self.distinct {
+            sql.push_str("DISTINCT ");
+        }
+        sql.push_str(&self.select.join(", "));
+        sql.push_str(" FROM ");
+        sql.push_str(&self.from);
+        for (word, parts, between) in [
+            (" WHERE ", &self.conditions, " AND "),
+            (" GROUP BY ", &self.group, ", "),
+            (" HAVING ", &self.having, " AND "),
+            (" ORDER BY ", &self.order, ", "),
+        ] {
+            if !parts.is_empty() {
+                sql.push_str(word);
+                sql.push_str(&parts.join(between));
+            }
+        }
+        if let Some(limit) = self.limit {
+            sql.push_str(&format!(" LIMIT {limit}"));
+        }
+        sql
+    }
 }
 
 struct Writer<'a> {
@@ -101,7 +196,6 @@ impl<'a> Writer<'a> {
         }) {
             joins.steps.remove(last);
         }
-        // Nothing is taken from the first table but the key that its neighbour tells too.
         Some(Self {
             form,
             facts,
@@ -117,65 +211,53 @@ impl<'a> Writer<'a> {
         let select: Option<Vec<String>> =
             form.select.iter().map(|shown| self.shown(shown)).collect();
         let select = select.filter(|select| !select.is_empty())?;
-        let select = match form.group.first() {
-            Some(key) if form.wrapped => vec![self.name(*key)?],
-            _ => select,
+        let mut parts = Parts {
+            distinct: form.distinct,
+            select: match form.group.first() {
+                Some(key) if form.wrapped => vec![self.name(*key)?],
+                _ => select,
+            },
+            from: self.from()?,
+            conditions: self.conditions()?,
+            group: self.group()?,
+            having: self.having()?,
+            limit: form.limit,
+            ..Parts::default()
         };
-        let distinct = if form.distinct { "DISTINCT " } else { "" };
-        let mut sql = format!(
-            "SELECT {distinct}{} FROM {}",
-            select.join(", "),
-            self.from()?
-        );
-        let conditions = self.conditions()?;
-        if !conditions.is_empty() {
-            sql.push_str(" WHERE ");
-            sql.push_str(&conditions.join(" AND "));
-        }
-        if !form.group.is_empty() {
-            let mut keys = form.group.clone();
-            for shown in &form.select {
-                if let Shown::Column(at) = shown
-                    && !keys.contains(at)
-                {
-                    keys.push(*at);
-                }
+        let mut keys = Vec::new();
+        for (shown, down) in &form.order {
+            let key = self.order_key(shown)?;
+            let way = if *down { " DESC" } else { " ASC" };
+            parts.order.push(format!("{key}{way}"));
+            // What is not known is no first.
+            let known = || format!("{key} IS NOT NULL");
+            match shown {
+                Shown::Column(at) | Shown::Aggregate(_, at)
+                    if form.limit.is_none()
+                        || self.tested(*at)
+                        || !self.missing_first(*at, *down)? => {}
+                Shown::Column(_) => parts.conditions.push(known()),
+                Shown::Aggregate(..) => parts.having.push(known()),
+                Shown::Different(_) | Shown::Count(_) => {}
             }
-            let keys: Option<Vec<String>> = keys.iter().map(|at| self.name(*at)).collect();
-            sql.push_str(" GROUP BY ");
-            sql.push_str(&keys?.join(", "));
+            keys.push(key);
         }
-        if let Some(having) = &form.having {
-            let of = self.shown(&having.of)?;
-            let number = number(having.number);
-            sql.push_str(" HAVING ");
-            sql.push_str(&match having.to {
-                Some(to) => format!("{of} BETWEEN {number} AND {}", self::number(to)),
-                None => format!("{of} {} {number}", having.op.sql()),
-            });
-        }
-        if !form.order.is_empty() {
-            let keys: Option<Vec<String>> = form
-                .order
-                .iter()
-                .map(|(shown, down)| {
-                    let way = if *down { " DESC" } else { " ASC" };
-                    Some(self.shown(shown)? + way)
-                })
-                .collect();
-            sql.push_str(" ORDER BY ");
-            sql.push_str(&keys?.join(", "));
-        }
-        let mut ties = None;
-        if let Some(limit) = form.limit {
-            if let (Some((first, _)), Some(from)) = (form.order.first(), sql.find(" FROM ")) {
-                let key = self.shown(first)?;
-                let rest = sql.get(from..)?;
-                let more = limit.saturating_add(1);
-                ties = Some(format!("SELECT {key}{rest} LIMIT {more}"));
+        let ties = form.limit.filter(|_| !keys.is_empty()).map(|limit| Ties {
+            keys: keys.len(),
+            shown: limit,
+            sql: Parts {
+                distinct: parts.distinct,
+                select: keys.iter().chain(&parts.select).cloned().collect(),
+                from: parts.from.clone(),
+                conditions: parts.conditions.clone(),
+                group: parts.group.clone(),
+                having: parts.having.clone(),
+                order: parts.order.clone(),
+                limit: Some(limit.saturating_add(1)),
             }
-            sql.push_str(&format!(" LIMIT {limit}"));
-        }
+            .sql(),
+        });
+        let mut sql = parts.sql();
         if form.wrapped {
             sql = format!("SELECT COUNT(*) FROM ({sql}) AS counted");
         }
@@ -184,6 +266,57 @@ impl<'a> Writer<'a> {
             tables: self.joins.steps.len().saturating_add(1),
             ties,
         })
+    }
+
+    fn group(&self) -> Option<Vec<String>> {
+        if self.form.group.is_empty() {
+            return Some(Vec::new());
+        }
+        let mut keys = self.form.group.clone();
+        for shown in &self.form.select {
+            if let Shown::Column(at) = shown
+                && !keys.contains(at)
+            {
+                keys.push(*at);
+            }
+        }
+        keys.iter().map(|at| self.name(*at)).collect()
+    }
+
+    fn having(&self) -> Option<Vec<String>> {
+        let Some(having) = &self.form.having else {
+            return Some(Vec::new());
+        };
+        let of = self.shown(&having.of)?;
+        let least = number(having.number);
+        Some(vec![match having.to {
+            Some(to) => format!("{of} BETWEEN {least} AND {}", number(to)),
+            None => format!("{of} {} {least}", having.op.sql()),
+        }])
+    }
+
+    /// What rows are sorted by.
+    fn order_key(&self, shown: &Shown) -> Option<String> {
+        match shown {
+            Shown::Column(at) => self.measured(*at),
+            other => self.shown(other),
+        }
+    }
+
+    /// Whether rows that have no value come first in an order.
+    fn missing_first(&self, at: At, down: bool) -> Option<bool> {
+        let first = match self.dialect {
+            Dialect::Postgres => down,
+            Dialect::Sqlite | Dialect::Mysql => !down,
+        };
+        let column = self.facts.column(at)?;
+        Some(first && (column.nullable || column.holds == Holds::NumberAsText))
+    }
+
+    /// Whether only rows are left that have a value: a comparison holds for what is known.
+    fn tested(&self, at: At) -> bool {
+        let mut filters = self.form.filters.iter();
+        filters.any(|any| any.iter().all(|filter| filter.at == at))
     }
 
     fn several(&self) -> bool {
@@ -254,19 +387,4 @@ impl<'a> Writer<'a> {
             _ => Some("COUNT(*)".to_owned()),
         }
     }
-
-    /// A column as a number, also where a stricter database keeps it as text.
-    fn measured(&self, at: At) -> Option<String> {
-        let name = self.name(at)?;
-        let text = self.facts.column(at)?.holds == Holds::NumberAsText;
-        Some(match self.dialect {
-            Dialect::Postgres if text => format!("CAST({name} AS NUMERIC)"),
-            _ => name,
-        })
-    }
-}
-
-/// A number as it is written in SQL.
-fn number(value: f64) -> String {
-    value.to_string()
 }

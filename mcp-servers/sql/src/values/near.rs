@@ -9,6 +9,9 @@ use crate::words::fold;
 /// Trigrams that more values have than this tell nothing.
 const COMMON: usize = 20_000;
 
+/// Longest text that a value may be near to, in bytes: values of the index are shorter.
+const LONGEST: usize = 1_000;
+
 /// How alike two texts must be.
 const ALIKE: f64 = 0.7;
 
@@ -16,7 +19,6 @@ const ALIKE: f64 = 0.7;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Trigrams {
     places: HashMap<[char; 3], Vec<u32>>,
-    texts: HashMap<u32, Box<str>>,
 }
 
 impl Trigrams {
@@ -24,11 +26,19 @@ impl Trigrams {
         for trigram in trigrams(folded) {
             self.places.entry(trigram).or_default().push(place);
         }
-        self.texts.insert(place, folded.into());
     }
 
-    /// Values near a folded text, with scores below those of values that it names.
-    pub(super) fn near(&self, folded: &str, limit: usize) -> Vec<(u32, f32)> {
+    /// Values near a folded text, with scores below those of values that it names. `value` gives
+    /// the folded text of a value.
+    pub(super) fn near(
+        &self,
+        folded: &str,
+        limit: usize,
+        value: impl Fn(u32) -> Option<String>,
+    ) -> Vec<(u32, f32)> {
+        if folded.len() > LONGEST {
+            return Vec::new();
+        }
         let sought = trigrams(folded);
         let mut shared: HashMap<u32, usize> = HashMap::new();
         for trigram in &sought {
@@ -47,7 +57,7 @@ impl Trigrams {
         shared.truncate(limit.saturating_mul(8));
         let mut near: Vec<(u32, f32)> = shared
             .into_iter()
-            .filter_map(|(place, _)| Some((place, alike(folded, self.texts.get(&place)?)?)))
+            .filter_map(|(place, _)| Some((place, alike(folded, &value(place)?)?)))
             .collect();
         near.sort_by(|one, two| two.1.total_cmp(&one.1).then(one.0.cmp(&two.0)));
         near.truncate(limit);

@@ -43,7 +43,7 @@ impl Default for Bounds {
 impl ValueIndex {
     /// Reads the values of the columns that a caller may see, as the guard lets the caller see them:
     /// an index read for one caller is not for another who may see less. A column that cannot be
-    /// read in time has none, and is not complete.
+    /// read in time has none, and is not complete; the tables are read in the order of the schema.
     ///
     /// # Errors
     /// When the caller gave up.
@@ -54,6 +54,7 @@ impl ValueIndex {
         cancel: &CancellationToken,
     ) -> Result<Self, SourceError> {
         let (mut columns, mut values) = (Vec::new(), Vec::new());
+        let mut cut_short = false;
         let began = Instant::now();
         for table in &schema.tables {
             for column in &table.columns {
@@ -72,7 +73,9 @@ impl ValueIndex {
                     column: column.name.clone(),
                     complete: false,
                 };
-                if most > 0 && began.elapsed() < bounds.time {
+                let late = began.elapsed() >= bounds.time;
+                cut_short |= late && most > 0;
+                if most > 0 && !late {
                     let read = distinct(source, &indexed, most, bounds, cancel).await;
                     match read {
                         Ok(read) => {
@@ -95,6 +98,8 @@ impl ValueIndex {
                         }
                         Err(error) if error.is_cancelled() => return Err(error),
                         Err(error) => {
+                            // Another time the database may be there again.
+                            cut_short |= gone(&error);
                             tracing::debug!(table = table.name, column = column.name, %error,
                                 "the values of a column are not in the index");
                         }
@@ -103,8 +108,19 @@ impl ValueIndex {
                 columns.push(indexed);
             }
         }
-        Ok(Self::of(schema, columns, values))
+        Ok(Self {
+            cut_short,
+            ..Self::of(schema, columns, values)
+        })
     }
+}
+
+/// Whether it was not about the column that it could not be read.
+fn gone(error: &SourceError) -> bool {
+    let SourceError::Database { error, .. } = error else {
+        return false;
+    };
+    matches!(error, DatabaseError::Open { .. } | DatabaseError::Locked)
 }
 
 /// Up to one value more than `most`.

@@ -57,7 +57,7 @@ impl Reader<'_> {
         self.focus = self.subject();
         self.read.form.select = select;
         self.read.form.distinct = self.distinct;
-        self.group(&items)?;
+        self.group()?;
         self.having()?;
         self.first()?;
         self.sort()?;

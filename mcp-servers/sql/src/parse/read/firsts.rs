@@ -22,8 +22,12 @@ impl Reader<'_> {
         }
         match self.first.take() {
             None => {
-                if self.limit.is_some() {
+                if self.limit.is_some() && self.orders.is_empty() {
                     self.doubt(price::ODD, "it is not said which come first".to_owned());
+                } else {
+                    // "the top 3 songs, sorted by length".
+                    self.first_in_order = self.limit.is_some();
+                    self.read.form.limit = self.limit;
                 }
             }
             Some(First::Count { counted, down }) => self.first_by_count(&counted, down),
@@ -102,7 +106,7 @@ impl Reader<'_> {
 
     pub(super) fn sort(&mut self) -> Option<()> {
         let orders = std::mem::take(&mut self.orders);
-        if !orders.is_empty() && self.read.form.limit.is_some() {
+        if !orders.is_empty() && self.read.form.limit.is_some() && !self.first_in_order {
             self.doubt(
                 price::ODD,
                 "what is first in one order is sorted by another".to_owned(),
@@ -124,7 +128,10 @@ impl Reader<'_> {
                     }
                 }
                 OrderKey::Function(function, link) => {
-                    Shown::Aggregate(function, self.column(&link, |_| 0.0)?)
+                    let at = self.column(&link, |_| 0.0)?;
+                    let plain = self.plain();
+                    self.put_together(&plain, Some(at.table));
+                    Shown::Aggregate(function, at)
                 }
                 OrderKey::Count(table) => {
                     let plain = self.plain();

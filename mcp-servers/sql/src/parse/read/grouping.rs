@@ -2,11 +2,11 @@
 
 use crate::parse::form::{At, Function, Having, Shown};
 use crate::parse::link::Link;
-use crate::parse::read::{Item, Reader, price};
+use crate::parse::read::{Reader, price};
 
 impl Reader<'_> {
     /// What rows are put together by.
-    pub(super) fn group(&mut self, items: &[Item]) -> Option<()> {
+    pub(super) fn group(&mut self) -> Option<()> {
         let each = std::mem::take(&mut self.each);
         let plain: Vec<At> = self.plain();
         let aggregates = self.read.form.select.iter().any(Shown::aggregates);
@@ -112,7 +112,7 @@ impl Reader<'_> {
                     "what is shown of all rows stands beside what is shown of one".to_owned(),
                 );
             }
-            self.group_by_shown(&plain, items);
+            self.group_by_shown(&plain);
         }
         Some(())
     }
@@ -132,7 +132,7 @@ impl Reader<'_> {
 
     /// By the rows of which columns are shown, or by the columns where rows of their own table are
     /// put together.
-    pub(super) fn group_by_shown(&mut self, plain: &[At], _items: &[Item]) {
+    fn group_by_shown(&mut self, plain: &[At]) {
         let counted = self.read.form.select.iter().find_map(|shown| match shown {
             Shown::Count(table) => *table,
             Shown::Different(at) | Shown::Aggregate(_, at) => Some(at.table),

@@ -1,6 +1,6 @@
 //! What a question shows: "the name and age of", "how many", "the average price".
 
-use crate::parse::chunks::What;
+use crate::parse::chunks::{What, participle};
 use crate::parse::form::Function;
 use crate::parse::lexicon::{self, Role};
 use crate::parse::link::Link;
@@ -65,6 +65,7 @@ impl Reader<'_> {
                             break;
                         }
                     }
+                    Role::Both if self.past_both(0) > 0 => self.step(),
                     Role::Distinct => {
                         distinct = true;
                         self.step();
@@ -216,7 +217,7 @@ impl Reader<'_> {
         while let Some(What::Mention(next)) = self.peek() {
             let text = self.text();
             // "students registered": what follows tells more of them.
-            if crate::parse::read::naming::participle(&text) && next.table_score() < 0.6 {
+            if participle(&text) && next.table_score() < 0.6 {
                 return;
             }
             let schema = next.column_score().max(next.table_score());
@@ -244,7 +245,7 @@ impl Reader<'_> {
                 && next.column_score() > next.table_score()
             {
                 // Two columns are no one thing.
-                if crate::parse::read::naming::participle(&text) {
+                if participle(&text) {
                     return;
                 }
                 self.tape.pay(price::ODD);
@@ -296,9 +297,22 @@ impl Reader<'_> {
         before.is_none_or(|chunk| matches!(chunk.what, What::Role(Role::Stop | Role::Comma)))
     }
 
+    /// The place after "both", where columns follow: "both the name and the id".
+    fn past_both(&self, by: usize) -> usize {
+        let after = self.past_small(by.saturating_add(1));
+        match (self.ahead(by), self.ahead(after)) {
+            (Some(What::Role(Role::Both)), Some(What::Mention(link)))
+                if link.column_score() > link.value_score().max(link.table_score()) =>
+            {
+                after
+            }
+            _ => by,
+        }
+    }
+
     /// Whether an item begins a few places on.
     pub(super) fn item_ahead(&self, by: usize) -> bool {
-        let by = self.past_small(by);
+        let by = self.past_both(self.past_small(by));
         match self.ahead(by) {
             Some(What::Role(
                 Role::HowMany
@@ -340,7 +354,7 @@ impl Reader<'_> {
         let mut before = before;
         while let Some(place) = before {
             match self.chunks.get(place).map(|chunk| &chunk.what) {
-                Some(What::Role(Role::Filler | Role::All | Role::Distinct)) => {
+                Some(What::Role(Role::Filler | Role::All | Role::Distinct | Role::Both)) => {
                     before = place.checked_sub(1)
                 }
                 Some(What::Role(Role::Ask)) => {

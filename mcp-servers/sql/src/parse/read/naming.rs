@@ -1,6 +1,6 @@
 //! What a name is where rows are told apart: a table, a column of which something is said, a value.
 
-use crate::parse::chunks::What;
+use crate::parse::chunks::{What, participle};
 use crate::parse::form::Absent;
 use crate::parse::lexicon::Role;
 use crate::parse::link::Link;
@@ -287,10 +287,4 @@ impl Reader<'_> {
         }
         self.value_filter(link, text);
     }
-}
-
-/// Whether a word looks like a form of a verb.
-pub(super) fn participle(text: &str) -> bool {
-    let lower = text.to_lowercase();
-    lower.ends_with("ed") || lower.ends_with("ing")
 }

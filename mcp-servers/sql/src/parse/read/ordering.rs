@@ -313,6 +313,34 @@ impl Reader<'_> {
         }
     }
 
+    /// "the top 5 countries by number of customers", "by total price": the first in that order.
+    pub(super) fn top_by(&mut self) -> bool {
+        if self.limit.is_none() || self.first.is_some() || !self.orders.is_empty() {
+            return false;
+        }
+        let by = self.past_small(1);
+        match self.ahead(by) {
+            Some(What::Role(Role::NumberOf)) => {
+                self.dangling();
+                self.at = self.at.saturating_add(by).saturating_add(1);
+                self.most(true, "number of");
+                true
+            }
+            Some(What::Role(Role::Function(function))) => {
+                let by = self.past_small(by.saturating_add(1));
+                let Some(What::Mention(link)) = self.ahead(by) else {
+                    return false;
+                };
+                self.dangling();
+                let key = OrderKey::Function(*function, link.clone());
+                self.orders.push((key, true));
+                self.at = self.at.saturating_add(by).saturating_add(1);
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// "top 3".
     pub(super) fn top(&mut self) {
         if let Some(What::Number(number)) = self.peek() {

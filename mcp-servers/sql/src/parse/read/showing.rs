@@ -82,6 +82,9 @@ impl Reader<'_> {
         }
         let table = self.table_of(link)?;
         self.mentioned.insert(table);
+        if self.counts_itself(table) {
+            self.doubt(price::ODD, format!("“{text}”: rows, or what they count"));
+        }
         let name = self.table_name(table);
         self.note(text, &format!("how many rows of {name}"));
         if distinct
@@ -91,6 +94,27 @@ impl Reader<'_> {
             return Some(Shown::Different(key));
         }
         Some(Shown::Count(Some(table)))
+    }
+
+    /// Whether rows of a table say of how many things each is.
+    fn counts_itself(&self, table: usize) -> bool {
+        let columns = self
+            .facts
+            .table(table)
+            .map(|table| (&table.columns, &table.stems));
+        columns.is_some_and(|(columns, stems)| {
+            columns.iter().any(|column| {
+                let mut own = column.stems.iter().filter(|stem| !stems.contains(stem));
+                let counts = own
+                    .next()
+                    .is_some_and(|stem| stem == "count" || stem == "quantiti");
+                counts
+                    && own.next().is_none()
+                    && column.holds.numeric()
+                    && !column.key
+                    && !column.foreign
+            })
+        })
     }
 
     /// A column that is shown: what is named, or what people call a row of a table that is named.

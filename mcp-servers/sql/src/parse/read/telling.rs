@@ -102,6 +102,7 @@ impl Reader<'_> {
                 self.preposition = Some(role);
                 self.step();
             }
+            Role::By if self.top_by() => {}
             Role::Of | Role::For | Role::In | Role::From | Role::By => {
                 if !matches!(role, Role::Of | Role::For) {
                     self.told |= !self.items.is_empty();
@@ -199,15 +200,15 @@ impl Reader<'_> {
             }
             Role::Contains => {
                 self.step();
-                self.like("%", "%");
+                self.like(true, true);
             }
             Role::Starts => {
                 self.step();
-                self.like("", "%");
+                self.like(false, true);
             }
             Role::Ends => {
                 self.step();
-                self.like("%", "");
+                self.like(true, false);
             }
             Role::Called => {
                 self.step();

@@ -1,6 +1,7 @@
 //! What is not understood, and what it costs.
 
 use crate::parse::chunks::What;
+use crate::parse::form::{Literal, Test};
 use crate::parse::lexicon::{self, Role};
 use crate::parse::read::{Reader, price};
 
@@ -25,7 +26,7 @@ impl Reader<'_> {
 
     /// A word that nothing is known of: cheap where it looks like a verb between two things.
     pub(super) fn unknown(&mut self, text: &str) {
-        if self.added(text) {
+        if self.added(text) || self.unit(text) {
             self.tape.pay(price::BESIDE);
             return;
         }
@@ -86,13 +87,34 @@ impl Reader<'_> {
         }
     }
 
+    /// Whether a word says what a number before it is measured in: "above 200 mph".
+    fn unit(&self, text: &str) -> bool {
+        let before = self.at.checked_sub(1).and_then(|at| self.chunks.get(at));
+        let number = before.is_some_and(|chunk| matches!(chunk.what, What::Number(_)));
+        let last = self.read.form.filters.last().and_then(|any| any.last());
+        let compared = last.is_some_and(|filter| {
+            Some(filter.at) == self.compared
+                && matches!(
+                    filter.test,
+                    Test::Is(_, Literal::Number(_)) | Test::Between(..)
+                )
+        });
+        number && compared && text.chars().all(|c| c.is_ascii_lowercase())
+    }
+
     /// Whether a word adds nothing to what is before or after: "arrival times", "type of status".
     pub(super) fn added(&self, text: &str) -> bool {
         let stem = crate::words::stem(&text.to_lowercase());
         let before = self.at.checked_sub(1).and_then(|at| self.chunks.get(at));
         let after = self.ahead(1) == Some(&What::Role(Role::Of));
-        let column = matches!(before.map(|chunk| &chunk.what), Some(What::Mention(link)) if link.column_score() > 0.8);
+        let mention = before.and_then(|chunk| match &chunk.what {
+            What::Mention(link) => Some(link),
+            _ => None,
+        });
+        let column = mention.is_some_and(|link| link.column_score() > 0.8);
+        let table = mention.is_some_and(|link| link.table_score() > 0.8);
         column && lexicon::ADDED.contains(&stem.as_str())
+            || table && lexicon::ADDED_TO_TABLES.contains(&stem.as_str())
             || after && (stem == "type" || stem == "kind")
     }
 }

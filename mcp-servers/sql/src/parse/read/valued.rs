@@ -1,7 +1,7 @@
 //! Values that tell rows apart: "from France", "named 'X'", "containing 'x'".
 
 use crate::parse::chunks::What;
-use crate::parse::form::{At, Filter, Literal, Op, Test};
+use crate::parse::form::{At, Filter, Like, Literal, Op, Test};
 use crate::parse::lexicon::Role;
 use crate::parse::link::Link;
 use crate::parse::read::{ItemKind, Reader, price};
@@ -69,7 +69,7 @@ impl Reader<'_> {
                 .map(|(_, value, _)| value.clone())
                 .or_else(|| match self.ahead(by) {
                     Some(What::Quoted(text)) => {
-                        let values = self.linker.values(text, false);
+                        let values = self.linker.values(text);
                         values
                             .into_iter()
                             .find(|(other, _, _)| *other == at)
@@ -117,7 +117,7 @@ impl Reader<'_> {
     /// A text in quotes.
     pub(super) fn quoted(&mut self, text: &str) {
         let link = Link {
-            values: self.linker.values(text, false),
+            values: self.linker.values(text),
             ..Link::default()
         };
         if matches!(self.preposition, Some(Role::With)) && self.role() == Some(Role::In) {
@@ -126,7 +126,7 @@ impl Reader<'_> {
                 && column.column_score() > 0.3
             {
                 self.at = self.at.saturating_sub(1);
-                self.like("%", "%");
+                self.like(true, true);
                 return;
             }
         }
@@ -182,7 +182,7 @@ impl Reader<'_> {
     }
 
     /// "containing 'x'", "starts with 'x'".
-    pub(super) fn like(&mut self, before: &str, after: &str) {
+    pub(super) fn like(&mut self, before: bool, after: bool) {
         self.skip_small();
         let text = match self.peek() {
             Some(What::Quoted(text)) => text.clone(),
@@ -226,8 +226,11 @@ impl Reader<'_> {
         let not = std::mem::take(&mut self.negated);
         match at {
             Some(at) => {
-                let escaped = text.replace('%', "\\%");
-                let test = Test::Like(format!("{before}{escaped}{after}"));
+                let test = Test::Like(Like {
+                    before,
+                    text,
+                    after,
+                });
                 self.filter(vec![Filter { at, not, test }]);
             }
             None => self.doubt(price::ODD, format!("it is not said what contains “{text}”")),

@@ -1,9 +1,12 @@
 //! Conditions: filters, rows that must be absent, rows of the first one in an order.
 
 use crate::dialect::Dialect;
-use crate::parse::form::{Absent, AnyOf, At, Filter, Form, Literal, Op, Shown, Test, Top};
+use crate::parse::form::{
+    Absent, AnyOf, At, Filter, Form, Like, Literal, Shown, Test, Top, is_year,
+};
 use crate::parse::join::joins;
-use crate::parse::write::{Writer, number};
+use crate::parse::write::Writer;
+use crate::parse::write::numbers::number;
 use crate::schema::Holds;
 
 impl Writer<'_> {
@@ -36,68 +39,65 @@ impl Writer<'_> {
         let name = self.name(filter.at)?;
         let holds = self.facts.column(filter.at)?.holds;
         let not = if filter.not { "NOT " } else { "" };
-        let like = match self.dialect {
-            // The others make no difference between capitals there.
-            Dialect::Postgres => "ILIKE",
-            Dialect::Sqlite | Dialect::Mysql => "LIKE",
-        };
         Some(match &filter.test {
             Test::Is(op, literal) => {
                 let op = if filter.not { op.not() } else { *op };
                 let (left, right) = match literal {
                     Literal::Text(text) => (name, self.dialect.literal(text)),
-                    Literal::Number(value) => self.numbers(filter.at, name, holds, op, *value)?,
+                    Literal::Number(value) => self.compared(filter.at, op, *value)?,
                 };
                 format!("{left} {} {right}", op.sql())
             }
             Test::Between(from, to) => {
                 let name = match holds {
                     Holds::Date if is_year(*from) && is_year(*to) => self.year(&name),
-                    _ => self.measured(filter.at)?,
+                    _ => self.as_number(name, holds),
                 };
                 format!("{name} {not}BETWEEN {} AND {}", number(*from), number(*to))
             }
-            Test::Like(pattern) => format!("{name} {not}{like} {}", self.dialect.literal(pattern)),
+            Test::Like(like) => format!("{name} {not}{}", self.like(like)),
             Test::Against(op, function) => {
                 let op = if filter.not { op.not() } else { *op };
                 let facts = self.facts.table(filter.at.table)?;
                 let column = self.dialect.quoted(&self.facts.column(filter.at)?.name);
-                let table = self.dialect.quoted_path(&facts.name);
                 format!(
-                    "{name} {} (SELECT {}({column}) FROM {table})",
+                    "{} {} (SELECT {}({}) FROM {})",
+                    self.as_number(name, holds),
                     op.sql(),
-                    function.sql()
+                    function.sql(),
+                    self.as_number(column, holds),
+                    self.dialect.quoted_path(&facts.name)
                 )
             }
+            Test::Known => format!("{name} IS {}NULL", if filter.not { "" } else { "NOT " }),
         })
     }
 
-    /// Both sides of a comparison of a column with a number, by what the column holds.
-    fn numbers(
-        &self,
-        at: At,
-        name: String,
-        holds: Holds,
-        op: Op,
-        value: f64,
-    ) -> Option<(String, String)> {
-        let equal = matches!(op, Op::Equal | Op::Unequal);
-        Some(match holds {
-            Holds::Date if is_year(value) => (self.year(&name), number(value)),
-            Holds::Text | Holds::Truth | Holds::Other => (name, format!("'{}'", number(value))),
-            Holds::NumberAsText if equal => (name, format!("'{}'", number(value))),
-            Holds::Date | Holds::Number | Holds::NumberAsText => {
-                (self.measured(at)?, number(value))
-            }
-        })
-    }
-
-    /// The year of a date. SQLite keeps dates as texts with the year in front.
-    fn year(&self, name: &str) -> String {
-        match self.dialect {
-            Dialect::Sqlite => format!("CAST(SUBSTR({name}, 1, 4) AS INTEGER)"),
-            Dialect::Postgres | Dialect::Mysql => format!("EXTRACT(YEAR FROM {name})"),
+    /// What comes after a column that is searched for a part.
+    fn like(&self, like: &Like) -> String {
+        let word = match self.dialect {
+            // The others make no difference between capitals there.
+            Dialect::Postgres => "ILIKE",
+            Dialect::Sqlite | Dialect::Mysql => "LIKE",
+        };
+        let (before, after) = (
+            if like.before { "%" } else { "" },
+            if like.after { "%" } else { "" },
+        );
+        if !like.text.contains(['%', '_', '\\']) {
+            let pattern = format!("{before}{}{after}", like.text);
+            return format!("{word} {}", self.dialect.literal(&pattern));
         }
+        // A mark of our own, since a backslash is one in some databases only.
+        let mut text = String::new();
+        for c in like.text.chars() {
+            if matches!(c, '%' | '_' | '!') {
+                text.push('!');
+            }
+            text.push(c);
+        }
+        let pattern = self.dialect.literal(&format!("{before}{text}{after}"));
+        format!("{word} {pattern} ESCAPE '!'")
     }
 
     /// Subjects that no row of another table belongs to.
@@ -123,30 +123,28 @@ impl Writer<'_> {
         } else {
             (edge.from, edge.to)
         };
+        let mut filters = absent.filters.clone();
+        // With a key that may be missing, NOT IN would be unknown for every row.
+        if self.facts.column(told)?.nullable {
+            filters.push(vec![Filter::known(told)]);
+        }
         let select = Form {
             subject: Some(told.table),
             select: vec![Shown::Column(told)],
-            filters: absent.filters.clone(),
+            filters,
             joined: vec![absent.table],
             ..Form::default()
         };
         let written =
             Writer::new(&select, self.facts, self.dialect, self.hints, self.tape)?.statement()?;
-        let told_column = self.facts.column(told)?;
-        // With a key that may be missing, NOT IN would be unknown for every row.
-        let mut sql = written.sql;
-        if !told_column.key {
-            let several = sql.contains(" AS t1 ");
-            let name = self.dialect.quoted(&told_column.name);
-            let name = if several { format!("t1.{name}") } else { name };
-            let joiner = if absent.filters.is_empty() {
-                "WHERE"
-            } else {
-                "AND"
-            };
-            sql = format!("{sql} {joiner} {name} IS NOT NULL");
-        }
-        Some(format!("{} NOT IN ({sql})", self.name(own)?))
+        let name = self.name(own)?;
+        let absent = format!("{name} NOT IN ({})", written.sql);
+        // Nothing belongs to a row that tells no key.
+        Some(if self.facts.column(own)?.nullable {
+            format!("({name} IS NULL OR {absent})")
+        } else {
+            absent
+        })
     }
 
     /// Rows that belong to the first one of another table.
@@ -154,17 +152,18 @@ impl Writer<'_> {
         let facts = self.facts.table(top.by.table)?;
         let key = self.facts.key(top.by.table)?;
         let quoted = |at: At| Some(self.dialect.quoted(&self.facts.column(at)?.name));
-        let way = if top.down { "DESC" } else { "ASC" };
+        let by = self.as_number(quoted(top.by)?, self.facts.column(top.by)?.holds);
+        let known = if self.missing_first(top.by, top.down)? {
+            format!(" WHERE {by} IS NOT NULL")
+        } else {
+            String::new()
+        };
         Some(format!(
-            "{} = (SELECT {} FROM {} ORDER BY {} {way} LIMIT 1)",
+            "{} = (SELECT {} FROM {}{known} ORDER BY {by} {} LIMIT 1)",
             self.name(key)?,
             quoted(key)?,
             self.dialect.quoted_path(&facts.name),
-            quoted(top.by)?,
+            if top.down { "DESC" } else { "ASC" },
         ))
     }
-}
-
-fn is_year(value: f64) -> bool {
-    (1000.0..2200.0).contains(&value) && value.fract() == 0.0
 }
