@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ropewalk_sql::Asked;
-use ropewalk_sql::database::{Engine, MySql, Postgres};
+use ropewalk_sql::database::{Engine, MySql};
 use ropewalk_sql::guard::Rules;
 use ropewalk_sql::repair::repair;
 use ropewalk_sql::source::{Settings, Source};
@@ -43,11 +43,8 @@ async fn postgres_finds_names_as_they_are_stored() {
          CREATE TABLE concert (id int PRIMARY KEY, singer int REFERENCES \"Singer\", day date);
          INSERT INTO concert VALUES (1, 1, '2024-03-01'), (2, 2, '2025-03-02');",
     );
-    let database = Postgres::connect("music", &server.owner(), Rules::default())
-        .await
-        .unwrap();
     repaired(
-        Arc::new(database),
+        Arc::new(server.owner().await),
         &[
             ("SELECT Name FROM Singer WHERE Id = 1", json!([["Ada"]])),
             (
