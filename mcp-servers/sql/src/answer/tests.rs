@@ -98,7 +98,7 @@ async fn what_statements_agree_on_is_the_answer_and_slips_are_mended() {
             .grammar
             .as_deref()
             .unwrap()
-            .contains("animal.kilograms")
+            .contains("name: \"id\" | \"keeper_id\" | \"kilograms\"")
     );
 }
 
