@@ -74,7 +74,8 @@ pub fn grammar(tables: &[&Table], dialect: Dialect) -> Option<String> {
     let columns = tables.iter().flat_map(|table| &table.columns);
     let columns: BTreeSet<String> = columns.map(|column| dialect.named(&column.name)).collect();
     alternatives(&mut grammar, "name", columns.into_iter());
-    let functions = functions(dialect).iter().map(|name| (*name).to_owned());
+    let functions = FUNCTIONS.iter().chain(functions(dialect));
+    let functions = functions.map(|name| (*name).to_owned());
     alternatives(&mut grammar, "function", functions);
     let types = types(dialect).iter().map(|name| (*name).to_owned());
     alternatives(&mut grammar, "type", types);
@@ -87,51 +88,17 @@ fn alternatives(grammar: &mut String, rule: &str, texts: impl Iterator<Item = St
     let _ = writeln!(grammar, "{rule}: {}", texts.join(" | "));
 }
 
-/// Functions that only compute, and that questions need.
+/// Functions that only compute, and that questions need: those of every dialect.
+const FUNCTIONS: [&str; 8] = [
+    "LOWER", "UPPER", "LENGTH", "SUBSTR", "ROUND", "ABS", "COALESCE", "NULLIF",
+];
+
+/// And those of this one.
 fn functions(dialect: Dialect) -> &'static [&'static str] {
     match dialect {
-        Dialect::Sqlite => &[
-            "LOWER",
-            "UPPER",
-            "LENGTH",
-            "SUBSTR",
-            "ROUND",
-            "ABS",
-            "COALESCE",
-            "NULLIF",
-            "STRFTIME",
-            "DATE",
-            "JULIANDAY",
-        ],
-        Dialect::Postgres => &[
-            "LOWER",
-            "UPPER",
-            "LENGTH",
-            "SUBSTR",
-            "ROUND",
-            "ABS",
-            "COALESCE",
-            "NULLIF",
-            "TO_CHAR",
-            "DATE_TRUNC",
-            "DATE_PART",
-        ],
-        Dialect::Mysql => &[
-            "LOWER",
-            "UPPER",
-            "LENGTH",
-            "SUBSTR",
-            "ROUND",
-            "ABS",
-            "COALESCE",
-            "NULLIF",
-            "CONCAT",
-            "YEAR",
-            "MONTH",
-            "DATE",
-            "DATE_FORMAT",
-            "DATEDIFF",
-        ],
+        Dialect::Sqlite => &["STRFTIME", "DATE", "JULIANDAY"],
+        Dialect::Postgres => &["TO_CHAR", "DATE_TRUNC", "DATE_PART"],
+        Dialect::Mysql => &["CONCAT", "YEAR", "MONTH", "DATE", "DATE_FORMAT", "DATEDIFF"],
     }
 }
 
