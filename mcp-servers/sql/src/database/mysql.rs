@@ -37,6 +37,9 @@ use address::Address;
 use errors::{statement, unreached};
 use session::Session;
 
+/// How often a connection is tried for within [`REACH`].
+const TRIES: u32 = 3;
+
 /// A MySQL or MariaDB database.
 #[derive(Clone)]
 pub struct MySql {
@@ -94,10 +97,13 @@ impl Server for MySql {
             name: self.name.clone(),
             reason,
         };
-        let client = timeout(REACH, self.pool.get_conn()).await;
-        client
-            .map_err(|_| open(unreachable()))?
-            .map_err(|error| open(unreached(&error)))
+        // A server that stood still in between answers who comes anew, and nobody else.
+        for _ in 0..TRIES {
+            if let Ok(client) = timeout(REACH / TRIES, self.pool.get_conn()).await {
+                return client.map_err(|error| open(unreached(&error)));
+            }
+        }
+        Err(open(unreachable()))
     }
 
     async fn stop(&self, connection: Conn) {
@@ -110,6 +116,8 @@ impl Server for MySql {
         if !matches!(stopped.await, Ok(Ok(()))) {
             tracing::debug!("a statement could not be stopped; its time limit will");
         }
+        // Left for good: what it was still answering is not taken for answers to who comes next.
+        let _ = timeout(REACH, connection.disconnect()).await;
     }
 }
 
