@@ -61,10 +61,27 @@ impl Place {
     }
 }
 
-/// Has a process stand still, or go on.
+/// Has a process stand still, or go on, and waits until all of its threads do.
 fn signal(process: &str, signal: &str) {
     let sent = Command::new("kill").args([signal, process]).status();
     assert!(sent.unwrap().success());
+    let began = Instant::now();
+    while !threads(process).all(|stopped| stopped == (signal == "-STOP")) {
+        assert!(began.elapsed() < Duration::from_secs(30), "{signal}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Of each thread of a process, whether it stands still.
+fn threads(process: &str) -> impl Iterator<Item = bool> {
+    let all = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    all.filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("stat")).ok())
+        // What follows the name, which may hold anything, begins with the state.
+        .map(|stat| {
+            stat.rsplit(')')
+                .next()
+                .is_some_and(|rest| rest.trim().starts_with('T'))
+        })
 }
 
 fn is_root() -> bool {
