@@ -37,9 +37,6 @@ use address::Address;
 use errors::{statement, unreached};
 use session::Session;
 
-/// How often a connection is tried for within [`REACH`].
-const TRIES: u32 = 3;
-
 /// A MySQL or MariaDB database.
 #[derive(Clone)]
 pub struct MySql {
@@ -97,13 +94,10 @@ impl Server for MySql {
             name: self.name.clone(),
             reason,
         };
-        // A server that stood still in between answers who comes anew, and nobody else.
-        for _ in 0..TRIES {
-            if let Ok(client) = timeout(REACH / TRIES, self.pool.get_conn()).await {
-                return client.map_err(|error| open(unreached(&error)));
-            }
-        }
-        Err(open(unreachable()))
+        let client = timeout(REACH, self.pool.get_conn()).await;
+        client
+            .map_err(|_| open(unreachable()))?
+            .map_err(|error| open(unreached(&error)))
     }
 
     async fn stop(&self, connection: Conn) {
