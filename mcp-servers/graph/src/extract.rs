@@ -1,0 +1,1 @@
+//! A document to its piece, without a model.
