@@ -1,6 +1,7 @@
 //! `ropewalk eval`: how well things work on data of one's own.
 
 mod beir;
+mod graph;
 mod metrics;
 mod retrieval;
 mod sql;
@@ -13,6 +14,7 @@ use crate::arguments::measuring::Eval;
 
 pub(crate) async fn run(eval: Eval, cancel: CancellationToken) -> anyhow::Result<Ending> {
     match eval {
+        Eval::Graph(options) => graph::run(options, cancel).await,
         Eval::Retrieval(options) => retrieval::run(options, cancel).await,
         Eval::Sql(options) => sql::run(options, cancel).await,
         Eval::Tools(options) => tools::run(options, cancel).await,

@@ -34,11 +34,28 @@ pub(crate) struct Bench {
 pub(crate) enum Eval {
     /// Retrieval on a BEIR-format folder: dense, BM25 and hybrid.
     Retrieval(EvalRetrieval),
+    /// The knowledge graph on a BEIR-format folder, over several passages where it takes them.
+    Graph(EvalGraph),
     /// Tool search on a BEIR-format folder whose documents are tools, with `inputSchema` beside.
     Tools(EvalTools),
     /// Questions to databases on a folder of questions whose answers are known: the guard, linking,
     /// choice, repair, the parser.
     Sql(EvalSql),
+}
+
+#[derive(Args)]
+pub(crate) struct EvalGraph {
+    /// Folder with corpus.jsonl, queries.jsonl and qrels.tsv.
+    pub(crate) folder: PathBuf,
+    /// Statements that were found before, one JSON object to a line: _id, entities, triples.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) triples: Option<PathBuf>,
+    /// Leave the titles of documents out, which are often the names of what is asked for.
+    #[arg(long)]
+    pub(crate) strip_titles: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]
