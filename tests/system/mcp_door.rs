@@ -1,20 +1,11 @@
 //! `ropewalk mcp`: agents and graphs of a folder as tools, over stdio, spoken to line by line.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may panic"
-)]
-
-mod program;
-
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
-use program::Place;
 use serde_json::{Value, json};
+
+use crate::program::Place;
 
 const ASKS: &str = r#"
 name: publish

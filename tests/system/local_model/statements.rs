@@ -7,7 +7,7 @@ use ropewalk_sql::grammar::grammar;
 use ropewalk_sql::guard::{Guard, Rules};
 use ropewalk_sql::schema::{Column, Table};
 
-use crate::{heavy, hot};
+use super::{heavy, hot};
 
 /// Two tables whose names and columns have to be quoted now and then.
 fn tables() -> Vec<Table> {

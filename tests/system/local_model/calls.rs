@@ -8,7 +8,7 @@ use ropewalk_infer::chat::dialect::{Answer, Asked, Thinking};
 use ropewalk_infer::worker::EndReason;
 use serde_json::{Value, json};
 
-use crate::{heavy, hot};
+use super::{heavy, hot};
 
 /// Real tools, or a few of our own.
 fn tools() -> Vec<ToolSpec> {

@@ -1,23 +1,12 @@
 //! Every shipped graph compiles, runs to its end, and does what makes it the pattern it is.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests may panic"
-)]
-
-#[path = "shipped_graphs/bench.rs"]
 mod bench;
-mod program;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use bench::{Bench, Shelf, definitions, graph, searches, to, to_data};
-use program::{Outcome, PROGRAM, Place};
 use ropewalk_core::graph::compile_text;
 use ropewalk_core::interrupt::Reply;
 use ropewalk_embed::Embedder;
@@ -35,6 +24,8 @@ use ropewalk_vector::store::edge::EdgeStore;
 use serde_json::{Value, json};
 use tokio::sync::Barrier;
 use tokio_util::sync::CancellationToken;
+
+use crate::program::{Outcome, PROGRAM, Place};
 
 /// Tools that change nothing.
 const READING: [&str; 7] = [
@@ -232,7 +223,7 @@ fn every_graph_has_its_section_and_runs_in_the_program() {
         let start = format!("ropewalk run {name} ");
         let command = commands.iter().find(|command| command.starts_with(&start));
         let command = command.unwrap_or_else(|| panic!("docs/patterns.md does not run {name}"));
-        let script: PathBuf = root().join(format!("tests/shipped_graphs/{name}.json"));
+        let script: PathBuf = root().join(format!("tests/system/shipped_graphs/{name}.json"));
         let outcome = shell(
             &place,
             &format!("{command} --json --script '{}'", script.display()),

@@ -1,16 +1,6 @@
 //! `ropewalk eval` on data sets small enough to check by hand.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests may panic"
-)]
-
-mod program;
-
-use program::Place;
+use crate::program::Place;
 
 fn dataset(place: &Place) {
     let corpus = [

@@ -1,21 +1,12 @@
 //! `ropewalk ingest`: incremental, honest about bad files, safe to kill.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests may panic"
-)]
-
-mod program;
-
 use std::collections::BTreeSet;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use program::{Outcome, Place};
 use serde_json::Value;
+
+use crate::program::{Outcome, Place};
 
 fn sources(place: &Place, question: &str) -> Vec<String> {
     let answer = place.json(&["ask", question, "--collection", "documents", "--json"]);
@@ -270,7 +261,7 @@ fn ctrl_c_ends_an_ingestion_cleanly_and_keeps_what_is_done() {
         .status()
         .unwrap();
     assert!(told.success());
-    let ended = program::Outcome::of(&child.wait_with_output().unwrap());
+    let ended = Outcome::of(&child.wait_with_output().unwrap());
     assert_eq!(ended.code, Some(130), "{ended:?}");
     let report: Value = serde_json::from_str(&ended.out).unwrap_or_else(|_| panic!("{ended:?}"));
     assert_eq!(report["cancelled"], true, "{report}");

@@ -1,20 +1,11 @@
 //! `policy` and `audit` as a user types them, and secrets that nothing shows or keeps.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests may panic"
-)]
-
-mod program;
-
 use std::path::Path;
 
-use program::{Outcome, PROGRAM, Place};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+
+use crate::program::{Outcome, PROGRAM, Place};
 
 /// Asks a server that nobody vouches for how it is: this program's own, as a stranger.
 const LOOK: &str = "

@@ -5,14 +5,6 @@
 //! `python3`; without it that part says so. Tools are those of `bfcl_tools` in the folder that
 //! `ROPEWALK_DATA` names (or `../shared/data`), else a few of our own.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests may panic"
-)]
-
 mod calls;
 mod greedy;
 mod hot;

@@ -1,20 +1,12 @@
 //! `run`, `runs` and `graph` as a user types them: a process, its output, its exit code.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests may panic"
-)]
-
-mod program;
-
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::time::Duration;
 
-use program::{Outcome, Place};
 use serde_json::{Value, json};
+
+use crate::program::{Outcome, Place};
 
 const REVIEW: &str = "
 name: review
@@ -423,8 +415,8 @@ fn ctrl_c_suspends_and_resuming_goes_on() {
 /// the run that was made last.
 #[test]
 fn the_pages_about_runs_are_true() {
-    let runs = include_str!("../docs/runs.md");
-    let page = &format!("{runs}{}", include_str!("../docs/drawing.md"));
+    let runs = include_str!("../../docs/runs.md");
+    let page = &format!("{runs}{}", include_str!("../../docs/drawing.md"));
     let place = Place::new();
     let graph = page
         .split("```yaml\n")

@@ -1,14 +1,5 @@
 //! Traces: sent where the configuration says, in the words of the conventions, and nowhere else.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests may panic"
-)]
-
-mod program;
-
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -17,8 +8,9 @@ use axum::routing::post;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as AnyValue;
 use opentelemetry_proto::tonic::trace::v1::Span;
-use program::Place;
 use prost::Message;
+
+use crate::program::Place;
 
 /// A collector that keeps every span it is sent.
 async fn collector() -> (String, Arc<Mutex<Vec<Span>>>) {

@@ -1,15 +1,5 @@
 //! A remote engine as a user meets it: an endpoint that answers, refuses, stalls or talks nonsense.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests may panic"
-)]
-
-mod program;
-
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
@@ -20,8 +10,9 @@ use axum::response::sse::{Event, Sse};
 use axum::routing::post;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
-use program::{Outcome, Place};
 use serde_json::{Value, json};
+
+use crate::program::{Outcome, Place};
 
 /// What the endpoint says to a request: pieces of a streamed reply.
 type Say = fn(&Value) -> BoxStream<'static, Value>;

@@ -1,18 +1,9 @@
 //! What our servers' tools cost a model before it has done anything.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests may panic"
-)]
-
-mod program;
-
-use program::Place;
 use ropewalk_core::tokens;
 use ropewalk_core::tool::ToolSpec;
+
+use crate::program::{Place, handshake};
 
 /// Most tools that one server offers.
 const MOST_TOOLS: usize = 6;
@@ -41,7 +32,7 @@ fn servers() -> Vec<String> {
 fn the_definitions_of_every_server_are_few_and_short() {
     for server in servers() {
         let place = Place::new();
-        let answer = program::handshake(place.command(&["server", &server]));
+        let answer = handshake(place.command(&["server", &server]));
         let tools: Vec<ToolSpec> = answer["tools"]
             .as_array()
             .unwrap()

@@ -1,15 +1,6 @@
 //! `ropewalk prompts`, and prompts that declare their variables.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests may panic"
-)]
-
-mod program;
-
-use program::Place;
+use crate::program::Place;
 
 const GRAPH: &str = "name: write\nchannels: {topic: string, text: string}\ninput: [topic]\n\
                      nodes:\n  write: {model: {prompt: {file: letter}}, writes: text}\n";
@@ -65,7 +56,7 @@ fn a_changed_prompt_is_shown_beside_the_shipped_one() {
     assert_eq!((outcome.code, outcome.out.as_str()), (Some(0), ""));
     assert!(outcome.err.contains("as shipped"), "{outcome:?}");
 
-    let shipped = include_str!("../prompts/grade-passages.md");
+    let shipped = include_str!("../../prompts/grade-passages.md");
     let changed = shipped
         .replace("version: 1", "version: 2")
         .replace("None were found.", "Nothing.");

@@ -1,17 +1,8 @@
 //! `ropewalk ask`: the main job, offline, as a newcomer runs it.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests may panic"
-)]
-
-mod program;
-
-use program::{Outcome, Place};
 use serde_json::{Value, json};
+
+use crate::program::{Outcome, Place};
 
 fn shop() -> Place {
     let place = Place::new();

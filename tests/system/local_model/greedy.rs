@@ -13,7 +13,7 @@ use ropewalk_infer::tiny::quant::Quant;
 use ropewalk_infer::tiny::shape::{Architecture, Shape};
 use serde_json::{Value, json};
 
-use crate::heavy;
+use super::heavy;
 
 /// A Python with llama.cpp.
 fn llama_cpp() -> Option<PathBuf> {
@@ -36,7 +36,7 @@ fn llama_cpp() -> Option<PathBuf> {
 
 /// What llama.cpp takes after each prompt, and how far its logits are from its own.
 fn theirs(python: &Path, model: &Path, prompts: &[Vec<u32>], count: usize) -> (Vec<Vec<u32>>, f64) {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/local_model/greedy.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/system/local_model/greedy.py");
     let mut child = Command::new(python)
         .arg(script)
         .stdin(Stdio::piped())

@@ -1,15 +1,7 @@
 //! The vector server's tools, called over MCP through the host, on the embedded engine and on a
 //! Qdrant server alike.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests may panic"
-)]
-
-#[path = "../mcp-servers/vector/tests/qdrant_server/mod.rs"]
+#[path = "../../mcp-servers/vector/tests/qdrant_server/mod.rs"]
 mod qdrant_server;
 
 use std::collections::BTreeMap;

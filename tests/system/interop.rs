@@ -3,20 +3,10 @@
 //! The SDKs are installed below `target/` the first time. Without Python 3, or without Node and
 //! npm, there is nothing to drive: the test then says so and passes, except in CI.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests may panic"
-)]
-
-mod program;
-
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use program::{Outcome, PROGRAM, Place};
+use crate::program::{Outcome, PROGRAM, Place};
 
 /// The versions the tests were written against.
 const SDK: &str = "mcp==2.3.0";
@@ -53,7 +43,8 @@ fn python() -> Option<PathBuf> {
 fn the_python_sdk_lists_and_calls_the_tools_over_stdio_and_http() {
     let Some(python) = python() else { return };
     let place = Place::new();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/python_client.py");
+    let script =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/system/interop/python_client.py");
     let mut command = Command::new(python);
     command.arg(script).arg(PROGRAM).current_dir(place.path());
     let outcome = Outcome::of(&command.output().unwrap());
@@ -82,7 +73,7 @@ fn typescript(script: &str) -> Option<PathBuf> {
         assert_eq!(outcome.code, Some(0), "{outcome:?}");
         std::fs::write(ready, TYPESCRIPT_SDK).unwrap();
     }
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/system/interop");
     let placed = folder.join(script);
     std::fs::copy(source.join(script), &placed).unwrap();
     Some(placed)

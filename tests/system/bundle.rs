@@ -1,22 +1,13 @@
 //! The MCPB bundle starts the server that it says it holds, and the registry's entry fits it.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests may panic"
-)]
-
-mod program;
-
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use program::{PROGRAM, Place};
 use ropewalk_mcpb::{Bundle, Packing, Platform, make, registry_entry};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+
+use crate::program::{PROGRAM, Place, handshake};
 
 /// What a client does with a word of the manifest before it starts the server.
 fn filled(word: &Value, bundle: &Path, folder: &Path) -> String {
@@ -71,7 +62,7 @@ fn a_bundle_starts_the_server_it_lists() {
     let arguments = start["args"].as_array().unwrap().iter();
     command.args(arguments.map(|word| filled(word, &installed, &documents)));
     command.current_dir("/").env_clear();
-    let answer = program::handshake(command);
+    let answer = handshake(command);
     assert_eq!(
         answer["result"]["protocolVersion"], "2025-11-25",
         "{answer}"

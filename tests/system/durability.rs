@@ -1,14 +1,6 @@
 //! A run that is killed, again and again, at any moment: every effect happens exactly once, or a
 //! person is asked about the one that may have happened. `ROPEWALK_HEAVY=1` for the full count.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests may panic"
-)]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::Path;
@@ -271,7 +263,7 @@ fn worker() {
 fn spawn(folder: &Path, die_at: Option<u64>) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
-        .args(["worker", "--exact", "--test-threads=1"])
+        .args(["durability::worker", "--exact", "--test-threads=1"])
         .env("ROPEWALK_TEST_WORKER", folder)
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -1,20 +1,11 @@
 //! `ropewalk install`: what a client finds in its settings afterwards.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests may panic"
-)]
-
-mod program;
-
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use program::{Outcome, PROGRAM, Place};
 use serde_json::{Value, json};
+
+use crate::program::{Outcome, PROGRAM, Place, handshake};
 
 /// A user with a home of their own, in a folder of their own.
 struct User {
@@ -194,7 +185,7 @@ fn a_server_starts_as_its_entry_says() {
     let mut command = Command::new(entry["command"].as_str().unwrap());
     command.args(arguments.map(|argument| argument.as_str().unwrap()));
     command.current_dir("/").env_clear();
-    let answer = program::handshake(command);
+    let answer = handshake(command);
     assert_eq!(
         answer["result"]["protocolVersion"], "2025-11-25",
         "{answer}"

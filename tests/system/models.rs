@@ -1,14 +1,5 @@
 //! `ropewalk models` as a user types it, with a hub of our own on this machine.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests may panic"
-)]
-
-mod program;
-
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
@@ -16,11 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use program::{Outcome, Place};
 use ropewalk_infer::tiny::TinyModel;
 use ropewalk_infer::tiny::quant::{FloatType, Quant};
 use ropewalk_infer::tiny::shape::{Architecture, Shape};
 use serde_json::json;
+
+use crate::program::{Outcome, Place};
 
 const NAME: &str = "owner/repo";
 

@@ -1,17 +1,8 @@
 //! Questions to databases, as a user asks them.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests may panic"
-)]
-
-mod program;
-
-use program::{Outcome, Place};
 use serde_json::json;
+
+use crate::program::{Outcome, Place};
 
 /// A folder with two tables as files.
 fn shop() -> Place {
