@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::program::{Outcome, Place};
+use crate::program::{Outcome, Place, first_answer};
 
 fn shop() -> Place {
     let place = Place::new();
@@ -41,16 +41,14 @@ fn cited(answer: &Value) -> Vec<&str> {
 
 #[test]
 fn the_first_command_answers_from_the_programs_own_documentation() {
-    let place = Place::new();
-    let question = "How do I answer questions from my own documents?";
-    let answer = place.json(&["ask", question, "--json"]);
+    let answer = first_answer();
     assert_eq!(answer["abstained"], false, "{answer}");
     assert_eq!(answer["engine"], "extractive");
     assert!(
         answer["answer"].as_str().unwrap().contains("--docs"),
         "{answer}"
     );
-    assert!(!cited(&answer).is_empty());
+    assert!(!cited(answer).is_empty());
     for citation in answer["citations"].as_array().unwrap() {
         let marker = format!("[{}]", citation["id"].as_str().unwrap());
         assert!(

@@ -43,7 +43,7 @@ fn sales(path: &Path) {
 
 #[test]
 fn every_command_runs() {
-    let place = Place::new();
+    let place = Place::acquainted();
     for folder in ["handbook", "my-folder"] {
         let text = "# Refunds\n\nRefunds take ten days. The refund period is 30 days.\n";
         place.write(&format!("{folder}/refunds.md"), text);

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
@@ -12,6 +13,42 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_ropewalk");
 /// A folder of its own for one test, with its own state.
 pub struct Place {
     folder: tempfile::TempDir,
+}
+
+/// What it keeps of what it has read, below a place.
+const VECTORS: &str = ".ropewalk/vector";
+
+/// What the program says to a newcomer who has given it nothing to read. It reads its own
+/// documentation then, which takes it longer than all else that tests ask of it: once is enough.
+pub fn first_answer() -> &'static Value {
+    static ANSWER: OnceLock<Value> = OnceLock::new();
+    ANSWER.get_or_init(|| {
+        let place = Place::new();
+        let question = "How do I answer questions from my own documents?";
+        let answer = place.json(&["ask", question, "--json"]);
+        let _ = std::fs::remove_dir_all(documentation());
+        copy(&place.path().join(VECTORS), &documentation());
+        answer
+    })
+}
+
+/// Where what came of that is kept while tests run.
+fn documentation() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("own-documentation")
+}
+
+/// Copies a folder with all that is in it.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
 }
 
 /// What a run came to.
@@ -27,6 +64,14 @@ impl Place {
         Self {
             folder: tempfile::tempdir().unwrap(),
         }
+    }
+
+    /// One where the program has read its own documentation.
+    pub fn acquainted() -> Self {
+        first_answer();
+        let place = Self::new();
+        copy(&documentation(), &place.path().join(VECTORS));
+        place
     }
 
     pub fn path(&self) -> &Path {
