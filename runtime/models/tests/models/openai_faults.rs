@@ -1,25 +1,17 @@
 //! The openai engine against an endpoint that fails in every way it can. Whatever it does: no
 //! hang, no call that was not made, no count that was told and lost, and an error that says what
 //! happened.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests may panic"
-)]
-
-mod endpoint;
 
 use std::time::Duration;
 
-use endpoint::{
-    Act, Endpoint, ask, end, engine, hi, json_answer, listen, piece, sse, stream_head, streamed,
-};
 use ropewalk_core::message::{ChatReply, Usage};
 use ropewalk_models::engine::EngineError;
 use ropewalk_models::openai::OpenAiConfig;
 use serde_json::{Value, json};
+
+use crate::endpoint::{
+    Act, Endpoint, ask, end, engine, hi, json_answer, listen, piece, sse, stream_head, streamed,
+};
 
 /// Much longer than any of these takes, much shorter than a hang.
 const TOO_LONG: Duration = Duration::from_secs(30);

@@ -1,14 +1,5 @@
 //! An endpoint of ours that answers each request as it was told to, down to the bytes.
 
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "shared by test files that each use a part of it, and tests may panic"
-)]
-
 use std::sync::{Arc, Mutex};
 
 use ropewalk_core::message::{ChatReply, ChatRequest, Delta, Message};

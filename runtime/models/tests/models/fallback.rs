@@ -1,24 +1,16 @@
 //! A list of engines: who answers, and when the next one is not asked.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests may panic"
-)]
-
-mod endpoint;
 
 use std::sync::Arc;
 
-use endpoint::{
-    Act, Endpoint, ask, end, engine, hi, json_answer, listen, piece, sse, stream_head, streamed,
-};
 use ropewalk_core::message::Usage;
 use ropewalk_models::engine::{DeltaSink, Engine, EngineError};
 use ropewalk_models::fallback::Fallback;
 use ropewalk_models::openai::OpenAiConfig;
 use serde_json::json;
+
+use crate::endpoint::{
+    Act, Endpoint, ask, end, engine, hi, json_answer, listen, piece, sse, stream_head, streamed,
+};
 
 fn status(status: u16) -> Vec<Act> {
     vec![Act::Send(json_answer(

@@ -1,20 +1,12 @@
 //! The Responses API: items out, events back.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests may panic"
-)]
 
-mod endpoint;
-
-use endpoint::{Act, Endpoint, ask, engine, json_answer, listen, streamed, tool};
 use ropewalk_core::message::{ChatRequest, FinishReason, Message, Sampling, Usage};
 use ropewalk_core::tool::ToolOutcome;
 use ropewalk_models::engine::{DeltaSink, Engine, EngineError};
 use ropewalk_models::openai::{Api, Dialect, OpenAi, OpenAiConfig};
 use serde_json::{Value, json};
+
+use crate::endpoint::{Act, Endpoint, ask, engine, json_answer, listen, streamed, tool};
 
 fn responses(endpoint: &Endpoint) -> OpenAi {
     engine(OpenAiConfig {

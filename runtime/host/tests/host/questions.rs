@@ -1,15 +1,5 @@
 //! What servers ask during a call, and who answers.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may panic"
-)]
-
-mod scripted;
-
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,9 +9,10 @@ use ropewalk_core::tool::ToolOutcome;
 use ropewalk_host::inquiry::{Answer, Desk, Inquiry, Wants};
 use ropewalk_host::sampling::{SampleAsked, Sampled, Sampler};
 use ropewalk_host::{Caller, Endpoint, Host, HostOptions, ServerConfig};
-use scripted::{at, call, caller, modern, said, start, stream, to, tool, website};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
+
+use crate::scripted::{at, call, caller, modern, said, start, stream, to, tool, website};
 
 /// A person who answers everything with their name, after a while.
 struct Person {

@@ -3,22 +3,12 @@
 //!
 //! It runs where a Python has `llama_cpp` with its server (`pip install 'llama-cpp-python[server]'`;
 //! `ROPEWALK_PEER_PYTHON` names that Python, else `python3` is tried), and says so where none has.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests may panic"
-)]
-
-mod endpoint;
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use endpoint::{ask, listen, tool};
 use ropewalk_core::message::{ChatReply, ChatRequest, FinishReason, Message, Sampling};
 use ropewalk_infer::tiny::TinyModel;
 use ropewalk_infer::tiny::quant::Quant;
@@ -26,6 +16,8 @@ use ropewalk_infer::tiny::shape::{Architecture, Shape};
 use ropewalk_models::engine::{DeltaSink, Engine, EngineError};
 use ropewalk_models::openai::{Dialect, OpenAi, OpenAiConfig};
 use serde_json::{Value, json};
+
+use crate::endpoint::{ask, listen, tool};
 
 /// Tokens that the server gives the model.
 const CONTEXT: u64 = 1_024;

@@ -1,11 +1,4 @@
 //! The openai engine against endpoints that behave, stall, lie and break off.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests may panic"
-)]
 
 use ropewalk_core::message::{ChatReply, ChatRequest, Delta, FinishReason, Message, Usage};
 use ropewalk_core::tool::{ToolCall, ToolHints, ToolOutcome, ToolSpec};

@@ -3,16 +3,6 @@
 //! The child is this test program itself: started with `RW_ECHO` set, [`echoing`] writes down how
 //! it was started.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may panic"
-)]
-
-mod scripted;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -25,8 +15,11 @@ use axum::routing::any;
 use ropewalk_core::tool::ToolOutcome;
 use ropewalk_host::config::parse_mcp_json;
 use ropewalk_host::{Endpoint, Host, HostOptions, ServerConfig, ServerState};
-use scripted::{at, call, free_port, modern, said, start, stream, tool, trusting, until, website};
 use serde_json::{Value, json};
+
+use crate::scripted::{
+    at, call, free_port, modern, said, start, stream, tool, trusting, until, website,
+};
 
 #[test]
 fn echoing() {
@@ -55,7 +48,7 @@ async fn arguments_are_never_read_by_a_shell() {
         "../../etc/passwd".to_owned(),
     ];
     let program = std::env::current_exe().unwrap();
-    let own = ["--exact", "echoing", "--nocapture"].map(str::to_owned);
+    let own = ["--exact", "hardening::echoing", "--nocapture"].map(str::to_owned);
     // The harness takes what follows for names of tests, each as it is.
     let args: Vec<String> = own.iter().chain(hostile.iter()).cloned().collect();
     let config = ServerConfig {

@@ -3,16 +3,6 @@
 //! The authorization server is written by hand. What the official suite checks of discovery, client
 //! registration and scopes is left to it; here is what it does not look at.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may panic"
-)]
-
-mod scripted;
-
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -26,8 +16,9 @@ use axum::{Json, Router};
 use ropewalk_core::tool::ToolOutcome;
 use ropewalk_host::inquiry::{Answer, Desk, Inquiry, Wants};
 use ropewalk_host::{HostOptions, OauthConfig, ServerConfig};
-use scripted::{at, call, modern, said, start, tool};
 use serde_json::{Map, Value, json};
+
+use crate::scripted::{at, call, modern, said, start, tool};
 
 /// An MCP server and its authorization server at one address.
 struct Town {

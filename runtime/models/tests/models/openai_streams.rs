@@ -1,17 +1,7 @@
 //! However a stream is written and cut, it reads the same; cut short, it is never another reply.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests may panic"
-)]
-
-mod endpoint;
 
 use std::sync::{Arc, Mutex};
 
-use endpoint::{ask, end, engine, piece, stream_head};
 use proptest::prelude::*;
 use ropewalk_core::message::ChatReply;
 use ropewalk_models::engine::{DeltaSink, Engine, EngineError};
@@ -20,6 +10,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+
+use crate::endpoint::{ask, end, engine, piece, stream_head};
 
 /// An engine, and the pieces of bytes that its endpoint answers with next.
 struct Bench {

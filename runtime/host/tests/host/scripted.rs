@@ -1,8 +1,6 @@
 //! Servers written by hand, message by message: over HTTP, over a stream in this process, and as
 //! children that are the test program itself.
 
-#![allow(dead_code, reason = "each test uses some of it")]
-
 use std::sync::{Arc, Mutex};
 
 use axum::Router;

@@ -1,20 +1,12 @@
 //! What the openai engine asks for, in each dialect, and how it asks again when refused.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests may panic"
-)]
 
-mod endpoint;
-
-use endpoint::{Act, Endpoint, ask, end, engine, hi, json_answer, piece, streamed, tool};
 use ropewalk_core::message::{ChatRequest, Grammar, Message, Sampling};
 use ropewalk_core::tool::ToolOutcome;
 use ropewalk_models::engine::{DeltaSink, Engine, EngineError};
 use ropewalk_models::openai::{Dialect, OpenAiConfig};
 use serde_json::{Value, json};
+
+use crate::endpoint::{Act, Endpoint, ask, end, engine, hi, json_answer, piece, streamed, tool};
 
 fn all_of_sampling() -> Sampling {
     Sampling {

@@ -1,27 +1,18 @@
 //! Servers that are down, hang, come back and change their tools, and what the others notice of it.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may panic"
-)]
-
-mod scripted;
-
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ropewalk_host::{Endpoint, Host, HostOptions, ServerConfig, ServerState};
-use scripted::{
-    Website, at, call, caller, free_port, modern, said, start, stream, to, tool, trusting, until,
-    website,
-};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+
+use crate::scripted::{
+    Website, at, call, caller, free_port, modern, said, start, stream, to, tool, trusting, until,
+    website,
+};
 
 fn names(host: &Host) -> Vec<String> {
     host.tools().into_iter().map(|tool| tool.name).collect()

@@ -4,16 +4,6 @@
 //! They are installed below `target/` the first time. Where Python 3 or Node is missing, or their
 //! packages cannot be had, the test says so and passes, except in CI.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may panic"
-)]
-
-mod scripted;
-
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -25,8 +15,9 @@ use ropewalk_host::consent::Granted;
 use ropewalk_host::inquiry::{Answer, Desk, Inquiry, Wants};
 use ropewalk_host::sampling::{SampleAsked, Sampled, Sampler};
 use ropewalk_host::{Endpoint, Host, HostOptions, ServerConfig};
-use scripted::{at, call, free_port};
 use serde_json::{Map, Value, json};
+
+use crate::scripted::{at, call, free_port};
 
 const PYTHON_SDK: &str = "mcp==2.3.0";
 const NODE_PACKAGES: [&str; 3] = [
@@ -190,7 +181,7 @@ async fn adds_fails_and_greets(host: Host) -> String {
 }
 
 fn script(name: &str) -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/host/interop");
     folder.join(name).to_str().unwrap().to_owned()
 }
 

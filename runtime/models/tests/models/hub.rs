@@ -1,10 +1,4 @@
 //! Pulling from a hub of our own that breaks off, lies, refuses, and is not there.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests may panic"
-)]
 
 use std::collections::HashMap;
 use std::path::Path;

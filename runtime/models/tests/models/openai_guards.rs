@@ -1,24 +1,18 @@
 //! The openai engine's breaker, its limits, and its care with keys.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests may panic"
-)]
-
-mod endpoint;
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use endpoint::{Act, Endpoint, KEY, ask, engine, hi, json_answer, piece, stream_head, streamed};
 use proptest::prelude::*;
 use ropewalk_models::engine::{DeltaSink, Engine, EngineError};
 use ropewalk_models::openai::{OpenAi, OpenAiConfig};
 use serde_json::json;
 use tracing_subscriber::fmt::MakeWriter;
+
+use crate::endpoint::{
+    Act, Endpoint, KEY, ask, engine, hi, json_answer, piece, stream_head, streamed,
+};
 
 fn down() -> Vec<Act> {
     vec![Act::Send(json_answer(

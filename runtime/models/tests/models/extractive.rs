@@ -1,11 +1,4 @@
 //! The extractive engine over small passages: what it answers, what it declines, how it reads.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests may panic"
-)]
 
 use std::sync::OnceLock;
 

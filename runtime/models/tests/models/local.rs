@@ -1,13 +1,5 @@
 //! The local engine on a small model with random weights: everything but sense.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests may panic"
-)]
-
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 

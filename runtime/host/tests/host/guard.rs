@@ -1,13 +1,5 @@
 //! What every call of a host passes: rules, pins, what tools say of themselves, the audit log.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may panic"
-)]
-
 use std::path::Path;
 use std::sync::Arc;
 

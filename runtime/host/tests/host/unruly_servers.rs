@@ -3,14 +3,7 @@
 //! The children are this test program itself: started with `RW_ACT` set, [`acting`] plays the
 //! server that the variable names instead of testing anything.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "a test may panic, and a child speaks on standard output"
-)]
+#![allow(clippy::print_stdout, reason = "a child speaks on standard output")]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
@@ -153,9 +146,14 @@ fn play(tool: &str, folder: &Path) -> Option<Value> {
 fn actor(role: &str, folder: &Path) -> ServerConfig {
     ServerConfig {
         command: Some(std::env::current_exe().unwrap().display().to_string()),
-        args: ["acting", "--exact", "--nocapture", "--test-threads=1"]
-            .map(str::to_owned)
-            .to_vec(),
+        args: [
+            "unruly_servers::acting",
+            "--exact",
+            "--nocapture",
+            "--test-threads=1",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
         env: BTreeMap::from([
             ("RW_ACT".to_owned(), role.to_owned()),
             ("RW_FOLDER".to_owned(), folder.display().to_string()),
