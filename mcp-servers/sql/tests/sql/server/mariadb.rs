@@ -40,7 +40,7 @@ impl MariaDbServer {
         let made = as_user("mysql", "/usr/bin/mariadb-install-db".into())
             .args(["--no-defaults", "--skip-test-db"])
             .arg("--auth-root-authentication-method=normal")
-            .arg(server.data())
+            .args([server.data(), server.temporary()])
             .output()
             .unwrap();
         assert!(
@@ -68,6 +68,11 @@ impl MariaDbServer {
         format!("--datadir={}", self.place.folder().join("data").display())
     }
 
+    /// Where whoever runs the tests keeps such files it may be kept out.
+    fn temporary(&self) -> String {
+        format!("--tmpdir={}", self.place.folder().display())
+    }
+
     /// Starts it, again where it was stopped.
     pub fn up(&self) {
         let folder = self.place.folder();
@@ -80,7 +85,7 @@ impl MariaDbServer {
         ]);
         command.args(["--max-allowed-packet=256M", "--debug-no-sync"]);
         command
-            .arg(self.data())
+            .args([self.data(), self.temporary()])
             .arg(format!("--port={}", self.place.port));
         command.args([at("socket", "socket"), at("ssl-cert", "cert.pem")]);
         command.args([at("ssl-key", "key.pem"), at("log-error", "log")]);
