@@ -1,7 +1,7 @@
 //! The vector server's tools, called over MCP through the host, on the embedded engine and on a
 //! Qdrant server alike.
 
-#[path = "../../mcp-servers/vector/tests/qdrant_server/mod.rs"]
+#[path = "../../mcp-servers/vector/tests/vector/qdrant_server.rs"]
 mod qdrant_server;
 
 use std::collections::BTreeMap;

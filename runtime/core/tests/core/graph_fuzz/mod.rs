@@ -3,17 +3,7 @@
 //! `ROPEWALK_HEAVY=1` tries 100,000 broken texts instead of 3,000. `ROPEWALK_CASE=N` tries one,
 //! and shows it.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests may panic"
-)]
-
-mod graphs;
-#[path = "../graph_checks/library.rs"]
-mod library;
+pub mod graphs;
 mod mutate;
 mod sizes;
 
@@ -23,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use ropewalk_core::graph::compile_text;
 use ropewalk_core::graph::diagnostic::{Code, Severity};
+
+use crate::graph_checks::library;
 
 /// Longest time one text may take.
 const MOST_TIME: Duration = Duration::from_secs(2);

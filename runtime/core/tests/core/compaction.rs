@@ -1,13 +1,5 @@
 //! Conversations that outgrow their engine's window.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests may panic"
-)]
-
 use proptest::prelude::*;
 use ropewalk_core::agent::{AgentMachine, Input, Room, Step};
 use ropewalk_core::answer::{Answer, StopReason};

@@ -1,14 +1,6 @@
 //! Random graphs: nothing stalls, nothing is lost, visits are bounded, and the final state is
 //! that of a plain sequential interpreter, in whatever order nodes come to their end.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests may panic"
-)]
-
 use std::collections::HashMap;
 use std::sync::Arc;
 

@@ -1,15 +1,5 @@
 //! One suite for every vector store: the embedded engine, and a Qdrant server over its protocol.
 //! Then what holds for the embedded engine alone: its lock, and what a kill leaves behind.
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests may panic"
-)]
-
-mod qdrant_server;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -25,6 +15,8 @@ use ropewalk_vector::store::{
     SparseSpec, SparseVector, StoreError, VectorStore,
 };
 use serde_json::{Map, Value, json};
+
+use crate::qdrant_server;
 
 const NAME: &str = "things";
 const ALL: Fields = Fields {
@@ -682,7 +674,7 @@ fn writing_child() {
 
 fn child(folder: &Path) -> (std::process::Child, impl Iterator<Item = String> + use<>) {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "writing_child", "--nocapture"])
+        .args(["--exact", "store_conformance::writing_child", "--nocapture"])
         .env(CHILD_FOLDER, folder)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

@@ -1,18 +1,7 @@
 //! The tools over a byte stream, spoken to line by line as any client would.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may panic"
-)]
-
-mod fixture;
-
 use std::sync::atomic::Ordering;
 
-use fixture::{Seen, reaches, server};
 use ropewalk_mcp_kit::{Body, KitError, ResourceMeta, ToolServer};
 use serde_json::{Value, json};
 use tokio::io::{
@@ -20,6 +9,8 @@ use tokio::io::{
 };
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+use crate::fixture::{Seen, reaches, server};
 
 struct Client {
     lines: Lines<BufReader<ReadHalf<DuplexStream>>>,

@@ -1,25 +1,16 @@
 //! The tools over HTTP: who is let in, what is refused, when calls end.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may panic"
-)]
-
-mod fixture;
-
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use fixture::{Seen, reaches, server};
 use reqwest::{Client, RequestBuilder};
 use ropewalk_mcp_kit::KitError;
 use ropewalk_mcp_kit::http::{Access, HttpOptions, Rate};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+use crate::fixture::{Seen, reaches, server};
 
 struct Served {
     address: SocketAddr,

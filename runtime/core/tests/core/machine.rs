@@ -1,13 +1,5 @@
 //! The agent machine as its users see it: by its steps.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may panic"
-)]
-
 use proptest::prelude::*;
 use ropewalk_core::agent::{AgentMachine, Input, MachineError, Room, Step};
 use ropewalk_core::answer::{Answer, StopReason};

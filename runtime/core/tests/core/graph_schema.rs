@@ -1,24 +1,13 @@
 //! `docs/graph.schema.json` is made from the types, and tells good graphs from broken ones.
 //! `ROPEWALK_UPDATE=1` writes it anew.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests may panic"
-)]
-
-#[path = "graph_checks/cases/mod.rs"]
-#[allow(dead_code, reason = "made for the tests of the checks")]
-mod cases;
-#[path = "graph_fuzz/graphs.rs"]
-mod graphs;
-
 use std::path::Path;
 
 use ropewalk_core::graph::definition::GraphDefinition;
 use serde_json::Value;
+
+use crate::graph_checks::cases;
+use crate::graph_fuzz::graphs;
 
 /// The schema, with what it is before what it says.
 fn schema() -> Value {

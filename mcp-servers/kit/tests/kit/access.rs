@@ -1,16 +1,5 @@
 //! Who is let in by a token of an authorization server, and who is not.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may panic"
-)]
-
-#[allow(dead_code, reason = "shared by tests that each use a part of it")]
-mod fixture;
-
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -19,7 +8,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use axum::routing::get;
 use axum::{Json, Router};
-use fixture::{Seen, server};
 use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use reqwest::{Client, Response};
@@ -27,6 +15,8 @@ use ropewalk_mcp_kit::KitError;
 use ropewalk_mcp_kit::http::{Access, HttpOptions, OAuth};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
+
+use crate::fixture::{Seen, server};
 
 const RESOURCE: &str = "http://127.0.0.1:9/mcp";
 

@@ -1,13 +1,5 @@
 //! Ingestion as a library, on the embedded store: cancelled, taken up again, brought to rest.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests may panic"
-)]
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -1,16 +1,8 @@
 //! Every code of a diagnostic: a graph that has that mistake, at its place, and the same graph
 //! with the mistake mended.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests may panic"
-)]
-
-mod cases;
-mod library;
+pub mod cases;
+pub mod library;
 mod page;
 
 use cases::cases;
