@@ -1,8 +1,8 @@
 //! `ropewalk ingest`: files and folders into a collection.
 
-use ropewalk_vector::chunk::ChunkSettings;
+use ropewalk_documents::chunk::ChunkSettings;
+use ropewalk_documents::load::LoadLimits;
 use ropewalk_vector::ingest::{IngestReport, IngestSettings, Ingestor};
-use ropewalk_vector::load::LoadLimits;
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments::Ingest;

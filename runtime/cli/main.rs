@@ -71,7 +71,7 @@ fn main() -> ExitCode {
     // A damaged PDF makes its parser panic, which becomes an error that names the file.
     let told = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if std::thread::current().name() != Some(ropewalk_vector::load::pdf::PDF_THREAD) {
+        if std::thread::current().name() != Some(ropewalk_documents::load::pdf::PDF_THREAD) {
             told(panic);
         }
     }));

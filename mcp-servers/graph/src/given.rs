@@ -132,10 +132,12 @@ fn name_in(piece: &mut Piece, name: &str) -> u32 {
     if let Some(known) = known {
         return known.passage;
     }
-    let found = (0_u32..).zip(&piece.document.passages).find_map(|(at, passage)| {
-        let start = passage.text.find(name)?;
-        Some((at, start..start.saturating_add(name.len())))
-    });
+    let found = (0_u32..)
+        .zip(&piece.document.passages)
+        .find_map(|(at, passage)| {
+            let start = passage.text.find(name)?;
+            Some((at, start..start.saturating_add(name.len())))
+        });
     let (passage, span) = found.unwrap_or((0, 0..0));
     piece.mentions.push(Mention {
         passage,
@@ -206,14 +208,33 @@ mod tests {
         let said: Vec<_> = piece
             .statements
             .iter()
-            .map(|statement| (statement.passage, statement.predicate.as_str(), statement.span.clone()))
+            .map(|statement| {
+                (
+                    statement.passage,
+                    statement.predicate.as_str(),
+                    statement.span.clone(),
+                )
+            })
             .collect();
         assert_eq!(said, [(1, "wrote to", 0..20), (1, "knew", 0..21)]);
-        let names: Vec<_> = piece.mentions.iter().map(|mention| mention.name.as_str()).collect();
+        let names: Vec<_> = piece
+            .mentions
+            .iter()
+            .map(|mention| mention.name.as_str())
+            .collect();
         assert_eq!(names, ["Ada", "Babbage", "Byron"]);
         let error = read("given.jsonl", "{}\n{".as_bytes()).unwrap_err();
-        assert!(error.to_string().starts_with("given.jsonl: line 1: "), "{error}");
-        let mut empty = Piece { document: Document { passages: Vec::new(), ..piece.document.clone() }, ..piece };
+        assert!(
+            error.to_string().starts_with("given.jsonl: line 1: "),
+            "{error}"
+        );
+        let mut empty = Piece {
+            document: Document {
+                passages: Vec::new(),
+                ..piece.document.clone()
+            },
+            ..piece
+        };
         empty.mentions.clear();
         assert_eq!(all["a"].add(&mut empty), 4);
     }

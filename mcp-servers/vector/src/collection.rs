@@ -257,7 +257,7 @@ pub fn outdated(document: &str, version: &str) -> Filter {
 /// The payload of one chunk.
 pub(crate) fn payload(
     document: &crate::ingest::DocumentFacts,
-    chunk: &crate::chunk::Chunk,
+    chunk: &ropewalk_documents::chunk::Chunk,
     terms: usize,
     average: f32,
 ) -> Map<String, Value> {

@@ -5,12 +5,10 @@
 //! reported, and the others go on.
 //!
 //! - `outcome`: what is asked for, and what came of it.
-//! - `files`: which files.
 //! - `document`: one document in; `vectors`: which of its vectors are computed.
 //! - `gone`: what is removed; `settle`: the collection brought to rest.
 
 mod document;
-mod files;
 mod gone;
 mod outcome;
 mod settle;
@@ -20,21 +18,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ropewalk_documents::document::LoadError;
+use ropewalk_documents::files::{self, FailedFile};
+use ropewalk_documents::load;
 use ropewalk_embed::Embedder;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use crate::collection::{self, StoredDocument};
-use crate::document::LoadError;
 use crate::filter::Filter;
-use crate::load;
 use crate::store::{StoreError, VectorStore};
 use document::{Origin, Watch, version};
 
 pub(crate) use document::DocumentFacts;
-pub use outcome::{
-    FailedFile, FileOutcome, IngestError, IngestProgress, IngestReport, IngestSettings,
-};
+pub use outcome::{FileOutcome, IngestError, IngestProgress, IngestReport, IngestSettings};
 
 /// Brings documents into a store.
 #[derive(Clone)]

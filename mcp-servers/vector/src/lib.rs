@@ -1,9 +1,6 @@
 //! The vector retrieval server: hybrid search over documents in Qdrant.
 //!
 //! Read it in this order:
-//! - [`document`]: what a loader hands over: a title, metadata, blocks in reading order.
-//! - [`load`]: files of every format to documents.
-//! - [`chunk`]: blocks to chunks that respect the structure.
 //! - [`store`]: the seam to Qdrant: collections of points with dense and sparse vectors.
 //! - [`filter`]: conditions on metadata, as a caller writes them.
 //! - [`bm25`]: texts as sparse vectors of words and word pairs.
@@ -14,12 +11,9 @@
 //! - [`server`]: all of it as six MCP tools.
 
 pub mod bm25;
-pub mod chunk;
 pub mod collection;
-pub mod document;
 pub mod filter;
 pub mod ingest;
-pub mod load;
 pub mod passage;
 pub mod search;
 pub mod server;

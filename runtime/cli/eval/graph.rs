@@ -101,7 +101,9 @@ fn measure(options: &EvalGraph, cancel: &CancellationToken) -> anyhow::Result<En
     } else {
         let (documents, queries) = (dataset.documents.len(), dataset.queries.len());
         let folder = options.folder.display();
-        print(&format!("{folder}: {documents} documents, {queries} queries"));
+        print(&format!(
+            "{folder}: {documents} documents, {queries} queries"
+        ));
         print(metrics::HEADER);
         print(&metrics.row("graph"));
         print(&format!(

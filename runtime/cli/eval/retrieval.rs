@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::anyhow;
+use ropewalk_documents::chunk::ChunkSettings;
+use ropewalk_documents::load::LoadLimits;
 use ropewalk_embed::Embedder;
 use ropewalk_vector::bm25;
-use ropewalk_vector::chunk::ChunkSettings;
 use ropewalk_vector::collection::{self, field};
 use ropewalk_vector::ingest::{IngestSettings, Ingestor};
-use ropewalk_vector::load::LoadLimits;
 use ropewalk_vector::search::{DENSE, Mode, SPARSE, SearchSettings, search};
 use ropewalk_vector::store::edge::EdgeStore;
 use ropewalk_vector::store::{Point, PointId, VectorStore};

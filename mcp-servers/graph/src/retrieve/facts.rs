@@ -20,9 +20,8 @@ pub(super) struct Facts {
 
 /// The statements of a piece that are facts: somebody who understands the text found them.
 pub(super) fn of(piece: &Piece) -> impl Iterator<Item = &Statement> {
-    let found = |statement: &&Statement| {
-        matches!(statement.extractor, Extractor::Given | Extractor::Model)
-    };
+    let found =
+        |statement: &&Statement| matches!(statement.extractor, Extractor::Given | Extractor::Model);
     piece.statements.iter().filter(found)
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use ropewalk_documents::chunk::{self, Chunk, ChunkSettings};
+use ropewalk_documents::document::{Document, LoadError};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -9,9 +11,7 @@ use super::Ingestor;
 use super::outcome::{FileOutcome, IngestError, IngestSettings};
 use super::vectors::embedded_digest;
 use crate::bm25;
-use crate::chunk::{self, Chunk, ChunkSettings};
 use crate::collection::{self, field, is};
-use crate::document::{Document, LoadError};
 use crate::filter::Filter;
 use crate::search::{DENSE, SPARSE};
 use crate::store::{Point, PointId, StoreError};

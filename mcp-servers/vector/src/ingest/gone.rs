@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use ropewalk_documents::files;
 use serde_json::Value;
 
-use super::{Ingestor, files};
+use super::Ingestor;
 use crate::collection::{self, field, is};
 use crate::filter::Filter;
 use crate::store::StoreError;

@@ -1,9 +1,10 @@
 //! What an ingestion is asked for, how far it is, and what it came to.
 
+use ropewalk_documents::chunk::ChunkSettings;
+use ropewalk_documents::files::{FailedFile, FilesError};
+use ropewalk_documents::load::LoadLimits;
 use ropewalk_embed::EmbedError;
 
-use crate::chunk::ChunkSettings;
-use crate::load::{self, LoadLimits};
 use crate::store::StoreError;
 
 /// What to ingest, and how.
@@ -74,49 +75,12 @@ pub struct IngestReport {
     pub cancelled: bool,
 }
 
-/// A file that could not be ingested.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct FailedFile {
-    /// The file.
-    pub path: String,
-    /// Why, and what to do.
-    pub reason: String,
-}
-
 /// Why an ingestion ends early.
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
-    /// A path that does not exist.
-    #[error("{path}: there is no such file or folder")]
-    Missing {
-        /// The path.
-        path: String,
-    },
-    /// Nothing to ingest.
-    #[error(
-        "{path}: holds no file that can be read; supported are: {}",
-        load::FORMATS
-    )]
-    NoFiles {
-        /// The path.
-        path: String,
-    },
-    /// A pattern that does not parse.
-    #[error("`{pattern}` is not a pattern: {message}")]
-    Pattern {
-        /// The pattern.
-        pattern: String,
-        /// What is wrong.
-        message: String,
-    },
-    /// A folder that cannot be listed.
-    #[error("{path}: cannot be listed: {message}")]
-    List {
-        /// The folder.
-        path: String,
-        /// Why.
-        message: String,
-    },
+    /// The files cannot be listed.
+    #[error(transparent)]
+    Files(#[from] FilesError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

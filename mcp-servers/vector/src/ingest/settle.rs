@@ -1,10 +1,10 @@
 //! Bringing a collection to rest: BM25 weights by the true average length, indexes built.
 
+use ropewalk_documents::chunk;
 use serde_json::{Map, Value, json};
 
 use super::Ingestor;
 use crate::bm25;
-use crate::chunk;
 use crate::collection::field;
 use crate::filter::Filter;
 use crate::search::SPARSE;

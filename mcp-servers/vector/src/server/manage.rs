@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use ropewalk_documents::chunk::ChunkSettings;
+use ropewalk_documents::load::LoadLimits;
 use ropewalk_mcp_kit::{CallContext, ToolError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,11 +11,9 @@ use serde_json::{Map, Value};
 
 use super::filters::FilterArgument;
 use super::{VectorServer, failed};
-use crate::chunk::ChunkSettings;
 use crate::collection;
 use crate::filter::Filter;
 use crate::ingest::{FileOutcome, IngestReport, IngestSettings};
-use crate::load::LoadLimits;
 
 /// Documents listed by one call.
 const MAX_DOCUMENTS: usize = 200;

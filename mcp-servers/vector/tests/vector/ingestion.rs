@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ropewalk_documents::chunk::ChunkSettings;
+use ropewalk_documents::load::LoadLimits;
 use ropewalk_embed::Embedder;
-use ropewalk_vector::chunk::ChunkSettings;
 use ropewalk_vector::collection::{self, field};
 use ropewalk_vector::filter::Filter;
 use ropewalk_vector::ingest::{IngestReport, IngestSettings, Ingestor};
-use ropewalk_vector::load::LoadLimits;
 use ropewalk_vector::search::{DENSE, SPARSE};
 use ropewalk_vector::store::edge::EdgeStore;
 use ropewalk_vector::store::{Fields, Point, SparseVector, VectorStore};

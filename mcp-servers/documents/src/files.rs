@@ -1,4 +1,4 @@
-//! Which files an ingestion is about.
+//! Which files are meant by paths, folders and patterns.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -8,28 +8,82 @@ use globset::{Glob, GlobSet, GlobSetBuilder};
 use ignore::WalkBuilder;
 use sha2::{Digest, Sha256};
 
-use super::{FailedFile, IngestError};
 use crate::load;
 
-/// A file to ingest.
-pub(super) struct FoundFile {
-    pub(super) path: PathBuf,
+/// A file that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundFile {
+    /// Where it is.
+    pub path: PathBuf,
     /// How it is cited: the path as the user would write it, with forward slashes.
-    pub(super) source: String,
-    pub(super) root: String,
+    pub source: String,
+    /// The path as given that it was found by.
+    pub root: String,
+}
+
+/// A file that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct FailedFile {
+    /// The file.
+    pub path: String,
+    /// Why, and what to do.
+    pub reason: String,
+}
+
+/// Why files cannot be listed.
+#[derive(Debug, thiserror::Error)]
+pub enum FilesError {
+    /// A path that does not exist.
+    #[error("{path}: there is no such file or folder")]
+    Missing {
+        /// The path.
+        path: String,
+    },
+    /// Nothing to read.
+    #[error(
+        "{path}: holds no file that can be read; supported are: {}",
+        load::FORMATS
+    )]
+    NoFiles {
+        /// The path.
+        path: String,
+    },
+    /// A pattern that does not parse.
+    #[error("`{pattern}` is not a pattern: {message}")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// A folder that cannot be listed.
+    #[error("{path}: cannot be listed: {message}")]
+    List {
+        /// The folder.
+        path: String,
+        /// Why.
+        message: String,
+    },
 }
 
 /// What the given paths hold.
-pub(super) struct Listing {
-    pub(super) files: Vec<FoundFile>,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// Files to read, in the order of their sources.
+    pub files: Vec<FoundFile>,
     /// The paths as given: documents of these roots that are gone are removed.
-    pub(super) roots: Vec<String>,
-    pub(super) skipped: usize,
-    pub(super) failed: Vec<FailedFile>,
+    pub roots: Vec<String>,
+    /// Files of other kinds, and those that no pattern names.
+    pub skipped: usize,
+    /// What could not be looked into.
+    pub failed: Vec<FailedFile>,
 }
 
 /// Lists files, folders (what `.gitignore` names is left out) and patterns such as `docs/*.md`.
-pub(super) fn list(paths: &[PathBuf], globs: &[String]) -> Result<Listing, IngestError> {
+///
+/// # Errors
+/// When a path does not exist, a pattern does not parse, or there is nothing to read.
+pub fn list(paths: &[PathBuf], globs: &[String]) -> Result<Listing, FilesError> {
     let wanted = matcher(globs)?;
     let mut listing = Listing {
         files: Vec::new(),
@@ -53,17 +107,17 @@ pub(super) fn list(paths: &[PathBuf], globs: &[String]) -> Result<Listing, Inges
         } else if let Some(pattern) = pattern(path) {
             let base = fixed_part(path);
             if !base.is_dir() {
-                return Err(IngestError::Missing { path: shown });
+                return Err(FilesError::Missing { path: shown });
             }
             listing.roots.push(shown.clone());
             walk(&base, &shown, Some(&pattern?), &wanted, &mut listing)?;
         } else {
-            return Err(IngestError::Missing { path: shown });
+            return Err(FilesError::Missing { path: shown });
         }
     }
     if listing.files.is_empty() && listing.failed.is_empty() {
         let path = listing.roots.join(", ");
-        return Err(IngestError::NoFiles { path });
+        return Err(FilesError::NoFiles { path });
     }
     listing.files.sort_by(|a, b| a.source.cmp(&b.source));
     listing.files.dedup_by(|a, b| a.source == b.source);
@@ -76,8 +130,8 @@ fn walk(
     pattern: Option<&GlobSet>,
     wanted: &Option<GlobSet>,
     listing: &mut Listing,
-) -> Result<(), IngestError> {
-    let list = |error: ignore::Error| IngestError::List {
+) -> Result<(), FilesError> {
+    let list = |error: ignore::Error| FilesError::List {
         path: folder.display().to_string(),
         message: error.to_string(),
     };
@@ -124,7 +178,7 @@ fn walk(
     Ok(())
 }
 
-fn matcher(globs: &[String]) -> Result<Option<GlobSet>, IngestError> {
+fn matcher(globs: &[String]) -> Result<Option<GlobSet>, FilesError> {
     if globs.is_empty() {
         return Ok(None);
     }
@@ -135,22 +189,22 @@ fn matcher(globs: &[String]) -> Result<Option<GlobSet>, IngestError> {
     build(set, &globs.join(" ")).map(Some)
 }
 
-fn glob(pattern: &str) -> Result<Glob, IngestError> {
-    Glob::new(pattern).map_err(|error| IngestError::Pattern {
+fn glob(pattern: &str) -> Result<Glob, FilesError> {
+    Glob::new(pattern).map_err(|error| FilesError::Pattern {
         pattern: pattern.to_owned(),
         message: error.kind().to_string(),
     })
 }
 
-fn build(set: GlobSetBuilder, pattern: &str) -> Result<GlobSet, IngestError> {
-    set.build().map_err(|error| IngestError::Pattern {
+fn build(set: GlobSetBuilder, pattern: &str) -> Result<GlobSet, FilesError> {
+    set.build().map_err(|error| FilesError::Pattern {
         pattern: pattern.to_owned(),
         message: error.to_string(),
     })
 }
 
 /// A path with wildcards that no shell has expanded.
-fn pattern(path: &Path) -> Option<Result<GlobSet, IngestError>> {
+fn pattern(path: &Path) -> Option<Result<GlobSet, FilesError>> {
     let text = shown(path);
     if !text.contains(['*', '?', '[', '{']) {
         return None;
@@ -191,8 +245,11 @@ fn shown(path: &Path) -> String {
     }
 }
 
-/// Digest of a file's bytes, read in pieces.
-pub(super) fn hash(path: &Path) -> io::Result<String> {
+/// Digest of a file's bytes, read in pieces, in hexadecimal digits.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn hash(path: &Path) -> io::Result<String> {
     let mut file = File::open(path)?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 16];
