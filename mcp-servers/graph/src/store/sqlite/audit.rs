@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Row, Transaction};
 
 use super::super::view::{Audit, DocumentInfo};
@@ -18,31 +19,26 @@ const AT_ONCE: usize = 256;
 
 /// What follows, as SQL says it, that is nowhere kept; then what is kept and does not follow.
 /// Written apart from what keeps it, so that they are not wrong alike.
-const FOLLOWS: [(&str, &str, &str); 4] = [
-    (
-        "name",
-        "SELECT entity, name, kind, count(*) FROM mentions GROUP BY 1, 2, 3",
-        "SELECT entity, name, kind, mentions FROM names",
-    ),
+const FOLLOWS: [(&str, &str, &str); 3] = [
     (
         "place",
-        "SELECT entity, document, sum(m), sum(s) FROM (
-             SELECT entity, document, 1 AS m, 0 AS s FROM mentions
-             UNION ALL SELECT subject, document, 0, 1 FROM statements
-             UNION ALL SELECT object, document, 0, 1 FROM statements WHERE object <> subject
+        "SELECT entity, document, kind, name, count(*) FROM mentions GROUP BY 1, 2, 3, 4
+         UNION ALL SELECT entity, document, 100, '', count(*) FROM (
+             SELECT subject AS entity, document FROM statements
+             UNION ALL SELECT object, document FROM statements WHERE object <> subject
          ) GROUP BY 1, 2",
-        "SELECT entity, document, mentions, statements FROM places",
+        "SELECT entity, document, kind, name, count FROM places",
     ),
     (
         "entity",
-        "SELECT entity, '', 0, 0 FROM mentions UNION SELECT subject, '', 0, 0 FROM statements
-         UNION SELECT object, '', 0, 0 FROM statements",
-        "SELECT id, '', 0, 0 FROM entities",
+        "SELECT entity FROM mentions UNION SELECT subject FROM statements
+         UNION SELECT object FROM statements",
+        "SELECT id FROM entities",
     ),
     (
         "change",
-        "SELECT id, source, sequence, 0 FROM documents",
-        "SELECT document, source, sequence, 0 FROM changes WHERE NOT removed",
+        "SELECT id, source, sequence FROM documents",
+        "SELECT document, source, sequence FROM changes WHERE NOT removed",
     ),
 ];
 
@@ -105,19 +101,19 @@ fn differ(
     let mut rows = moment.prepare(&format!(
         "SELECT * FROM ({one}) EXCEPT SELECT * FROM ({other})"
     ))?;
-    let text = |row: &Row<'_>, column| {
-        row.get::<_, rusqlite::types::Value>(column)
-            .map(|value| format!("{value:?}"))
+    let columns = rows.column_count();
+    let told = |row: &Row<'_>| {
+        let parts = (0..columns).map(|column| {
+            row.get_ref(column).map(|part| match part {
+                ValueRef::Text(text) => format!("`{}`", String::from_utf8_lossy(text)),
+                ValueRef::Integer(number) => number.to_string(),
+                other => format!("{other:?}"),
+            })
+        });
+        let parts: Vec<String> = parts.collect::<Result<_, _>>()?;
+        Ok(format!("{what} {} {how}", parts.join(", ")))
     };
-    let found = rows.query_map([], |row| {
-        Ok(format!(
-            "{what} {}, {}, {}, {} {how}",
-            text(row, 0)?,
-            text(row, 1)?,
-            text(row, 2)?,
-            text(row, 3)?
-        ))
-    })?;
+    let found = rows.query_map([], told)?;
     for difference in found {
         audit.differences.push(difference?);
     }

@@ -28,13 +28,35 @@ pub(super) struct Words {
     pub(super) body: String,
 }
 
-/// What a document adds to what is kept of its entities.
+/// Where a document would have a kind of mention: statements speak of an entity, by no name.
+pub(super) const SPOKEN_OF: u8 = 100;
+
+/// What a document adds to the places of its entities: how often it names one, by kind and name,
+/// and how many statements speak of one.
 #[derive(Default)]
-pub(super) struct Footprint {
-    /// How often an entity is written in a way, and looks like a kind.
-    pub(super) names: BTreeMap<(i64, String, u8), i64>,
-    /// How many mentions of an entity there are, and statements with it.
-    pub(super) places: BTreeMap<i64, (i64, i64)>,
+pub(super) struct Footprint(pub(super) BTreeMap<(i64, u8, String), i64>);
+
+impl Footprint {
+    /// One more.
+    pub(super) fn add(&mut self, entity: i64, kind: u8, name: &str) {
+        let count = self.0.entry((entity, kind, name.to_owned())).or_default();
+        *count = count.saturating_add(1);
+    }
+
+    /// A statement more.
+    pub(super) fn speak(&mut self, subject: i64, object: i64) {
+        self.add(subject, SPOKEN_OF, "");
+        if object != subject {
+            self.add(object, SPOKEN_OF, "");
+        }
+    }
+
+    /// Whether there is an entity in it.
+    pub(super) fn has(&self, entity: i64) -> bool {
+        let first = (entity, u8::MIN, String::new());
+        let mut from = self.0.range(first..);
+        from.next().is_some_and(|(at, _)| at.0 == entity)
+    }
 }
 
 impl Prepared {
@@ -62,20 +84,12 @@ impl Prepared {
         for mention in &piece.mentions {
             let entity = enter(&mut entities, mention.entity.as_str())?;
             let kind = digest::code_of_kind(mention.kind);
-            let name = print.names.entry((entity, mention.name.clone(), kind));
-            let name = name.or_default();
-            *name = name.saturating_add(1);
-            let place = print.places.entry(entity).or_default();
-            place.0 = place.0.saturating_add(1);
+            print.add(entity, kind, &mention.name);
         }
         for statement in &piece.statements {
             let subject = enter(&mut entities, statement.subject.as_str())?;
             let object = enter(&mut entities, statement.object.as_str())?;
-            for entity in [Some(subject), (object != subject).then_some(object)] {
-                let Some(entity) = entity else { continue };
-                let place = print.places.entry(entity).or_default();
-                place.1 = place.1.saturating_add(1);
-            }
+            print.speak(subject, object);
         }
         Ok(Self {
             id: digest::number_of(&document.source),

@@ -1,10 +1,11 @@
 //! The tables, and how an older form becomes the current one.
 //!
 //! `documents`, `passages`, `mentions` and `statements` are the pieces, with `entities` for the
-//! keys that they name by number; `names`, `places`, `words` and `totals` follow from them and are
-//! kept for questions. An index of statements or mentions by entity would have an entry for each
-//! of them; `places` has one for each document that an entity is in, and within a document its
-//! rows are looked through.
+//! keys that they name by number; `places`, `words` and `totals` follow from them and are kept for
+//! questions. An index of statements or mentions by entity would have an entry for each of them;
+//! `places` has one for each way in which a document names an entity, and one if its statements
+//! speak of it. Names of an entity are added up from its places, which lie together: a table of
+//! counts would be one more page to write for each name of each document.
 
 use std::path::Path;
 use std::time::Duration;
@@ -78,19 +79,13 @@ const MIGRATIONS: [&str; 1] = ["
         valid_to TEXT,
         PRIMARY KEY (document, number)
     ) WITHOUT ROWID;
-    CREATE TABLE names (
-        entity INTEGER NOT NULL REFERENCES entities(id),
-        name TEXT NOT NULL,
-        kind INTEGER NOT NULL,
-        mentions INTEGER NOT NULL,
-        PRIMARY KEY (entity, name, kind)
-    ) WITHOUT ROWID;
     CREATE TABLE places (
         entity INTEGER NOT NULL REFERENCES entities(id),
         document INTEGER NOT NULL,
-        mentions INTEGER NOT NULL,
-        statements INTEGER NOT NULL,
-        PRIMARY KEY (entity, document)
+        kind INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        count INTEGER NOT NULL,
+        PRIMARY KEY (entity, document, kind, name)
     ) WITHOUT ROWID;
     CREATE VIRTUAL TABLE words USING fts5 (
         head, body, content = '', contentless_delete = 1, tokenize = 'ascii'
@@ -117,10 +112,11 @@ const MIGRATIONS: [&str; 1] = ["
     ) WITHOUT ROWID;
     CREATE TABLE changes (
         sequence INTEGER PRIMARY KEY,
-        document INTEGER NOT NULL UNIQUE,
+        document INTEGER NOT NULL,
         source TEXT NOT NULL,
         removed INTEGER NOT NULL
     );
+    CREATE UNIQUE INDEX changes_removed ON changes(document) WHERE removed;
     CREATE TABLE totals (
         id INTEGER PRIMARY KEY CHECK (id = 1),
         documents INTEGER NOT NULL,

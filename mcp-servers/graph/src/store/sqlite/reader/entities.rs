@@ -3,17 +3,20 @@
 //! Pages go document by document: an entity may be named a hundred thousand times, in one document
 //! or in as many.
 
+use std::collections::HashMap;
+
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::super::super::digest::{kind_of_code, number_of};
 use super::super::super::view::{Cursor, Entity, Page, Spelling, StoredMention, StoredStatement};
 use super::super::fault::Fault;
+use super::super::prepared::SPOKEN_OF;
 use super::documents::{read_mention, read_statement};
 use super::{begin, count, whole};
 use crate::name::Key;
 
 /// Ways to write an entity that are told.
-const MOST_NAMES: i64 = 100;
+const MOST_NAMES: usize = 100;
 
 /// Documents of an entity that are asked for at a time.
 const DOCUMENTS_AT_ONCE: i64 = 256;
@@ -41,40 +44,47 @@ pub(in super::super) fn entity(
     if known.as_deref() != Some(key.as_str()) {
         return Ok(None);
     }
-    let mut found = moment.prepare_cached(
-        "SELECT name, kind, mentions FROM names WHERE entity = ?1
-         ORDER BY mentions DESC, name, kind LIMIT ?2",
-    )?;
-    let mut rows = found.query([id, MOST_NAMES])?;
-    let mut names = Vec::new();
+    let mut entity = Entity {
+        key: key.clone(),
+        names: Vec::new(),
+        spellings: 0,
+        mentions: 0,
+        documents: 0,
+        statements: 0,
+    };
+    let mut names: HashMap<(String, u8), u64> = HashMap::new();
+    let mut document: Option<i64> = None;
+    let mut places = moment
+        .prepare_cached("SELECT document, kind, count, name FROM places WHERE entity = ?1")?;
+    let mut rows = places.query([id])?;
     while let Some(row) = rows.next()? {
-        let kind: u8 = row.get(1)?;
-        names.push(Spelling {
-            name: row.get(0)?,
-            kind: kind_of_code(kind)
-                .ok_or_else(|| Fault::Damaged(format!("a name is of kind {kind}")))?,
-            mentions: count(row, 2)?,
+        let (at, kind, more): (i64, u8, u64) = (row.get(0)?, row.get(1)?, count(row, 2)?);
+        // Those of one document lie together.
+        if document.replace(at) != Some(at) {
+            entity.documents = entity.documents.saturating_add(1);
+        }
+        if kind == SPOKEN_OF {
+            entity.statements = entity.statements.saturating_add(more);
+            continue;
+        }
+        entity.mentions = entity.mentions.saturating_add(more);
+        let counted = names.entry((row.get(3)?, kind)).or_default();
+        *counted = counted.saturating_add(more);
+    }
+    entity.spellings = names.len() as u64;
+    let mut names: Vec<_> = names.into_iter().collect();
+    names.sort_unstable_by(|(a, one), (b, other)| other.cmp(one).then_with(|| a.cmp(b)));
+    names.truncate(MOST_NAMES);
+    for ((name, kind), mentions) in names {
+        let kind = kind_of_code(kind)
+            .ok_or_else(|| Fault::Damaged(format!("a name is of kind {kind}")))?;
+        entity.names.push(Spelling {
+            name,
+            kind,
+            mentions,
         });
     }
-    let spellings = moment
-        .prepare_cached("SELECT count(*) FROM names WHERE entity = ?1")?
-        .query_row([id], |row| count(row, 0))?;
-    let counted = moment
-        .prepare_cached(
-            "SELECT count(*), ifnull(sum(mentions), 0), ifnull(sum(statements), 0)
-             FROM places WHERE entity = ?1",
-        )?
-        .query_row([id], |row| {
-            Ok(Entity {
-                key: key.clone(),
-                names,
-                spellings,
-                documents: count(row, 0)?,
-                mentions: count(row, 1)?,
-                statements: count(row, 2)?,
-            })
-        })?;
-    Ok(Some(counted))
+    Ok(Some(entity))
 }
 
 /// Entities by their numbers.
@@ -98,8 +108,8 @@ pub(in super::super) fn mentions_of(
     limit: usize,
 ) -> Result<Page<StoredMention>, Fault> {
     let entity = number_of(key.as_str());
-    let places = "SELECT document FROM places
-        WHERE entity = ?1 AND document >= ?2 AND mentions > 0 ORDER BY document LIMIT ?3";
+    let places = "SELECT DISTINCT document FROM places
+        WHERE entity = ?1 AND document >= ?2 AND kind < 100 ORDER BY document LIMIT ?3";
     walk(moment, entity, places, after, limit, |asked, items| {
         let mut found = moment.prepare_cached(MENTIONS)?;
         let mut rows = found.query(params![asked.document, asked.number, entity, asked.limit])?;
@@ -125,7 +135,7 @@ pub(in super::super) fn statements_of(
 ) -> Result<Page<StoredStatement>, Fault> {
     let entity = number_of(key.as_str());
     let places = "SELECT document FROM places
-        WHERE entity = ?1 AND document >= ?2 AND statements > 0 ORDER BY document LIMIT ?3";
+        WHERE entity = ?1 AND document >= ?2 AND kind = 100 ORDER BY document LIMIT ?3";
     walk(moment, entity, places, after, limit, |asked, items| {
         statements(moment, asked, Some(entity), items)
     })

@@ -48,7 +48,7 @@ impl Change<'_> {
             Some(kept) => self.take_rows(new.id, &kept.digest)?,
             None => HashMap::new(),
         };
-        let sequence = self.note(new.id, &document.source, false)?;
+        let sequence = self.note(new.id, &document.source, kept.as_ref(), false)?;
         self.transaction
             .prepare_cached(
                 "INSERT INTO documents VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
@@ -99,7 +99,7 @@ impl Change<'_> {
         self.transaction
             .prepare_cached("DELETE FROM documents WHERE id = ?1")?
             .execute([id])?;
-        self.note(id, source, true)?;
+        self.note(id, source, Some(&kept), true)?;
         self.totals.changed = true;
         Ok(true)
     }
@@ -297,15 +297,29 @@ impl Change<'_> {
     }
 
     /// Notes a change of a document in place of its last one; its number.
-    fn note(&self, document: i64, source: &str, removed: bool) -> Result<i64, Fault> {
-        Ok(self
+    fn note(
+        &self,
+        document: i64,
+        source: &str,
+        kept: Option<&Kept>,
+        removed: bool,
+    ) -> Result<i64, Fault> {
+        // The last number is never free again: what had it goes when there is a later one.
+        let sequence = self
             .transaction
-            .prepare_cached(
-                "INSERT OR REPLACE INTO changes
-                 VALUES ((SELECT ifnull(max(sequence), 0) + 1 FROM changes), ?1, ?2, ?3)
-                 RETURNING sequence",
-            )?
-            .query_row(params![document, source, removed], |row| row.get(0))?)
+            .prepare_cached("SELECT ifnull(max(sequence), 0) + 1 FROM changes")?
+            .query_row([], |row| row.get(0))?;
+        let stale = match kept {
+            Some(_) => "DELETE FROM changes WHERE sequence = ?1",
+            None => "DELETE FROM changes WHERE document = ?1 AND removed",
+        };
+        self.transaction
+            .prepare_cached(stale)?
+            .execute([kept.map_or(document, |kept| kept.sequence)])?;
+        self.transaction
+            .prepare_cached("INSERT INTO changes VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![sequence, document, source, removed])?;
+        Ok(sequence)
     }
 }
 
