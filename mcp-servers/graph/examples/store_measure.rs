@@ -56,7 +56,7 @@ fn corpus(file: &Path) -> Outcome {
 
     let base = pieces.len().saturating_sub(1_000);
     let (before, last) = pieces.split_at(base);
-    let ways: [(&str, Way); 5] = [
+    let ways: [(&str, Way); 6] = [
         ("1,000 in one batch", |store, pieces| {
             store.put_all(pieces)?;
             Ok(())
@@ -64,6 +64,16 @@ fn corpus(file: &Path) -> Outcome {
         ("1,000 one by one", |store, pieces| {
             for piece in pieces {
                 store.put(piece)?;
+            }
+            Ok(())
+        }),
+        ("1,000 submitted one by one", |store, pieces| {
+            let tickets: Vec<_> = pieces
+                .into_iter()
+                .map(|piece| store.submit(piece))
+                .collect();
+            for ticket in tickets {
+                ticket.wait()?;
             }
             Ok(())
         }),

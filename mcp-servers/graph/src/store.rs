@@ -14,11 +14,13 @@ mod error;
 pub mod sqlite;
 mod stems;
 mod sum;
+mod ticket;
 pub mod view;
 
 pub use self::error::StoreError;
 pub use self::sqlite::SqliteStore;
 pub use self::stems::stems;
+pub use self::ticket::Ticket;
 pub use self::view::{
     Audit, Change, Cursor, DocumentInfo, Entity, Found, FoundPassage, GraphHash, Happening,
     Ingestion, Near, Page, PassageId, PassageRef, PassageVector, Receipt, Spelling, State, Status,
@@ -31,8 +33,8 @@ use crate::piece::Piece;
 /// A place where pieces are kept.
 ///
 /// Its methods wait for the disk: async code calls them through `spawn_blocking`. What has returned
-/// is durable: it outlives the end of the process and a loss of power. Callers that put documents
-/// one by one, several at a time, share commits.
+/// is durable: it outlives the end of the process and a loss of power. What is put by many callers
+/// at a time, or submitted by one before it waits, shares commits.
 pub trait GraphStore: Send + Sync {
     /// Puts the piece of a source in place of the one before. A piece that is there already
     /// changes nothing.
@@ -40,6 +42,12 @@ pub trait GraphStore: Send + Sync {
     /// # Errors
     /// When the piece is not fit to be kept, or the store cannot be written.
     fn put(&self, piece: Piece) -> Result<Receipt, StoreError>;
+
+    /// Puts the piece of a source, and does not wait until it is durable: its ticket does. What one
+    /// caller submits is put in that order.
+    fn submit(&self, piece: Piece) -> Ticket {
+        Ticket::ready(self.put(piece))
+    }
 
     /// Puts pieces all together or not at all. The last one of a source is the one that stays.
     ///

@@ -40,9 +40,10 @@ where
     S: AsRef<dyn GraphStore>,
     E: std::fmt::Display,
 {
-    let rules: [fn(&dyn GraphStore) -> Checked; 13] = [
+    let rules: [fn(&dyn GraphStore) -> Checked; 14] = [
         keeping::pieces_come_back_as_they_were,
         keeping::what_is_there_is_not_put_again,
+        keeping::what_is_submitted_is_put_in_order,
         keeping::a_batch_is_put_whole_or_not_at_all,
         keeping::what_cannot_be_is_refused,
         keeping::what_is_taken_out_leaves_nothing,

@@ -15,6 +15,7 @@ mod writer;
 
 use std::fmt;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ use super::view::{
     Ingestion, Near, Page, PassageId, PassageVector, Receipt, State, Status, StoredMention,
     StoredStatement, Waiting,
 };
-use super::{GraphStore, StoreError};
+use super::{GraphStore, StoreError, Ticket};
 use crate::name::Key;
 use crate::piece::Piece;
 
@@ -55,7 +56,9 @@ impl Default for Settings {
 /// A store in one SQLite file.
 pub struct SqliteStore {
     place: Arc<Place>,
-    jobs: Option<mpsc::Sender<Box<dyn Job>>>,
+    jobs: Option<mpsc::SyncSender<Box<dyn Job>>>,
+    /// Jobs that were sent and are not answered.
+    open: Arc<AtomicUsize>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
@@ -90,10 +93,13 @@ impl SqliteStore {
                 Ok(connection)
             })
             .map_err(|fault| place.error(fault))?;
-        let (jobs, queue) = mpsc::channel();
+        // Whoever submits faster than can be written waits.
+        let (jobs, queue) = mpsc::sync_channel(writer::MOST_AT_ONCE);
+        let open = Arc::new(AtomicUsize::new(0));
         let writer = Writer {
             connection,
             place: Arc::clone(&place),
+            open: Arc::clone(&open),
         };
         let thread = std::thread::Builder::new()
             .name("ropewalk-graph".to_owned())
@@ -102,6 +108,7 @@ impl SqliteStore {
         Ok(Self {
             place,
             jobs: Some(jobs),
+            open,
             thread: Some(thread),
         })
     }
@@ -111,6 +118,15 @@ impl SqliteStore {
         &self,
         work: impl FnMut(&mut Change<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, StoreError> {
+        let outcome = self.send(work);
+        wait(&self.place, &outcome)
+    }
+
+    /// Has the thread do something.
+    fn send<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&mut Change<'_>) -> Result<T, Fault> + Send + 'static,
+    ) -> Outcome<T> {
         let (reply, outcome) = mpsc::sync_channel(1);
         let task = Task {
             work,
@@ -118,17 +134,19 @@ impl SqliteStore {
             reply,
         };
         if let Some(jobs) = &self.jobs {
-            // Where the thread has ended, nobody answers below.
+            self.open.fetch_add(1, Ordering::AcqRel);
+            // Where the thread has ended, nobody answers.
             let _ = jobs.send(Box::new(task));
         }
-        match outcome.recv() {
-            Ok(outcome) => outcome?.ok_or_else(|| self.place.failed("a write did nothing")),
-            Err(_) => Err(self.place.failed("the thread that writes it has ended")),
-        }
+        outcome
     }
 
     /// Whether a piece is there as it is, and nothing waits for it: seen by a reader, it is durable.
     fn unchanged(&self, piece: &Piece, digest: &[u8; 32]) -> Result<Option<Receipt>, StoreError> {
+        if self.open.load(Ordering::Acquire) > 0 {
+            // What is on its way may be another piece of this source.
+            return Ok(None);
+        }
         let source = &piece.document.source;
         let found = self.place.read(|moment| {
             if reader::is_queued(moment, source)? {
@@ -144,10 +162,6 @@ impl SqliteStore {
                 sequence: found.sequence,
             }))
     }
-
-    fn put_prepared(&self, prepared: Vec<Prepared>) -> Result<Vec<Receipt>, StoreError> {
-        self.write(move |change| prepared.iter().map(|piece| change.put(piece)).collect())
-    }
 }
 
 impl Drop for SqliteStore {
@@ -158,6 +172,16 @@ impl Drop for SqliteStore {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+    }
+}
+
+/// What became of a job.
+type Outcome<T> = mpsc::Receiver<Result<Option<T>, StoreError>>;
+
+fn wait<T>(place: &Place, outcome: &Outcome<T>) -> Result<T, StoreError> {
+    match outcome.recv() {
+        Ok(outcome) => outcome?.ok_or_else(|| place.failed("a write did nothing")),
+        Err(_) => Err(place.failed("the thread that writes it has ended")),
     }
 }
 
@@ -178,9 +202,18 @@ impl GraphStore for SqliteStore {
             return Ok(receipt);
         }
         let prepared = Prepared::new(piece, digest).map_err(|fault| self.place.error(fault))?;
-        let receipts = self.put_prepared(vec![prepared])?;
-        let receipt = receipts.into_iter().next();
-        receipt.ok_or_else(|| self.place.failed("a write did nothing"))
+        self.write(move |change| change.put(&prepared))
+    }
+
+    fn submit(&self, piece: Piece) -> Ticket {
+        let digest = digest::of_piece(&piece);
+        let prepared = match Prepared::new(piece, digest) {
+            Ok(prepared) => prepared,
+            Err(fault) => return Ticket::ready(Err(self.place.error(fault))),
+        };
+        let outcome = self.send(move |change| change.put(&prepared));
+        let place = Arc::clone(&self.place);
+        Ticket::later(move || wait(&place, &outcome))
     }
 
     fn put_all(&self, pieces: Vec<Piece>) -> Result<Vec<Receipt>, StoreError> {
@@ -191,7 +224,8 @@ impl GraphStore for SqliteStore {
                 Prepared::new(piece, digest)
             })
             .collect();
-        self.put_prepared(prepared.map_err(|fault| self.place.error(fault))?)
+        let prepared = prepared.map_err(|fault| self.place.error(fault))?;
+        self.write(move |change| prepared.iter().map(|piece| change.put(piece)).collect())
     }
 
     fn remove(&self, source: &str) -> Result<bool, StoreError> {

@@ -134,6 +134,40 @@ pub(super) fn what_is_there_is_not_put_again(store: &dyn GraphStore) -> Checked 
     must(store.hash()? == hash, "the way back changes the graph")
 }
 
+pub(super) fn what_is_submitted_is_put_in_order(store: &dyn GraphStore) -> Checked {
+    let versions = |text: &str| document("a", "A", &[text]);
+    store.put(versions("first"))?;
+    let mut tickets = vec![
+        store.submit(versions("second")),
+        store.submit(versions("first")),
+    ];
+    for number in 0..50 {
+        tickets.push(store.submit(document(&format!("d{number}"), "D", &["text"])));
+    }
+    let mut wrong = versions("wrong").naming("wrong")?;
+    wrong.document.passages.clear();
+    must(
+        store.submit(wrong).wait().is_err(),
+        "what cannot be is submitted",
+    )?;
+    let mut changes = Vec::new();
+    for ticket in tickets {
+        changes.push(ticket.wait()?.change);
+    }
+    must(
+        changes
+            .iter()
+            .take(2)
+            .all(|change| *change == Change::Replaced),
+        "what was submitted is not put in order",
+    )?;
+    let last = store.passage("a", 0)?;
+    must(
+        last.is_some_and(|found| found.passage.text == "first") && store.status()?.documents == 51,
+        "what was submitted is not there",
+    )
+}
+
 pub(super) fn a_batch_is_put_whole_or_not_at_all(store: &dyn GraphStore) -> Checked {
     let mut wrong = document("b", "B", &["text"]).naming("text")?;
     if let Some(mention) = wrong.mentions.first_mut() {

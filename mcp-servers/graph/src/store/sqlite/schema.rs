@@ -19,7 +19,7 @@ const APPLICATION: i32 = 0x5257_6b67;
 
 /// Pages of the write-ahead log after which they are brought into the file: hot pages are written
 /// there once for many commits.
-const LOG_PAGES: u32 = 8_000;
+const LOG_PAGES: u32 = 16_000;
 
 /// Each brings the form before it to the next: the first makes form 1 of an empty file. Stems are
 /// kept as they were made: to make them differently takes a step that makes `words` anew.

@@ -7,6 +7,7 @@ mod rows;
 mod totals;
 mod vectors;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -17,7 +18,7 @@ use super::place::Place;
 use super::{StoreError, now_ms, whole};
 
 /// Jobs that become one transaction at most.
-const MOST_AT_ONCE: usize = 1024;
+pub(super) const MOST_AT_ONCE: usize = 1024;
 
 /// What the thread is asked to do.
 pub(super) trait Job: Send {
@@ -61,6 +62,8 @@ pub(super) struct Change<'a> {
 pub(super) struct Writer {
     pub(super) connection: Connection,
     pub(super) place: Arc<Place>,
+    /// Jobs that are not answered.
+    pub(super) open: Arc<AtomicUsize>,
 }
 
 impl Writer {
@@ -87,6 +90,7 @@ impl Writer {
         }
         let outcome = outcome.map_err(|fault| self.place.error(fault));
         for job in jobs {
+            self.open.fetch_sub(1, Ordering::AcqRel);
             job.answer(outcome.clone());
         }
     }
