@@ -9,14 +9,14 @@ mod audit;
 mod fault;
 mod place;
 mod prepared;
+mod queue;
 mod reader;
 mod schema;
 mod writer;
 
 use std::fmt;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rayon::prelude::*;
@@ -24,7 +24,7 @@ use rayon::prelude::*;
 use self::fault::Fault;
 use self::place::Place;
 use self::prepared::Prepared;
-use self::writer::{Change, Job, Task, Writer};
+use self::queue::Queue;
 use super::digest;
 use super::view::{
     self, Audit, Cursor, DocumentInfo, Entity, Found, FoundPassage, GraphHash, Happening,
@@ -56,10 +56,7 @@ impl Default for Settings {
 /// A store in one SQLite file.
 pub struct SqliteStore {
     place: Arc<Place>,
-    jobs: Option<mpsc::SyncSender<Box<dyn Job>>>,
-    /// Jobs that were sent and are not answered.
-    open: Arc<AtomicUsize>,
-    thread: Option<std::thread::JoinHandle<()>>,
+    queue: Queue,
 }
 
 impl fmt::Debug for SqliteStore {
@@ -93,57 +90,13 @@ impl SqliteStore {
                 Ok(connection)
             })
             .map_err(|fault| place.error(fault))?;
-        // Whoever submits faster than can be written waits.
-        let (jobs, queue) = mpsc::sync_channel(writer::MOST_AT_ONCE);
-        let open = Arc::new(AtomicUsize::new(0));
-        let writer = Writer {
-            connection,
-            place: Arc::clone(&place),
-            open: Arc::clone(&open),
-        };
-        let thread = std::thread::Builder::new()
-            .name("ropewalk-graph".to_owned())
-            .spawn(move || writer.run(&queue))
-            .map_err(|error| place.failed(format!("cannot start its thread: {error}")))?;
-        Ok(Self {
-            place,
-            jobs: Some(jobs),
-            open,
-            thread: Some(thread),
-        })
-    }
-
-    /// Has the thread do something, and waits until it is durable.
-    fn write<T: Send + 'static>(
-        &self,
-        work: impl FnMut(&mut Change<'_>) -> Result<T, Fault> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let outcome = self.send(work);
-        wait(&self.place, &outcome)
-    }
-
-    /// Has the thread do something.
-    fn send<T: Send + 'static>(
-        &self,
-        work: impl FnMut(&mut Change<'_>) -> Result<T, Fault> + Send + 'static,
-    ) -> Outcome<T> {
-        let (reply, outcome) = mpsc::sync_channel(1);
-        let task = Task {
-            work,
-            value: None,
-            reply,
-        };
-        if let Some(jobs) = &self.jobs {
-            self.open.fetch_add(1, Ordering::AcqRel);
-            // Where the thread has ended, nobody answers.
-            let _ = jobs.send(Box::new(task));
-        }
-        outcome
+        let queue = Queue::start(connection, Arc::clone(&place))?;
+        Ok(Self { place, queue })
     }
 
     /// Whether a piece is there as it is, and nothing waits for it: seen by a reader, it is durable.
     fn unchanged(&self, piece: &Piece, digest: &[u8; 32]) -> Result<Option<Receipt>, StoreError> {
-        if self.open.load(Ordering::Acquire) > 0 {
+        if !self.queue.is_idle() {
             // What is on its way may be another piece of this source.
             return Ok(None);
         }
@@ -164,27 +117,6 @@ impl SqliteStore {
     }
 }
 
-impl Drop for SqliteStore {
-    fn drop(&mut self) {
-        // The writer closes last: it brings what is in the write-ahead log into the file.
-        self.place.close();
-        drop(self.jobs.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-/// What became of a job.
-type Outcome<T> = mpsc::Receiver<Result<Option<T>, StoreError>>;
-
-fn wait<T>(place: &Place, outcome: &Outcome<T>) -> Result<T, StoreError> {
-    match outcome.recv() {
-        Ok(outcome) => outcome?.ok_or_else(|| place.failed("a write did nothing")),
-        Err(_) => Err(place.failed("the thread that writes it has ended")),
-    }
-}
-
 /// A number of things as SQL takes it.
 fn whole(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
@@ -202,7 +134,7 @@ impl GraphStore for SqliteStore {
             return Ok(receipt);
         }
         let prepared = Prepared::new(piece, digest).map_err(|fault| self.place.error(fault))?;
-        self.write(move |change| change.put(&prepared))
+        self.queue.write(move |change| change.put(&prepared))
     }
 
     fn submit(&self, piece: Piece) -> Ticket {
@@ -211,9 +143,7 @@ impl GraphStore for SqliteStore {
             Ok(prepared) => prepared,
             Err(fault) => return Ticket::ready(Err(self.place.error(fault))),
         };
-        let outcome = self.send(move |change| change.put(&prepared));
-        let place = Arc::clone(&self.place);
-        Ticket::later(move || wait(&place, &outcome))
+        self.queue.submit(move |change| change.put(&prepared))
     }
 
     fn put_all(&self, pieces: Vec<Piece>) -> Result<Vec<Receipt>, StoreError> {
@@ -225,22 +155,23 @@ impl GraphStore for SqliteStore {
             })
             .collect();
         let prepared = prepared.map_err(|fault| self.place.error(fault))?;
-        self.write(move |change| prepared.iter().map(|piece| change.put(piece)).collect())
+        self.queue
+            .write(move |change| prepared.iter().map(|piece| change.put(piece)).collect())
     }
 
     fn remove(&self, source: &str) -> Result<bool, StoreError> {
         let source = source.to_owned();
-        self.write(move |change| change.remove(&source))
+        self.queue.write(move |change| change.remove(&source))
     }
 
     fn enqueue(&self, sources: &[String]) -> Result<(), StoreError> {
         let sources = sources.to_vec();
-        self.write(move |change| change.enqueue(&sources))
+        self.queue.write(move |change| change.enqueue(&sources))
     }
 
     fn fail(&self, source: &str, error: &str) -> Result<(), StoreError> {
         let (source, error) = (source.to_owned(), error.to_owned());
-        self.write(move |change| change.fail(&source, &error))
+        self.queue.write(move |change| change.fail(&source, &error))
     }
 
     fn ingestion(&self, source: &str) -> Result<Option<Ingestion>, StoreError> {
@@ -356,7 +287,8 @@ impl GraphStore for SqliteStore {
             .into_iter()
             .map(|(id, vector)| Ok((id.0, packed(&embedder, &vector)?)))
             .collect::<Result<Vec<_>, StoreError>>()?;
-        self.write(move |change| change.passage_vectors(&embedder, &vectors))
+        self.queue
+            .write(move |change| change.passage_vectors(&embedder, &vectors))
     }
 
     fn passage_vectors(
@@ -389,7 +321,8 @@ impl GraphStore for SqliteStore {
             .into_iter()
             .map(|(key, vector)| Ok((digest::number_of(key.as_str()), packed(&embedder, &vector)?)))
             .collect::<Result<Vec<_>, StoreError>>()?;
-        self.write(move |change| change.entity_vectors(&embedder, &vectors))
+        self.queue
+            .write(move |change| change.entity_vectors(&embedder, &vectors))
     }
 
     fn entity_vectors(

@@ -100,8 +100,29 @@ fn a_file_that_another_process_holds_is_waited_for_a_while() {
         Err(StoreError::Busy { .. })
     ));
     assert_eq!(store.status().unwrap().documents, 0);
+    // To open a store that is being written takes no patience.
+    let second = SqliteStore::open_with(&file, settings).unwrap();
+    assert_eq!(second.sequence().unwrap(), 0);
     other.execute_batch("ROLLBACK").unwrap();
     store.put(made_up(1, 4)).unwrap();
+}
+
+#[test]
+fn a_new_file_can_be_opened_by_many_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("graph.db");
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let file = &file;
+            scope.spawn(move || {
+                let store = SqliteStore::open(file).unwrap();
+                store.put(made_up(number, 4)).unwrap();
+            });
+        }
+    });
+    let store = SqliteStore::open(&file).unwrap();
+    assert_eq!(store.status().unwrap().documents, 8);
+    assert_eq!(store.audit().unwrap().differences, Vec::<String>::new());
 }
 
 #[test]

@@ -193,6 +193,17 @@ pub(super) fn a_batch_is_put_whole_or_not_at_all(store: &dyn GraphStore) -> Chec
         document("a", "A", &["three"]),
     ];
     store.put_all(pieces)?;
+    let twice = document("c", "C", &["text"])
+        .naming("thing")?
+        .naming("thing")?;
+    let once = document("c", "C", &["text"]).naming("thing")?;
+    store.put_all(vec![twice, once])?;
+    let named = store.entity(&key("thing")?)?;
+    must(
+        named.is_some_and(|named| named.mentions == 1),
+        "a piece that is replaced in its batch still counts",
+    )?;
+    store.remove("c")?;
     let status = store.status()?;
     must(
         status.documents == 2 && status.passages == 2,

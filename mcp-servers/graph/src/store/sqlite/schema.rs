@@ -8,9 +8,9 @@
 //! counts would be one more page to write for each name of each document.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::fault::Fault;
 
@@ -135,7 +135,7 @@ pub(super) fn writer(file: &Path, patience: Duration) -> Result<Connection, Faul
     let mut connection = Connection::open(file)?;
     connection.busy_timeout(patience)?;
     check(&connection, &MIGRATIONS)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
+    log_ahead(&connection, patience)?;
     // A commit is on the disk before it is acknowledged: power may be lost.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", "ON")?;
@@ -146,6 +146,23 @@ pub(super) fn writer(file: &Path, patience: Duration) -> Result<Connection, Faul
     connection.set_prepared_statement_cache_capacity(64);
     migrate(&mut connection, &MIGRATIONS)?;
     Ok(connection)
+}
+
+/// Has changes written to a log first. Where two processes make the same file, one of them is told
+/// at once that it is busy, however patient it is.
+fn log_ahead(connection: &Connection, patience: Duration) -> Result<(), rusqlite::Error> {
+    let begun = Instant::now();
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && begun.elapsed() < patience =>
+            {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 /// A connection that only reads.
@@ -186,9 +203,13 @@ fn check(connection: &Connection, migrations: &[&str]) -> Result<u32, Fault> {
 
 /// Brings a file to the last form, all of it or nothing. Two processes may open it at a time.
 fn migrate(connection: &mut Connection, migrations: &[&str]) -> Result<(), Fault> {
+    let known = u32::try_from(migrations.len()).unwrap_or(u32::MAX);
+    if check(connection, migrations)? == known {
+        // Whoever only opens a store does not wait for one that writes.
+        return Ok(());
+    }
     let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found = check(&change, migrations)?;
-    let known = u32::try_from(migrations.len()).unwrap_or(u32::MAX);
     for migration in migrations.iter().skip(found as usize) {
         change.execute_batch(migration)?;
     }

@@ -57,6 +57,9 @@ pub(super) struct Change<'a> {
     transaction: &'a Transaction<'a>,
     totals: Totals,
     now: i64,
+    /// Entity, document, kind, name and count of places that are not written yet; none are of a
+    /// document that was there before.
+    places: Vec<(i64, i64, u8, String, i64)>,
 }
 
 pub(super) struct Writer {
@@ -104,10 +107,12 @@ impl Writer {
             transaction: &transaction,
             totals,
             now: now_ms(),
+            places: Vec::new(),
         };
         for job in jobs {
             job.run(&mut change)?;
         }
+        change.settle()?;
         let totals = change.totals;
         totals.write(&transaction)?;
         transaction.commit()?;

@@ -9,6 +9,9 @@ use super::super::prepared::{Footprint, same};
 use super::Change;
 use super::totals::{less, more};
 
+/// Places that wait at most.
+const MOST_PLACES: usize = 1_000_000;
+
 impl Change<'_> {
     /// What a document adds as it is kept.
     pub(super) fn footprint(&self, document: i64) -> Result<Footprint, Fault> {
@@ -66,13 +69,18 @@ impl Change<'_> {
         before: &Footprint,
         now: &Footprint,
     ) -> Result<(), Fault> {
-        let mut put = self
-            .transaction
-            .prepare_cached("INSERT OR REPLACE INTO places VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        if !before.0.is_empty() {
+            // Some that wait may be of this document.
+            self.settle()?;
+        }
         for (at, count) in &now.0 {
             if before.0.get(at) != Some(count) {
-                put.execute(params![at.0, document, at.1, at.2, count])?;
+                let place = (at.0, document, at.1, at.2.clone(), *count);
+                self.places.push(place);
             }
+        }
+        if !before.0.is_empty() || self.places.len() > MOST_PLACES {
+            self.settle()?;
         }
         let mut take = self.transaction.prepare_cached(
             "DELETE FROM places WHERE entity = ?1 AND document = ?2 AND kind = ?3 AND name = ?4",
@@ -88,6 +96,19 @@ impl Change<'_> {
             }
         }
         self.forget(&gone)
+    }
+
+    /// Writes places that wait: sorted, so that those of a batch go through the file once, where
+    /// each document would go all over it.
+    pub(super) fn settle(&mut self) -> Result<(), Fault> {
+        self.places.sort_unstable();
+        let mut put = self
+            .transaction
+            .prepare_cached("INSERT OR REPLACE INTO places VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        for place in self.places.drain(..) {
+            put.execute(params![place.0, place.1, place.2, place.3, place.4])?;
+        }
+        Ok(())
     }
 
     /// Takes out those of some entities that have no place.
