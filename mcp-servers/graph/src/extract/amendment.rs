@@ -71,17 +71,21 @@ impl<'a> Amender<'a> {
         let references = section::references(text);
         let own = own.or(self.topic.as_ref()).cloned();
         for sentence in text.sentences() {
+            let from = references.partition_point(|one| one.first < sentence.start);
             let here: Vec<&Reference> = references
                 .iter()
-                .filter(|one| sentence.contains(&one.first))
+                .skip(from)
+                .take_while(|one| one.first < sentence.end)
                 .collect();
             self.define(text, &sentence, mains);
             let act = sentence
                 .clone()
                 .find_map(|at| act(text, at, sentence.end).map(|act| (at, act)));
+            let from = dates.partition_point(|one| one.first < sentence.start);
             let dates: Vec<&Dated> = dates
                 .iter()
-                .filter(|one| sentence.contains(&one.first))
+                .skip(from)
+                .take_while(|one| one.first < sentence.end)
                 .collect();
             if act.is_none() && dates.len() == 1 && takes_effect(text, &sentence) {
                 self.effective = dates.first().and_then(|one| one.day()).map(str::to_owned);

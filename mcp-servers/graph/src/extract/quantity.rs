@@ -108,6 +108,10 @@ fn at_number(text: &Text<'_>, at: usize) -> Option<Quantity> {
     let mut last = at;
     let mut form = value;
     if !tail.is_empty() {
+        // `1990s`
+        if tail == "s" {
+            return None;
+        }
         form = format!("{form} {}", unit(tail)?);
         return Some(Quantity { first, last, form });
     }
@@ -193,6 +197,9 @@ mod tests {
 
     #[test]
     fn numbers_without_a_unit_are_none() {
-        assert_eq!(of("31 February, 12 men, 1.2.3 km, 7 W. Smith"), []);
+        assert_eq!(
+            of("31 February, the 1950s, 12 men, 1.2.3 km, 7 W. Smith"),
+            []
+        );
     }
 }

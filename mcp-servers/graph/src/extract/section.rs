@@ -320,7 +320,7 @@ mod tests {
             [named("article 6", "Regulation (EU) No 2016/679")]
         );
         assert_eq!(
-            of("section 2 of this Agreement, clause 5"),
+            of("section 2 of this Agreement. See clause 5"),
             [
                 ("section 2".to_owned(), Of::This),
                 ("section 5".to_owned(), Of::Unsaid)

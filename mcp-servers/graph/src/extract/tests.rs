@@ -240,7 +240,7 @@ fn a_word_that_starts_a_sentence_is_a_name_where_the_document_says_so() {
 fn each_kind_is_found() {
     let found = keys(
         "x",
-        "The World Health Organization (WHO) paid $3.5 million on 12 March 1998 for `parse_text` in [the list](list.md); see \"Silent Song\".",
+        "The World Health Organization (WHO) paid $3.5 million on 12 March 1998 for `parse_text` in [the list](list.md); see \"silent song\".",
     );
     for (kind, key) in [
         (Kind::Name, "world health organization"),
@@ -299,8 +299,8 @@ fn a_title_is_named_by_all_its_passages_and_all_its_forms() {
 }
 
 #[test]
-fn one_thing_named_a_hundred_thousand_times_is_kept_a_few_times() {
-    let text = "met Paul Gross. ".repeat(100_000);
+fn one_thing_named_many_times_is_kept_a_few_times() {
+    let text = "met Paul Gross. ".repeat(20_000);
     let piece = piece(document("x", &[(&[], &text)]));
     assert_eq!(
         piece
