@@ -35,6 +35,7 @@ use rayon::prelude::*;
 use self::amendment::Amender;
 pub use self::named::named;
 use self::passage::Read;
+use self::token::Text;
 use crate::name::Key;
 use crate::piece::{Document, Extractor, Kind, Mention, Piece, Statement};
 
@@ -78,6 +79,7 @@ pub fn piece(document: Document) -> Piece {
     };
     let titles = named::title_keys(title);
     let topic = titles.first().cloned();
+    let title_names = headed(title);
     let mut reads: Vec<Read<'_>> = document
         .passages
         .par_iter()
@@ -131,6 +133,16 @@ pub fn piece(document: Document) -> Piece {
             .iter()
             .map(|key| (key.clone(), Kind::Title, title.clone()))
             .collect();
+        // `2018 Kansas election` names Kansas, in the title as in a heading.
+        let heading_names = headings
+            .last()
+            .map(|heading| headed(heading))
+            .unwrap_or_default();
+        for (key, kind, name) in title_names.iter().cloned().chain(heading_names) {
+            if !outer.iter().any(|(known, _, _)| *known == key) {
+                outer.push((key, kind, name));
+            }
+        }
         outer.extend(own.into_iter().map(|key| {
             (
                 key,
@@ -190,6 +202,19 @@ pub fn piece(document: Document) -> Piece {
         mentions,
         statements,
     }
+}
+
+/// The names inside of a title or a heading.
+fn headed(heading: &str) -> Vec<(Key, Kind, String)> {
+    let text = Text::of(heading);
+    phrase::names(&text, &vec![false; text.len()])
+        .into_iter()
+        .filter(|one| !one.tentative)
+        .map(|one| {
+            let name = heading.get(one.span).unwrap_or_default().to_owned();
+            (one.key, one.kind, name)
+        })
+        .collect()
 }
 
 /// The address of a document is a thing that links lead to.

@@ -21,7 +21,7 @@ struct Phrase {
 }
 
 /// Names have at most this many words and marks; what is longer is a heading or a list.
-const LONGEST: usize = 16;
+const LONGEST: usize = 12;
 
 /// The names in a text, but for those in masked words (dates, code, addresses).
 pub(super) fn names(text: &Text<'_>, masked: &[bool]) -> Vec<Found> {
@@ -159,7 +159,12 @@ fn step(text: &Text<'_>, masked: &[bool], last: usize) -> Option<usize> {
             );
             (!token.glued && !counted && token.end - token.start <= 4).then_some(at)
         }
-        Shape::Mark('-' | '‐') if token.glued => hyphenated(text, masked, at + 1),
+        Shape::Mark('-' | '‐') if token.glued => {
+            hyphenated(text, masked, at + 1).filter(|&next| {
+                // `X-ray` is no name of X.
+                text.is_capital(next) || text.word(last).chars().count() > 1
+            })
+        }
         Shape::Mark('.') if token.glued => {
             let word = text.word(last);
             let initial = word.chars().count() == 1 && word.chars().all(char::is_uppercase);
@@ -212,6 +217,12 @@ fn hyphenated(text: &Text<'_>, masked: &[bool], at: usize) -> Option<usize> {
 
 /// A name without the words that only look like a part of it; `None` where nothing is left.
 fn trimmed(text: &Text<'_>, mut first: usize, last: usize) -> Option<Phrase> {
+    // `sub-Saharan Africa` is Africa.
+    let part =
+        text.token(first)?.glued && first.checked_sub(1).is_some_and(|at| text.is_mark(at, '-'));
+    if part && first < last && text.is_capital(first + 1) {
+        first += 1;
+    }
     let opens = text.token(first)?.opens;
     loop {
         let lower = text.lower(first);
@@ -318,6 +329,15 @@ fn forms(text: &Text<'_>, phrase: Phrase, out: &mut Vec<Found>) {
     push(start, last, false);
     if year(text.word(start)) && start + 1 < last {
         push(start + 1, last, true);
+    }
+    // `State Senator Laura Kelly` is Laura Kelly.
+    let office = (start + 1..last)
+        .rev()
+        .find(|&at| lexicon::honorific(&text.lower(at)));
+    if let Some(at) =
+        office.filter(|&at| at + 2 <= last && (at + 1..=last).all(|at| text.is_capital(at)))
+    {
+        push(at + 1, last, true);
     }
     for at in start..last {
         // `St. Maurice's Abbey` names St. Maurice too.

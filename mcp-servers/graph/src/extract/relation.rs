@@ -124,15 +124,19 @@ fn sentence_says(
                     predicates,
                     joined: true,
                 }
-                | Between::Participle { predicates, .. }
-                    if top.is_some() =>
-                {
-                    top.map(|top| (top, predicates, base - 0.15))
-                }
-                Between::Participle {
+                | Between::Participle {
                     predicates,
-                    plain: true,
-                } if direct => Some((key.clone(), predicates, base)),
+                    joined: true,
+                    ..
+                } if top.is_some() => top.map(|top| (top, predicates, base - 0.15)),
+                Between::Participle {
+                    predicates, plain, ..
+                } if plain && direct => Some((key.clone(), predicates, base)),
+                // `a film directed by A starring B`: what was said before was of the subject.
+                Between::Participle { predicates, .. } => said
+                    .take()
+                    .filter(|(key, _, _)| top.as_ref() == Some(key))
+                    .map(|(key, _, certain)| (key, predicates, certain - 0.15)),
                 Between::Verb {
                     predicates,
                     joined: false,

@@ -65,10 +65,12 @@ pub(super) fn resolve(title: &str, topic: &Option<Key>, reads: &mut [Read<'_>]) 
     let written = title.chars().any(char::is_uppercase);
     if let Some(topic) = topic.as_ref().filter(|_| written) {
         words.extend(topic.as_str().split(' ').map(str::to_owned));
-        if let (Some(last), true) = (topic.as_str().rsplit(' ').next(), person(topic.as_str())) {
-            learn(last, topic);
-            if let Some(first) = topic.as_str().split(' ').next() {
-                learn(first, topic);
+        // `Charlotte Scott, Duchess of Buccleuch`
+        let person = title.split([',', '(']).next().and_then(Key::of);
+        if let Some(person) = person.filter(|key| self::person(key.as_str())) {
+            let mut words = person.as_str().split(' ');
+            for word in [words.next(), words.next_back()].into_iter().flatten() {
+                learn(word, topic);
             }
         }
     }

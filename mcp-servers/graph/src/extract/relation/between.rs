@@ -23,6 +23,7 @@ pub(super) enum Between {
     Participle {
         predicates: Vec<String>,
         plain: bool,
+        joined: bool,
     },
     /// Nothing that is understood.
     Other,
@@ -71,7 +72,7 @@ pub(super) fn between(
         };
         match token.shape {
             Shape::Lower => plain.push(text.lower(at)),
-            Shape::Number if plain.last().is_some_and(|word| word != "of") => {}
+            Shape::Number => plain.push(text.lower(at)),
             Shape::Mark(',') if at == words.start => comma = true,
             Shape::Mark('-' | '"' | '“' | '”' | '\'' | '’') => {}
             Shape::Mark(',') if at + 1 == words.end && plain.is_empty() => comma = true,
@@ -212,7 +213,10 @@ fn read(words: &[&str], comma: bool, owner: bool) -> Between {
             [rest @ .., first, "and"] if lexicon::verb(first) && heads(rest) == 0 => {
                 predicates.insert(0, format!("{first} {tail}{end}"))
             }
-            _ if heads(before) > 0 || before.iter().any(|word| lexicon::preposition(word)) => {
+            _ if heads(before) > 0
+                || before.contains(&"and")
+                || before.iter().any(|word| lexicon::preposition(word)) =>
+            {
                 return Between::Other;
             }
             _ => {}
@@ -262,10 +266,17 @@ fn finish(
 ) -> Between {
     if predicates.iter().any(|predicate| predicate.len() > 60) {
         Between::Other
+    } else if joined && participle && predicates.iter().any(|one| one.starts_with("known ")) {
+        // `…, also known as`: of the name before.
+        Between::Relative(predicates)
     } else if relative {
         Between::Relative(predicates)
     } else if participle {
-        Between::Participle { predicates, plain }
+        Between::Participle {
+            predicates,
+            plain,
+            joined,
+        }
     } else {
         Between::Verb { predicates, joined }
     }
