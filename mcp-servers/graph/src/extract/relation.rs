@@ -17,6 +17,9 @@ use super::{Found, Said, lexicon};
 use crate::name::Key;
 use crate::piece::Kind;
 
+/// Far down a list it is not much less certain than this.
+const LEAST: f32 = 0.2;
+
 /// A sentence says at most this many things.
 const MOST: usize = 16;
 
@@ -176,7 +179,7 @@ fn push(
         predicate: predicate.to_owned(),
         object: object.clone(),
         span,
-        confidence,
+        confidence: confidence.max(LEAST),
         valid_from: None,
         valid_to: None,
     });
