@@ -32,6 +32,8 @@ struct Subject {
     /// The first word after it.
     end: usize,
     certain: f32,
+    /// It is something of it that is spoken of: `her mother`.
+    owner: bool,
 }
 
 /// What the sentences of a passage say. `topic` is the key of the title of its document, `first`
@@ -74,7 +76,7 @@ fn sentence_says(
     out: &mut Vec<Said>,
 ) {
     let mut subject = subject(text, sentence, names, topic, opens);
-    if let Some(subject) = &mut subject {
+    if let Some(subject) = subject.as_mut().filter(|subject| !subject.owner) {
         lifetime(text, subject, names, out);
         dates(text, subject, names, out);
     }
@@ -108,10 +110,14 @@ fn sentence_says(
                     .map(|one| one.words.clone()),
             );
             let base = subject.as_ref().map_or(0.5, |subject| subject.certain);
-            let top = subject.as_ref().map(|subject| subject.key.clone());
+            let top = subject
+                .as_ref()
+                .filter(|subject| !subject.owner)
+                .map(|subject| subject.key.clone());
             let found = match here {
                 Between::Listed => said
                     .take()
+                    .filter(|(_, predicates, _)| !(text.is_mark(*end, ',') && kin(predicates)))
                     .map(|(key, predicates, certain)| (key, predicates, certain - 0.1)),
                 Between::Of(predicate) => Some((
                     key.clone(),
@@ -143,6 +149,7 @@ fn sentence_says(
                 } if !direct => Some((key.clone(), predicates, 0.5)),
                 _ => None,
             };
+            let found = found.filter(|_| !goes_on(text, name.words.end));
             if let Some((key, predicates, certain)) = &found {
                 let start = text.bytes(*end, *end).start.min(name.found.span.start);
                 for predicate in predicates.iter().filter(|_| key != object) {
@@ -161,6 +168,25 @@ fn sentence_says(
         before = Some((object.clone(), name.words.end));
         direct = false;
     }
+}
+
+/// `son of A and B, Duchess of C`: a comma lists no third parent.
+fn kin(predicates: &[String]) -> bool {
+    predicates
+        .iter()
+        .any(|predicate| predicate.ends_with(" of"))
+}
+
+/// Whether a name only tells which: `the Indian subcontinent`, `a German poet`.
+fn goes_on(text: &Text<'_>, at: usize) -> bool {
+    let word = text.word(at);
+    text.token(at)
+        .is_some_and(|token| token.shape == super::token::Shape::Lower && !token.line)
+        && !lexicon::function(word)
+        && !lexicon::verb(word)
+        && !lexicon::preposition(word)
+        && !word.ends_with("ly")
+        && !word.ends_with("ing")
 }
 
 fn push(
@@ -212,14 +238,22 @@ fn subject(
                 key,
                 end: name.words.end,
                 certain: 0.8,
+                owner: owned,
             });
         }
         let topic = topic?.clone();
         match text.lower(from).as_str() {
-            "he" | "she" | "it" | "they" | "his" | "her" | "its" | "their" => Some(Subject {
+            "he" | "she" | "it" | "they" => Some(Subject {
                 key: topic,
                 end: from + 1,
                 certain: 0.65,
+                owner: false,
+            }),
+            "his" | "her" | "its" | "their" => Some(Subject {
+                key: topic,
+                end: from + 1,
+                certain: 0.65,
+                owner: true,
             }),
             "the" => {
                 // `The film was …`: one or two words, then a verb.
@@ -235,6 +269,7 @@ fn subject(
                     key: topic,
                     end: verb,
                     certain: 0.55,
+                    owner: false,
                 })
             }
             _ => None,
