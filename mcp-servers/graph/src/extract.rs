@@ -91,7 +91,7 @@ pub fn piece(document: Document) -> Piece {
         .par_iter()
         .enumerate()
         .map(|(number, read)| {
-            let mains = phrase::mains(&read.found);
+            let mains = passage::mains(&read.found);
             relation::said(&read.text, &mains, topic.as_ref(), number == 0 || single)
         })
         .collect();
@@ -107,7 +107,7 @@ pub fn piece(document: Document) -> Piece {
         let amended = amender.read(
             &read.text,
             own.as_ref(),
-            &phrase::mains(&read.found),
+            &passage::mains(&read.found),
             &read.dates,
         );
         let mut structure = read.said;

@@ -68,6 +68,10 @@ fn markdown(all: &str, start: usize, source: &str) -> Option<Link> {
     let open = start + 1 + text.len() + 1;
     all.get(open..=open).filter(|open| *open == "(")?;
     let target = until(all, open + 1, ")")?;
+    // `[Hi-me]( born 1957)` is no link.
+    if target.starts_with(char::is_whitespace) {
+        return None;
+    }
     let end = open + 1 + target.len() + 1;
     let address = target
         .split_whitespace()
@@ -202,6 +206,9 @@ mod tests {
 
     #[test]
     fn what_is_no_link_is_left() {
-        assert_eq!(of("[1] a[b] [[ ]] [x](#here) :// http:// [open"), [""; 0]);
+        assert_eq!(
+            of("[1] a[b] [c]( born 1957) [[ ]] [x](#here) :// http:// [open"),
+            [""; 0]
+        );
     }
 }

@@ -130,3 +130,37 @@ impl<'a> Read<'a> {
         }
     }
 }
+
+/// Where names stand that a pattern may join: the longest at each place, in order.
+pub(super) fn mains(found: &[Found]) -> Vec<(Range<usize>, &Found)> {
+    let mut all: Vec<(Range<usize>, &Found)> = found
+        .iter()
+        .filter(|one| !one.span.is_empty())
+        .map(|one| (one.span.clone(), one))
+        .collect();
+    all.sort_by(|a, b| {
+        (
+            a.0.start,
+            std::cmp::Reverse(a.0.end),
+            a.1.alias,
+            a.1.kind,
+            &a.1.key,
+        )
+            .cmp(&(
+                b.0.start,
+                std::cmp::Reverse(b.0.end),
+                b.1.alias,
+                b.1.kind,
+                &b.1.key,
+            ))
+    });
+    let mut end = 0;
+    all.retain(|(span, _)| {
+        let stays = span.start >= end;
+        if stays {
+            end = span.end;
+        }
+        stays
+    });
+    all
+}

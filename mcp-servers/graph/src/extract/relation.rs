@@ -8,10 +8,12 @@
 //! in brackets was born and died on them. What is not clearly one of these is left out.
 
 mod between;
+mod when;
 
 use std::ops::Range;
 
 use self::between::{Between, between};
+use self::when::{dates, lifetime};
 use super::token::Text;
 use super::{Found, Said, lexicon};
 use crate::name::Key;
@@ -35,6 +37,8 @@ struct Subject {
     /// The first word after it.
     end: usize,
     certain: f32,
+    /// It is something of it that is spoken of: `her mother`.
+    owner: bool,
 }
 
 /// What the sentences of a passage say. `topic` is the key of the title of its document, `first`
@@ -77,7 +81,7 @@ fn sentence_says(
     out: &mut Vec<Said>,
 ) {
     let mut subject = subject(text, sentence, names, topic, opens);
-    if let Some(subject) = &mut subject {
+    if let Some(subject) = subject.as_mut().filter(|subject| !subject.owner) {
         lifetime(text, subject, names, out);
         dates(text, subject, names, out);
     }
@@ -111,10 +115,14 @@ fn sentence_says(
                     .map(|one| one.words.clone()),
             );
             let base = subject.as_ref().map_or(0.5, |subject| subject.certain);
-            let top = subject.as_ref().map(|subject| subject.key.clone());
+            let top = subject
+                .as_ref()
+                .filter(|subject| !subject.owner)
+                .map(|subject| subject.key.clone());
             let found = match here {
                 Between::Listed => said
                     .take()
+                    .filter(|(_, predicates, _)| !(text.is_mark(*end, ',') && kin(predicates)))
                     .map(|(key, predicates, certain)| (key, predicates, certain - 0.1)),
                 Between::Of(predicate) => Some((
                     key.clone(),
@@ -146,6 +154,7 @@ fn sentence_says(
                 } if !direct => Some((key.clone(), predicates, 0.5)),
                 _ => None,
             };
+            let found = found.filter(|_| !goes_on(text, name.words.end));
             if let Some((key, predicates, certain)) = &found {
                 let start = text.bytes(*end, *end).start.min(name.found.span.start);
                 for predicate in predicates.iter().filter(|_| key != object) {
@@ -164,6 +173,25 @@ fn sentence_says(
         before = Some((object.clone(), name.words.end));
         direct = false;
     }
+}
+
+/// `son of A and B, Duchess of C`: a comma lists no third parent.
+fn kin(predicates: &[String]) -> bool {
+    predicates
+        .iter()
+        .any(|predicate| predicate.ends_with(" of"))
+}
+
+/// Whether a name only tells which: `the Indian subcontinent`, `a German poet`.
+fn goes_on(text: &Text<'_>, at: usize) -> bool {
+    let word = text.word(at);
+    text.token(at)
+        .is_some_and(|token| token.shape == super::token::Shape::Lower && !token.line)
+        && !lexicon::function(word)
+        && !lexicon::verb(word)
+        && !lexicon::preposition(word)
+        && !word.ends_with("ly")
+        && !word.ends_with("ing")
 }
 
 fn push(
@@ -215,14 +243,22 @@ fn subject(
                 key,
                 end: name.words.end,
                 certain: 0.8,
+                owner: owned,
             });
         }
         let topic = topic?.clone();
         match text.lower(from).as_str() {
-            "he" | "she" | "it" | "they" | "his" | "her" | "its" | "their" => Some(Subject {
+            "he" | "she" | "it" | "they" => Some(Subject {
                 key: topic,
                 end: from + 1,
                 certain: 0.65,
+                owner: false,
+            }),
+            "his" | "her" | "its" | "their" => Some(Subject {
+                key: topic,
+                end: from + 1,
+                certain: 0.65,
+                owner: true,
             }),
             "the" => {
                 // `The film was …`: one or two words, then a verb.
@@ -238,6 +274,7 @@ fn subject(
                     key: topic,
                     end: verb,
                     certain: 0.55,
+                    owner: false,
                 })
             }
             _ => None,
@@ -271,114 +308,4 @@ fn shares(one: &Key, other: &Key) -> bool {
                 && !lexicon::function(word)
                 && other.as_str().split(' ').any(|same| same == word)
         })
-}
-
-/// `Name (12 March 1934 – 3 May 1996)`, `Name (born 12 March 1934)`; steps over the bracket.
-fn lifetime(text: &Text<'_>, subject: &mut Subject, names: &[Name<'_>], out: &mut Vec<Said>) {
-    let open = subject.end;
-    if !text.is_mark(open, '(') {
-        return;
-    }
-    let Some(close) = (open + 1..open + 60).find(|&at| text.is_mark(at, ')')) else {
-        return;
-    };
-    let days: Vec<&Name<'_>> = names
-        .iter()
-        .filter(|name| {
-            name.found.kind == Kind::Date && name.words.start > open && name.words.end <= close
-        })
-        .collect();
-    let word = |name: &Name<'_>| {
-        name.words
-            .start
-            .checked_sub(1)
-            .map(|at| text.lower(at))
-            .unwrap_or_default()
-    };
-    let full = |name: &Name<'_>| name.found.key.as_str().len() == 10;
-    let mut say = |predicate: &str, name: &Name<'_>| {
-        let start = text.bytes(open, open).start;
-        push(
-            out,
-            &subject.key,
-            predicate,
-            &name.found.key,
-            start..name.found.span.end,
-            0.85,
-        );
-    };
-    for name in &days {
-        match word(name).as_str() {
-            "born" | "b" => say("born on", name),
-            "died" | "d" => say("died on", name),
-            _ => {}
-        }
-    }
-    if let [from, to] = days.as_slice() {
-        let dash = to
-            .words
-            .start
-            .checked_sub(1)
-            .is_some_and(|at| matches!(text.word(at), "–" | "-" | "—"));
-        if dash && full(from) && full(to) {
-            say("born on", from);
-            say("died on", to);
-        }
-    }
-    subject.end = close + 1;
-}
-
-/// `was released on 12 March 1998`
-fn dates(text: &Text<'_>, subject: &Subject, names: &[Name<'_>], out: &mut Vec<Said>) {
-    for name in names
-        .iter()
-        .filter(|name| name.found.kind == Kind::Date && name.words.start > subject.end)
-    {
-        let Some(at) = name.words.start.checked_sub(1) else {
-            continue;
-        };
-        let preposition = text.word(at);
-        if !matches!(preposition, "in" | "on" | "since") {
-            continue;
-        }
-        let clear = (subject.end..at).all(|at| {
-            !matches!(
-                text.word(at),
-                "who"
-                    | "whose"
-                    | "which"
-                    | "that"
-                    | "when"
-                    | "where"
-                    | "before"
-                    | "after"
-                    | "while"
-                    | ";"
-                    | ":"
-                    | "("
-                    | ")"
-            )
-        });
-        // The verb stands right before, or a place between: `born in Paris on`.
-        let verb = (at.saturating_sub(6).max(subject.end)..at)
-            .rev()
-            .find(|&at| lexicon::verb(text.word(at)) && !between::auxiliary(text.word(at)));
-        let Some(verb) = verb.filter(|_| clear) else {
-            continue;
-        };
-        let single = (subject.end..verb).all(|at| text.word(at) != ",")
-            || text.word(verb.saturating_sub(1)) == "and";
-        let near = at - verb <= 1 || matches!(text.word(verb + 1), "in" | "at" | "by");
-        if single && near {
-            let predicate = format!("{} {preposition}", text.word(verb));
-            push(
-                out,
-                &subject.key,
-                &predicate,
-                &name.found.key,
-                text.bytes(verb, name.words.end - 1),
-                subject.certain - 0.05,
-            );
-        }
-    }
 }

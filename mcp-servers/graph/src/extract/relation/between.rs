@@ -113,6 +113,13 @@ fn read(words: &[&str], comma: bool, owner: bool) -> Between {
                 | "who"
                 | "which"
                 | "whose"
+                | "it"
+                | "he"
+                | "she"
+                | "they"
+                | "we"
+                | "him"
+                | "them"
                 | "whom"
                 | "because"
                 | "when"
@@ -175,6 +182,10 @@ fn read(words: &[&str], comma: bool, owner: bool) -> Between {
                 return finish(vec![predicate], relative, joined, false, true);
             }
         }
+        // `awarded her with`: what is given is not said of who gives it.
+        if head.last() == Some(&"her") {
+            return Between::Other;
+        }
         let Some(at) = head.iter().rposition(|word| lexicon::verb(word)) else {
             return Between::Other;
         };
@@ -222,7 +233,7 @@ fn read(words: &[&str], comma: bool, owner: bool) -> Between {
             _ => {}
         }
         let finite = before.iter().any(|word| auxiliary(word))
-            || *end != "by" && !verb.ends_with("ed") && verb != "born";
+            || *end != "by" && !verb.ends_with("ed") && !matches!(verb, "born" | "known");
         let nominal =
             before.iter().any(|word| auxiliary(word)) && before.iter().any(|word| determiner(word));
         return finish(
