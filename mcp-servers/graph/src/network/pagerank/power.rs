@@ -72,56 +72,66 @@ fn round(weight: u64) -> f32 {
     weight as f32
 }
 
+/// All mass, as floats count it: whole numbers up to here are added without rounding, so that their
+/// sums have no order, and faster than as integers.
+const WHOLE: f64 = (1u64 << 52) as f64;
+
+/// What a whole number here is of the mass that is counted elsewhere.
+const SHIFT: u32 = 8;
+
+/// The nearest whole number of one that is not above `WHOLE`: beyond it, floats have no fractions.
+fn whole(mass: f64) -> f64 {
+    (mass + WHOLE) - WHOLE
+}
+
 pub(super) fn power(matrix: &Matrix, seeds: &[(u32, u64)], walk: &Walk) -> Vec<Score> {
     let damping = walk.damping();
     let nodes = matrix.totals.len();
-    let mut settled = vec![0u64; nodes];
-    let mut waiting = vec![0u64; nodes];
+    let mut settled = vec![0f64; nodes];
+    let mut waiting = vec![0f64; nodes];
     for (node, share) in seeds {
         if let Some(waiting) = waiting.get_mut(*node as usize) {
-            *waiting = waiting.saturating_add(*share);
+            *waiting += (*share >> SHIFT) as f64;
         }
     }
     // What a unit of weight carries away from each node.
     let mut shares = vec![0f64; nodes];
-    let mut left: u64 = waiting.iter().sum();
-    while left > walk.rest() {
-        let stays = settled.iter_mut().zip(&mut waiting).zip(&mut shares);
-        for (((settled, waiting), share), total) in stays.zip(&matrix.totals) {
-            let whole = std::mem::take(waiting);
+    let mut left: f64 = waiting.iter().sum();
+    while left > (walk.rest() >> SHIFT) as f64 {
+        let stays = settled.iter_mut().zip(&waiting).zip(&mut shares);
+        for (((settled, mass), share), total) in stays.zip(&matrix.totals) {
+            // A walk that cannot go on stays.
             let on = if *total > 0.0 {
-                (whole as f64 * damping) as u64
+                whole(mass * damping)
             } else {
-                // A walk that cannot go on stays.
-                0
+                0.0
             };
-            *settled = settled.saturating_add(whole.saturating_sub(on));
-            *share = if on > 0 { on as f64 / total } else { 0.0 };
+            *settled += mass - on;
+            *share = if on > 0.0 { on / total } else { 0.0 };
         }
-        let ends = matrix.offsets.windows(2);
-        let mut sum = 0u64;
-        for (waiting, range) in waiting.iter_mut().zip(ends) {
+        let mut sum = 0.0;
+        for (mass, range) in waiting.iter_mut().zip(matrix.offsets.windows(2)) {
             let [start, end] = range else { continue };
             let row = matrix.edges.get(*start as usize..*end as usize);
-            let mut mass = 0u64;
-            for (from, weight) in row.unwrap_or_default() {
+            let gifts = row.unwrap_or_default().iter().map(|(from, weight)| {
                 let share = shares.get(*from as usize).copied().unwrap_or(0.0);
-                mass = mass.saturating_add((share * f64::from(*weight)) as u64);
-            }
-            *waiting = mass;
-            sum = sum.saturating_add(mass);
+                whole(share * f64::from(*weight))
+            });
+            *mass = gifts.sum::<f64>();
+            sum += *mass;
         }
-        // Mass that rounding loses is less than what is left; no round adds any.
+        // So little is left that it is lost in rounding.
         if sum >= left {
             break;
         }
         left = sum;
     }
+    let counted = |mass: f64| (mass as u64) << SHIFT;
     let masses = settled.into_iter().zip(waiting);
     let scores = (0u32..).zip(masses).map(|(node, masses)| Score {
         node,
-        settled: masses.0,
-        waiting: masses.1,
+        settled: counted(masses.0),
+        waiting: counted(masses.1),
     });
     scores
         .filter(|score| score.settled > 0 || score.waiting > 0)
