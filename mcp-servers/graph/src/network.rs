@@ -46,7 +46,7 @@ pub use weights::Weights;
 /// does; or a part of the tables, where that is more. Each merge copies the tables, so that the
 /// copies add up to a few times the graph however it came.
 const WAIT_READ: (usize, usize) = (4_096, 16);
-const WAIT: (usize, usize) = (1 << 18, 4);
+const WAIT: (usize, usize) = (1 << 18, 2);
 
 /// Takes pieces, and makes of them what is read.
 #[derive(Debug, Default)]

@@ -14,6 +14,7 @@ use leiden::leiden;
 use weighted::Weighted;
 
 mod leiden;
+mod moving;
 mod weighted;
 
 #[cfg(test)]

@@ -1,18 +1,23 @@
 //! Personalized PageRank: how often a walk that starts over at the seeds stands on each node.
 //!
-//! Forward push after Andersen, Chung and Lang, "Local Graph Partitioning using PageRank Vectors"
-//! (2006): mass that waits on a node is settled there in part and pushed on in part, until little
-//! waits anywhere. It looks at what is near the seeds only, however large the graph is. Nodes are
-//! pushed in rounds and mass is counted in whole numbers, so that no order shows in the outcome.
+//! In a small graph all mass is moved in each round (`power`), which is exact after a few; in a large
+//! one only what is near the seeds is looked at (`push`). Of 6,119 passages with 38,625 entities, the
+//! one takes less time to a thousandth of all mass than the other does to a twentieth. Mass is counted in
+//! whole numbers in both, so that no order shows in the outcome.
 
 use std::cmp::Ordering;
-
-use fixedbitset::FixedBitSet;
 
 use super::node::{Node, PassageId};
 use super::snapshot::Snapshot;
 use super::weights::{Scale, Weights};
 use crate::name::Key;
+pub(super) use power::Matrix;
+
+mod power;
+mod push;
+
+#[cfg(test)]
+mod tests;
 
 /// All mass there is.
 const ONE: u64 = 1 << 60;
@@ -22,8 +27,10 @@ const ONE: u64 = 1 << 60;
 pub struct Walk {
     /// How likely it goes on rather than starts over, from 0 to 0.99.
     pub damping: f64,
-    /// The part of all mass that may stay where it waits, for each edge of a node. What a query
-    /// costs is at most about 1 / (1 - damping) / tolerance edges.
+    /// The part of all mass below which what still waits may stay.
+    pub error: f64,
+    /// In a large graph, the part of all mass that may stay on a node for each of its edges. What
+    /// such a query costs is at most about 1 / (1 - damping) / tolerance edges.
     pub tolerance: f64,
     /// What edges are worth.
     pub weights: Weights,
@@ -35,6 +42,7 @@ impl Default for Walk {
     fn default() -> Self {
         Self {
             damping: 0.5,
+            error: 1e-3,
             tolerance: 1e-6,
             weights: Weights::default(),
             limit: 100,
@@ -61,19 +69,33 @@ impl Snapshot {
     /// not above zero count for nothing.
     pub fn pagerank(&self, seeds: &[(Node, f64)], walk: &Walk) -> Ranking {
         let (seeds, unknown) = self.seeds(seeds);
-        let scale = Scale::new(self, walk.weights);
-        let scores = push(self, &scale, &seeds, walk);
+        let scores = match self.matrix(walk.weights) {
+            Some(matrix) => power::power(&matrix, &seeds, walk),
+            None => push::push(self, &Scale::new(self, walk.weights), &seeds, walk),
+        };
+        self.ranking(&scores, walk.limit, unknown)
+    }
+
+    /// What is near the seeds of a large graph, in a small one.
+    #[cfg(test)]
+    pub(super) fn pushed(&self, seeds: &[(Node, f64)], walk: &Walk) -> Ranking {
+        let (seeds, unknown) = self.seeds(seeds);
+        let scores = push::push(self, &Scale::new(self, walk.weights), &seeds, walk);
+        self.ranking(&scores, walk.limit, unknown)
+    }
+
+    fn ranking(&self, scores: &[Score], limit: usize, unknown: Vec<Node>) -> Ranking {
         let error = part(scores.iter().map(|score| score.waiting).sum());
         let (mut entities, mut passages) = (Vec::new(), Vec::new());
-        for score in &scores {
+        for score in scores {
             let mass = score.settled.saturating_add(score.waiting);
             match self.as_passage(score.node) {
                 None => entities.push((score.node, mass)),
                 Some(_) => passages.push((score.node, mass)),
             }
         }
-        let entities = self.top(entities, walk.limit).into_iter();
-        let passages = self.top(passages, walk.limit).into_iter();
+        let entities = self.top(entities, limit).into_iter();
+        let passages = self.top(passages, limit).into_iter();
         Ranking {
             entities: entities
                 .map(|(node, mass)| (self.key(node), part(mass)))
@@ -147,117 +169,18 @@ struct Score {
     waiting: u64,
 }
 
-/// What is on the way.
-struct Mass {
-    settled: Vec<u64>,
-    waiting: Vec<u64>,
-    queued: FixedBitSet,
-    touched: Vec<u32>,
-}
-
-impl Mass {
-    fn new(nodes: usize) -> Self {
-        Self {
-            settled: vec![0; nodes],
-            waiting: vec![0; nodes],
-            queued: FixedBitSet::with_capacity(nodes),
-            touched: Vec::new(),
+impl Walk {
+    /// What a walk goes on with, within bounds.
+    fn damping(&self) -> f64 {
+        if self.damping.is_finite() {
+            self.damping.clamp(0.0, 0.99)
+        } else {
+            Self::default().damping
         }
     }
 
-    /// Has mass wait on a node; how much waits there now.
-    fn give(&mut self, node: u32, mass: u64) -> u64 {
-        let at = node as usize;
-        let settled = self.settled.get(at).copied().unwrap_or(0);
-        let Some(waiting) = self.waiting.get_mut(at) else {
-            return 0;
-        };
-        if settled == 0 && *waiting == 0 && mass > 0 {
-            self.touched.push(node);
-        }
-        *waiting = waiting.saturating_add(mass);
-        *waiting
+    /// How much mass may wait at the end.
+    fn rest(&self) -> u64 {
+        (self.error.clamp(1e-12, 1.0) * ONE as f64) as u64
     }
-
-    fn take(&mut self, node: u32) -> u64 {
-        self.queued.set(node as usize, false);
-        let waiting = self.waiting.get_mut(node as usize);
-        waiting.map_or(0, std::mem::take)
-    }
-
-    fn settle(&mut self, node: u32, mass: u64) {
-        if let Some(settled) = self.settled.get_mut(node as usize) {
-            *settled = settled.saturating_add(mass);
-        }
-    }
-}
-
-fn push(snapshot: &Snapshot, scale: &Scale<'_>, seeds: &[(u32, u64)], walk: &Walk) -> Vec<Score> {
-    let damping = if walk.damping.is_finite() {
-        walk.damping.clamp(0.0, 0.99)
-    } else {
-        Walk::default().damping
-    };
-    let each = (walk.tolerance.clamp(1e-12, 1.0) * ONE as f64) as u64;
-    let bound = |node: u32| {
-        let edges = match snapshot.as_passage(node) {
-            None => u64::from(snapshot.uses_of(node)),
-            Some(passage) => snapshot.mentions(passage).len() as u64,
-        };
-        each.saturating_mul(edges.saturating_add(1))
-    };
-    let mut mass = Mass::new(snapshot.nodes());
-    let mut front = Vec::new();
-    for (node, share) in seeds {
-        // Seeds are pushed whatever they weigh, or a walk from many would not begin.
-        if mass.give(*node, *share) > 0 {
-            mass.queued.insert(*node as usize);
-            front.push(*node);
-        }
-    }
-    let mut row: Vec<(u32, u64)> = Vec::new();
-    while !front.is_empty() {
-        let taken = front.iter().map(|node| (*node, mass.take(*node)));
-        let taken: Vec<(u32, u64)> = taken.collect();
-        let mut next = Vec::new();
-        for (node, whole) in taken.iter().copied() {
-            row.clear();
-            let mut total = 0u64;
-            snapshot.edges(node, |edge| {
-                let weight = scale.weight(node, &edge);
-                total = total.saturating_add(weight);
-                row.push((edge.to, weight));
-            });
-            // A walk that cannot go on stays.
-            if total == 0 {
-                mass.settle(node, whole);
-                continue;
-            }
-            let on = (whole as f64 * damping) as u64;
-            let share = on as f64 / total as f64;
-            let mut given = 0u64;
-            for (to, weight) in &row {
-                let gift = (share * *weight as f64) as u64;
-                given = given.saturating_add(gift);
-                let waits = mass.give(*to, gift);
-                if waits >= bound(*to) && !mass.queued.put(*to as usize) {
-                    next.push(*to);
-                }
-            }
-            mass.settle(node, whole.saturating_sub(given));
-        }
-        front = next;
-    }
-    let mut touched = std::mem::take(&mut mass.touched);
-    touched.sort_unstable();
-    touched.dedup();
-    let at = |list: &[u64], node: u32| list.get(node as usize).copied().unwrap_or(0);
-    touched
-        .into_iter()
-        .map(|node| Score {
-            node,
-            settled: at(&mass.settled, node),
-            waiting: at(&mass.waiting, node),
-        })
-        .collect()
 }

@@ -1,12 +1,14 @@
 //! The graph at a moment: two layers, and which documents of the lower one do not count any more.
 
 use std::cmp::Ordering;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use fixedbitset::FixedBitSet;
 
 use super::layer::{Entry, Layer, Link, NONE, Said, id};
 use super::node::{Node, PassageId};
+use super::pagerank::Matrix;
+use super::weights::Weights;
 use crate::name::Key;
 
 /// The graph as it was when it was asked for.
@@ -19,6 +21,8 @@ pub struct Snapshot {
     /// How many passages name an entity, and how often it stands in a statement.
     uses: Vec<u32>,
     passages: u32,
+    /// Its edges as numbers, once someone has walked on it.
+    matrix: Mutex<Option<Arc<Matrix>>>,
 }
 
 /// Where a node leads, and how. Nodes are counted on: entities first, then passages.
@@ -143,6 +147,17 @@ impl Snapshot {
 
     pub(super) fn passage_total(&self) -> u32 {
         self.passages
+    }
+
+    /// Its edges as numbers, kept for the next walk; `None` where they are too many for that.
+    pub(super) fn matrix(&self, weights: Weights) -> Option<Arc<Matrix>> {
+        let mut kept = self.matrix.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = kept.as_ref().filter(|matrix| matrix.is_of(weights));
+        if let Some(known) = known {
+            return Some(Arc::clone(known));
+        }
+        let made = Arc::new(Matrix::new(self, weights)?);
+        Some(Arc::clone(kept.insert(made)))
     }
 
     /// How many ids there are of nodes, with those of nodes that are gone.

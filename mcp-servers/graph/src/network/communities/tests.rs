@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::leiden::leiden;
+use super::leiden::{leiden, louvain};
 use super::weighted::Weighted;
 
 /// Zachary's karate club, from 1.
@@ -29,6 +29,7 @@ fn the_karate_club_falls_apart_as_it_is_known_to() {
     let levels = leiden(&graph, 1.0);
     let best = graph.modularity(levels.last().unwrap());
     assert!((best - 0.4198).abs() < 1e-4, "{best}");
+    assert!(best >= graph.modularity(&louvain(&graph, 1_024)));
 }
 
 #[test]
@@ -91,11 +92,16 @@ proptest! {
                 prop_assert_eq!(above.entry(*fine).or_insert(*coarse), coarse);
             }
         }
-        // Never worse than every node alone, or than one group for each part.
-        let alone: Vec<u32> = (0..40).collect();
+    }
+
+    #[test]
+    fn groups_are_worth_what_the_older_algorithm_finds_or_more(
+        pairs in prop::collection::vec((0u32..40, 0u32..40, 1u32..50), 1..160),
+    ) {
+        let graph = Weighted::new(40, pairs);
+        let levels = leiden(&graph, 1.0);
         let top = graph.modularity(levels.last().unwrap());
-        if (0.9..1.1).contains(&resolution) {
-            prop_assert!(top >= graph.modularity(&alone) - 1e-12);
-        }
+        let older = graph.modularity(&louvain(&graph, 1_024));
+        prop_assert!(top >= older - 1e-9, "{top} for {older}");
     }
 }

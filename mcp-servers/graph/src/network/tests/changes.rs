@@ -120,6 +120,7 @@ fn step() -> impl Strategy<Value = Step> {
 struct Answers {
     dump: Vec<String>,
     ranking: Ranking,
+    pushed: Ranking,
     page: Page,
     second: Page,
     paths: Vec<Paths>,
@@ -162,6 +163,7 @@ fn ask(snapshot: &Arc<Snapshot>) -> Answers {
     Answers {
         dump: dump(snapshot),
         ranking: snapshot.pagerank(&seeds, &Walk::default()),
+        pushed: snapshot.pushed(&seeds, &Walk::default()),
         page: snapshot.neighbourhood(&starts, &around, 0),
         second: snapshot.neighbourhood(&starts, &around, 4),
         paths: pairs
