@@ -134,7 +134,7 @@ const MIGRATIONS: [&str; 1] = ["
 pub(super) fn writer(file: &Path, patience: Duration) -> Result<Connection, Fault> {
     let mut connection = Connection::open(file)?;
     connection.busy_timeout(patience)?;
-    check(&connection, &MIGRATIONS)?;
+    checked(&connection, &MIGRATIONS)?;
     log_ahead(&connection, patience)?;
     // A commit is on the disk before it is acknowledged: power may be lost.
     connection.pragma_update(None, "synchronous", "FULL")?;
@@ -184,6 +184,14 @@ pub(super) fn bound(connection: &Connection, most_bytes: u64) -> Result<(), rusq
     connection.query_row(&format!("PRAGMA max_page_count = {most}"), [], |_| Ok(()))
 }
 
+/// Looks at a file as it is at one moment: another process may be making it just now.
+fn checked(connection: &Connection, migrations: &[&str]) -> Result<u32, Fault> {
+    let moment = connection.unchecked_transaction()?;
+    let found = check(&moment, migrations)?;
+    moment.finish()?;
+    Ok(found)
+}
+
 /// Looks at a file before anything is changed in it; its form.
 fn check(connection: &Connection, migrations: &[&str]) -> Result<u32, Fault> {
     let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -204,7 +212,7 @@ fn check(connection: &Connection, migrations: &[&str]) -> Result<u32, Fault> {
 /// Brings a file to the last form, all of it or nothing. Two processes may open it at a time.
 fn migrate(connection: &mut Connection, migrations: &[&str]) -> Result<(), Fault> {
     let known = u32::try_from(migrations.len()).unwrap_or(u32::MAX);
-    if check(connection, migrations)? == known {
+    if checked(connection, migrations)? == known {
         // Whoever only opens a store does not wait for one that writes.
         return Ok(());
     }
