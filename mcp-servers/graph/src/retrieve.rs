@@ -18,12 +18,17 @@ mod seeds;
 mod weights;
 mod words;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use ropewalk_documents::chunk::contextual_text;
+
 use crate::extract;
 use crate::name::Key;
-use crate::piece::{Kind, Mention, Piece};
+use crate::piece::{Kind, Mention, Passage, Piece};
 
 use facts::Facts;
 use hops::{Question, Ranked};
@@ -102,17 +107,12 @@ impl Index {
     /// it stands below.
     pub fn texts(piece: &Piece) -> Vec<String> {
         let document = &piece.document;
-        document
-            .passages
-            .iter()
-            .map(|passage| {
-                let mut lines: Vec<&str> = vec![&document.title];
-                lines.extend(passage.headings.iter().map(String::as_str));
-                lines.push(&passage.text);
-                lines.retain(|line| !line.is_empty());
-                lines.join("\n")
-            })
-            .collect()
+        let text = |passage: &Passage| {
+            let title = &document.title;
+            let text = contextual_text(title, None, &passage.headings, &passage.text);
+            text.trim_start().to_owned()
+        };
+        document.passages.iter().map(text).collect()
     }
 
     /// What a piece says as it is to be embedded: the statements that were given or that a model
@@ -220,10 +220,13 @@ impl Index {
 
     fn question(&self, text: &str, vector: Option<&[f32]>) -> Question {
         let asked = self.words.asked(text);
-        let words = self.words.scores(&asked);
-        let meanings = vector.map_or_else(Vec::new, |vector| self.meanings.scores(vector));
-        let mut fits = blend::fits(&words, &meanings);
-        fits.resize(self.slots.len(), 0.0);
+        let mut words = self.words.scores(&asked);
+        words.resize(self.slots.len(), 0.0);
+        let mut meanings = vector.map_or_else(Vec::new, |vector| self.meanings.scores(vector));
+        if !meanings.is_empty() {
+            meanings.resize(self.slots.len(), 0.0);
+        }
+        let mut fits = blend::fits(&words, &meanings, &|slot| self.at(slot).is_some());
         if let Some(vector) = vector {
             self.facts.mix(&mut fits, vector);
         }

@@ -22,4 +22,4 @@ pub use embedder::{Embedder, cosine};
 pub use error::EmbedError;
 pub use fields::{Field, FieldIndex, to_unit_range};
 pub use folder::write_quantised;
-pub use terms::{terms, words};
+pub use terms::{each_term, terms, words};

@@ -9,16 +9,16 @@ const STOP_WORDS: [&str; 33] = [
     "they", "this", "to", "was", "will", "with",
 ];
 
-/// Cuts a text into words: runs of letters and digits in lower case. `camelCase` is two, and so are
-/// `snake_case` and `kebab-case`.
-pub fn words(text: &str) -> Vec<String> {
-    let mut words = Vec::new();
+/// Gives each word of a text: runs of letters and digits in lower case. `camelCase` is two, and so
+/// are `snake_case` and `kebab-case`.
+fn each_word(text: &str, mut take: impl FnMut(&str)) {
     let mut word = String::new();
     let mut last = ' ';
     for c in text.chars() {
         let hump = c.is_ascii_uppercase() && (last.is_ascii_lowercase() || last.is_ascii_digit());
         if (hump || !c.is_alphanumeric()) && !word.is_empty() {
-            words.push(std::mem::take(&mut word));
+            take(&word);
+            word.clear();
         }
         if c.is_alphanumeric() {
             word.extend(c.to_lowercase());
@@ -26,17 +26,32 @@ pub fn words(text: &str) -> Vec<String> {
         last = c;
     }
     if !word.is_empty() {
-        words.push(word);
+        take(&word);
     }
+}
+
+/// Cuts a text into words: runs of letters and digits in lower case. `camelCase` is two, and so are
+/// `snake_case` and `kebab-case`.
+pub fn words(text: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    each_word(text, |word| words.push(word.to_owned()));
     words
+}
+
+/// Gives each English Snowball stem of the [`words`] of a text, without stop words, one by one: of
+/// a long text no list is made.
+pub fn each_term(text: &str, mut take: impl FnMut(&str)) {
+    let stemmer = Stemmer::create(Algorithm::English);
+    each_word(text, |word| {
+        if !STOP_WORDS.contains(&word) {
+            take(&stemmer.stem(word));
+        }
+    });
 }
 
 /// The English Snowball stems of the [`words`] of a text, without stop words.
 pub fn terms(text: &str) -> Vec<String> {
-    let stemmer = Stemmer::create(Algorithm::English);
-    words(text)
-        .into_iter()
-        .filter(|word| !STOP_WORDS.contains(&word.as_str()))
-        .map(|word| stemmer.stem(&word).into_owned())
-        .collect()
+    let mut terms = Vec::new();
+    each_term(text, |term| terms.push(term.to_owned()));
+    terms
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::blend;
 use super::meanings::Meanings;
 use crate::piece::{Extractor, Piece, Statement};
 
@@ -78,10 +79,9 @@ impl Facts {
                 *place = *score;
             }
         }
-        for (slot, score) in super::blend::stretched(&all).into_iter().enumerate() {
-            if best.contains_key(&(slot as u32))
-                && let Some(fit) = fits.get_mut(slot)
-            {
+        let says = |slot: u32| best.contains_key(&slot);
+        for ((slot, fit), score) in (0_u32..).zip(fits).zip(blend::stretched(&all, &says)) {
+            if says(slot) {
                 *fit = (1.0 - SHARE) * *fit + SHARE * score;
             }
         }

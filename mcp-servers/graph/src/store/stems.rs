@@ -1,14 +1,6 @@
-//! The words of a text as its full-text index sees them: English Snowball stems without stop
-//! words, as the rest of the project makes them (`runtime/embed/src/terms.rs`).
+//! The words of a text as its full-text index sees them: the project's terms, bounded.
 
-use rust_stemmers::{Algorithm, Stemmer};
-
-/// Words too common to tell texts apart (the 33 of Lucene's English analyser).
-const STOP_WORDS: [&str; 33] = [
-    "a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "if", "in", "into", "is", "it",
-    "no", "not", "of", "on", "or", "such", "that", "the", "their", "then", "there", "these",
-    "they", "this", "to", "was", "will", "with",
-];
+use ropewalk_embed::each_term;
 
 /// A run of letters longer than this is no word; the rest of it is left out.
 const LONGEST_WORD: usize = 64;
@@ -37,31 +29,12 @@ pub(super) fn append(line: &mut String, text: &str) {
     });
 }
 
-/// `camelCase` is two words, and so are `snake_case` and `kebab-case`.
+/// Each stem, cut where it is too long to be a word.
 fn each(text: &str, mut take: impl FnMut(&str)) {
-    let stemmer = Stemmer::create(Algorithm::English);
-    let mut word = String::new();
-    let mut length = 0_usize;
-    let mut last = ' ';
-    let mut give = |word: &mut String, length: &mut usize| {
-        if !word.is_empty() && !STOP_WORDS.contains(&word.as_str()) {
-            take(&stemmer.stem(word));
-        }
-        word.clear();
-        *length = 0;
-    };
-    for c in text.chars() {
-        let hump = c.is_ascii_uppercase() && (last.is_ascii_lowercase() || last.is_ascii_digit());
-        if hump || !c.is_alphanumeric() {
-            give(&mut word, &mut length);
-        }
-        if c.is_alphanumeric() && length < LONGEST_WORD {
-            word.extend(c.to_lowercase());
-            length = length.saturating_add(1);
-        }
-        last = c;
-    }
-    give(&mut word, &mut length);
+    each_term(text, |term| {
+        let end = term.char_indices().nth(LONGEST_WORD);
+        take(end.and_then(|(end, _)| term.get(..end)).unwrap_or(term));
+    });
 }
 
 #[cfg(test)]
