@@ -112,3 +112,76 @@ fn tool_search_is_measured() {
         .run(&["eval", "tools", "set", "--offered", "0"])
         .failed_saying("--offered 0 offers nothing");
 }
+
+/// Two films and who directed them: the answer stands in the second document.
+fn films(place: &Place) {
+    let corpus = [
+        (
+            "Harbour Lights",
+            "Harbour Lights is a film of 1951, directed by Ada Brandt.",
+        ),
+        (
+            "Ada Brandt",
+            "Ada Brandt grew up in Bergen, where she studied law.",
+        ),
+        (
+            "Night Train",
+            "Night Train is a film of 1950, directed by Otto Lind.",
+        ),
+        (
+            "Otto Lind",
+            "Otto Lind grew up in Malmö, where he studied music.",
+        ),
+        ("Hemp", "Hemp is a plant whose fibres make strong rope."),
+    ];
+    let lines = corpus.map(|(title, text)| {
+        serde_json::json!({"_id": title, "title": title, "text": text}).to_string()
+    });
+    place.write("films/corpus.jsonl", lines.join("\n"));
+    let question = "Where did the director of Harbour Lights grow up?";
+    let query = serde_json::json!({"_id": "q", "text": question}).to_string();
+    place.write("films/queries.jsonl", query);
+    place.write(
+        "films/qrels.tsv",
+        "query-id\tcorpus-id\tscore\nq\tHarbour Lights\t1\nq\tAda Brandt\t1\n",
+    );
+}
+
+#[test]
+fn the_graph_is_measured() {
+    let place = Place::new();
+    films(&place);
+    let triples = r#"{"_id": "Ada Brandt", "triples": [["Ada Brandt", "grew up in", "Bergen"], ["x"]]}
+{"_id": "nobody"}"#;
+    place.write("triples.jsonl", triples);
+    for extra in [
+        &[][..],
+        &["--strip-titles"][..],
+        &["--triples", "triples.jsonl"][..],
+    ] {
+        let mut arguments = vec!["eval", "graph", "films", "--json"];
+        arguments.extend(extra);
+        let result = place.json(&arguments);
+        for key in ["recall@2", "recall@5", "recall@10", "ndcg@10"] {
+            assert_eq!(result[key], 100.0, "{extra:?} {key}: {result}");
+        }
+        for key in ["index_seconds", "query_ms_p95"] {
+            assert!(result[key].as_f64() > Some(0.0), "{key}: {result}");
+        }
+    }
+    let told = place.run(&["eval", "graph", "films", "--triples", "triples.jsonl"]);
+    assert!(
+        told.out.contains("nDCG@10")
+            && told.err.contains("not in the corpus are left out: 1")
+            && told.err.contains("predicate and object are left out: 1"),
+        "{told:?}"
+    );
+    place.write("triples.jsonl", "[]");
+    let arguments = ["eval", "graph", "films", "--triples", "triples.jsonl"];
+    place
+        .run(&arguments)
+        .failed_saying("triples.jsonl: line 1: ");
+    place
+        .run(&["eval", "graph", "films", "--triples", "none.jsonl"])
+        .failed_saying("none.jsonl: cannot be read");
+}

@@ -102,8 +102,9 @@ impl Given {
                 left_out = left_out.saturating_add(1);
                 continue;
             };
-            let passage = name_in(piece, subject).max(name_in(piece, object));
-            let span = said(piece, passage, subject, object);
+            let (first, second) = (name_in(piece, subject), name_in(piece, object));
+            let (passage, span) = said(piece, subject, object)
+                .unwrap_or_else(|| (first.max(second), whole(piece, first.max(second))));
             piece.statements.push(Statement {
                 passage,
                 subject: subject_key,
@@ -149,21 +150,22 @@ fn name_in(piece: &mut Piece, name: &str) -> u32 {
     passage
 }
 
-/// The words of a passage from one name to the other, or all of it where it does not have both.
-fn said(piece: &Piece, passage: u32, subject: &str, object: &str) -> Range<u32> {
-    let Some(passage) = piece.document.passages.get(passage as usize) else {
-        return 0..0;
-    };
-    let place = |name: &str| {
-        let start = passage.text.find(name)?;
-        Some(start..start.saturating_add(name.len()))
-    };
-    match (place(subject), place(object)) {
-        (Some(first), Some(second)) => {
-            narrow(first.start.min(second.start)..first.end.max(second.end))
-        }
-        _ => narrow(0..passage.text.len()),
-    }
+/// The first passage that has both names, and its words from one to the other.
+fn said(piece: &Piece, subject: &str, object: &str) -> Option<(u32, Range<u32>)> {
+    let passages = (0_u32..).zip(&piece.document.passages);
+    passages.into_iter().find_map(|(at, passage)| {
+        let (first, second) = (passage.text.find(subject)?, passage.text.find(object)?);
+        let end = first
+            .saturating_add(subject.len())
+            .max(second.saturating_add(object.len()));
+        Some((at, narrow(first.min(second)..end)))
+    })
+}
+
+/// All of a passage: nothing narrower is known to say it.
+fn whole(piece: &Piece, passage: u32) -> Range<u32> {
+    let passage = piece.document.passages.get(passage as usize);
+    narrow(0..passage.map_or(0, |passage| passage.text.len()))
 }
 
 fn narrow(span: Range<usize>) -> Range<u32> {
@@ -189,7 +191,8 @@ mod tests {
                 date: None,
                 passages: vec![
                     passage("Nothing here.", 0),
-                    passage("Ada wrote to Babbage.", 13),
+                    passage("Ada and Babbage. Ada wrote to Babbage.", 13),
+                    passage("Babbage.", 51),
                 ],
             },
             mentions: Vec::new(),
@@ -216,7 +219,7 @@ mod tests {
                 )
             })
             .collect();
-        assert_eq!(said, [(1, "wrote to", 0..20), (1, "knew", 0..21)]);
+        assert_eq!(said, [(1, "wrote to", 0..15), (1, "knew", 0..38)]);
         let names: Vec<_> = piece
             .mentions
             .iter()

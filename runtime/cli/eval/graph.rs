@@ -21,7 +21,7 @@ use super::beir::{self, Dataset};
 use super::metrics::{self, Metrics};
 use crate::Ending;
 use crate::arguments::measuring::EvalGraph;
-use crate::progress::{self, print};
+use crate::progress::{self, print, say};
 
 /// Ranks that any of the metrics looks at.
 const DEPTH: usize = 10;
@@ -38,17 +38,13 @@ fn measure(options: &EvalGraph, cancel: &CancellationToken) -> anyhow::Result<En
         Some(path) => triples(path)?,
         None => HashMap::new(),
     };
-    let folder = tempfile::tempdir()?;
     let began = Instant::now();
     let pieces = pieces(&dataset, &given, options.strip_titles);
-    let store = SqliteStore::open(&folder.path().join("graph.db"))?;
-    store.put_all(pieces.clone())?;
-    let stored = began.elapsed();
+    let mut indexing = began.elapsed();
     let embedder = Embedder::shipped()?;
     let bar = progress::bar("embedding");
     bar.set_length(pieces.len() as u64);
     let mut index = Index::new();
-    let mut indexing = Duration::ZERO;
     for batch in pieces.chunks(BATCH) {
         if cancel.is_cancelled() {
             bar.finish_and_clear();
@@ -70,6 +66,10 @@ fn measure(options: &EvalGraph, cancel: &CancellationToken) -> anyhow::Result<En
         bar.inc(batch.len() as u64);
     }
     bar.finish_and_clear();
+    let folder = tempfile::tempdir()?;
+    let began = Instant::now();
+    SqliteStore::open(&folder.path().join("graph.db"))?.put_all(pieces)?;
+    indexing = indexing.saturating_add(began.elapsed());
     let bar = progress::bar("searching");
     bar.set_length(dataset.queries.len() as u64);
     let mut metrics = Metrics::default();
@@ -82,12 +82,13 @@ fn measure(options: &EvalGraph, cancel: &CancellationToken) -> anyhow::Result<En
         let began = Instant::now();
         let hits = index.find(&query.text, DEPTH, |texts| embedder.embed(texts))?;
         took.push(began.elapsed());
-        let ranked: Vec<String> = hits.iter().map(|hit| hit.source.to_string()).collect();
+        let ranked = hits.iter().filter_map(|hit| known(&dataset, &hit.source));
+        let ranked: Vec<String> = ranked.collect();
         metrics.add(&ranked, &query.relevant);
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let seconds = stored.saturating_add(indexing).as_secs_f64();
+    let seconds = indexing.as_secs_f64();
     let slow = percentile(&mut took, 95).as_secs_f64() * 1_000.0;
     let memory = resident_mib();
     if options.json {
@@ -121,30 +122,56 @@ fn triples(path: &Path) -> anyhow::Result<HashMap<String, Given>> {
     Ok(given::read(&name, BufReader::new(file))?)
 }
 
-/// Every document as one passage, with what is found in it.
+/// Every document as one passage, with what is found in it. What is given and fits none is told.
 fn pieces(dataset: &Dataset, given: &HashMap<String, Given>, strip_titles: bool) -> Vec<Piece> {
-    let documents = dataset.documents.par_iter();
-    let pieces = documents.map(|document| {
-        let mut piece = extract::piece(Document {
-            source: document.id.clone(),
-            title: if strip_titles {
-                String::new()
-            } else {
-                document.title.clone()
-            },
-            date: None,
-            passages: vec![Passage {
-                headings: Vec::new(),
-                text: document.text.clone(),
-                span: 0..document.text.len() as u64,
-            }],
-        });
-        if let Some(given) = given.get(&document.id) {
-            given.add(&mut piece);
-        }
-        piece
-    });
-    pieces.collect()
+    let documents = dataset.documents.par_iter().enumerate();
+    let (pieces, taken): (Vec<Piece>, Vec<Option<usize>>) = documents
+        .map(|(number, document)| {
+            let mut piece = extract::piece(Document {
+                source: source(number),
+                title: if strip_titles {
+                    String::new()
+                } else {
+                    document.title.clone()
+                },
+                date: None,
+                passages: vec![Passage {
+                    headings: Vec::new(),
+                    text: document.text.clone(),
+                    span: 0..document.text.len() as u64,
+                }],
+            });
+            let given = given.get(&document.id);
+            let left_out = given.map(|given| given.add(&mut piece));
+            (piece, left_out)
+        })
+        .unzip();
+    let fitting = taken.iter().flatten().count();
+    if fitting < given.len() {
+        let lost = given.len().saturating_sub(fitting);
+        say(&format!(
+            "statements about documents that are not in the corpus are left out: {lost}"
+        ));
+    }
+    let left_out: usize = taken.iter().flatten().sum();
+    if left_out > 0 {
+        say(&format!(
+            "statements that are not subject, predicate and object are left out: {left_out}"
+        ));
+    }
+    pieces
+}
+
+/// What a document is called in the graph. Not its id: that is often its title, which would be told
+/// where titles are left out.
+fn source(number: usize) -> String {
+    format!("d{number}")
+}
+
+/// The id of a document by what it is called in the graph.
+fn known(dataset: &Dataset, source: &str) -> Option<String> {
+    let number: usize = source.strip_prefix('d')?.parse().ok()?;
+    Some(dataset.documents.get(number)?.id.clone())
 }
 
 /// What so many of a hundred are at most.
