@@ -1,5 +1,6 @@
 //! What a thing is called, and when two names are one.
 
+use std::borrow::Borrow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -48,6 +49,13 @@ impl Key {
 
     /// The key itself.
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Looked up by what it is, without making one.
+impl Borrow<str> for Key {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }

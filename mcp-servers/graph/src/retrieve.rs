@@ -230,10 +230,10 @@ impl Index {
         if let Some(vector) = vector {
             self.facts.mix(&mut fits, vector);
         }
-        let known = |name: &str| Key::of(name).is_some_and(|key| self.names.known(&key).is_some());
+        let known = |key: &str| self.names.known(key).is_some();
         let mut names: Vec<u32> = extract::named(text, &known, LONGEST_NAME)
             .iter()
-            .filter_map(|mention| self.names.known(&mention.entity))
+            .filter_map(|mention| self.names.known(mention.entity.as_str()))
             .collect();
         names.sort_unstable();
         names.dedup();
